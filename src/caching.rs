@@ -1,0 +1,245 @@
+//! Keeping what belongs to one visitor out of caches that serve many.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CACHE_CONTROL, COOKIE, EXPIRES, VARY},
+};
+
+/// What a response has to do with the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exposure {
+    /// The session was used, and nobody is signed in.
+    Anonymous,
+    /// Our cookie is on the response.
+    Cookie,
+    /// The session was used, and somebody is signed in.
+    SignedIn,
+}
+
+/// Adds what caches must know, and keeps what the handler said unless it would leak the cookie.
+pub(crate) fn protect(headers: &mut HeaderMap, exposure: Exposure) {
+    vary_by_cookie(headers);
+    if exposure == Exposure::Cookie {
+        SHARED_ONLY
+            .iter()
+            .for_each(|name| drop(headers.remove(name)));
+    }
+    let said = said(headers);
+    let value = match exposure {
+        _ if said.is_none() && headers.contains_key(EXPIRES) => Some(PRIVATE),
+        Exposure::Cookie | Exposure::SignedIn if said.is_none() => Some(NO_STORE),
+        Exposure::Anonymous if said.is_none() => Some(PRIVATE_NO_CACHE),
+        Exposure::Cookie => without_sharing(&said.unwrap_or_default()),
+        Exposure::Anonymous | Exposure::SignedIn => made_private(&said.unwrap_or_default()),
+    };
+    if let Some(value) = value {
+        headers.insert(CACHE_CONTROL, value);
+    }
+}
+
+fn vary_by_cookie(headers: &mut HeaderMap) {
+    let varies = headers.get_all(VARY).iter().any(|field| {
+        let mut names = field
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .map(<[u8]>::trim_ascii);
+        names.any(|name| name == b"*" || name.eq_ignore_ascii_case(COOKIE.as_str().as_bytes()))
+    });
+    if !varies {
+        headers.append(VARY, HeaderValue::from_name(COOKIE));
+    }
+}
+
+/// Returns what the handler said in `Cache-Control`, in one line.
+fn said(headers: &HeaderMap) -> Option<String> {
+    let mut fields = headers
+        .get_all(CACHE_CONTROL)
+        .iter()
+        .map(|field| String::from_utf8_lossy(field.as_bytes()));
+    let first = fields.next()?.into_owned();
+    Some(fields.fold(first, |all, field| all + ", " + &field))
+}
+
+/// Takes out what would let a shared cache keep the response.
+fn without_sharing(said: &str) -> Option<HeaderValue> {
+    let mut kept: Vec<&str> = directives(said)
+        .filter(|part| !is(part, "public") && !is(part, "s-maxage"))
+        .collect();
+    if !kept
+        .iter()
+        .any(|part| part.eq_ignore_ascii_case("private") || is(part, "no-store"))
+    {
+        kept.insert(0, "private");
+    }
+    // What is not a header value cannot be mended: nothing may keep it.
+    Some(HeaderValue::try_from(kept.join(", ")).unwrap_or(NO_STORE))
+}
+
+/// Adds `private` where the handler gave an age and did not say for whom.
+fn made_private(said: &str) -> Option<HeaderValue> {
+    let has = |name| directives(said).any(|part| is(part, name));
+    let for_whom = ["public", "private", "s-maxage", "no-store"]
+        .into_iter()
+        .any(has);
+    let value = (has("max-age") && !for_whom).then(|| format!("private, {said}"))?;
+    Some(HeaderValue::try_from(value).unwrap_or(NO_STORE))
+}
+
+/// Splits at commas outside quotes.
+fn directives(said: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    said.split(move |char| {
+        quoted ^= char == '"';
+        char == ',' && !quoted
+    })
+    .map(str::trim)
+    .filter(|part| !part.is_empty())
+}
+
+fn is(directive: &str, name: &str) -> bool {
+    let stated = directive.split('=').next().unwrap_or_default();
+    stated.trim_end().eq_ignore_ascii_case(name)
+}
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const PRIVATE: HeaderValue = HeaderValue::from_static("private");
+const PRIVATE_NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// What speaks to shared caches and beats `Cache-Control` there.
+const SHARED_ONLY: [HeaderName; 4] = [
+    EXPIRES,
+    HeaderName::from_static("surrogate-control"),
+    HeaderName::from_static("cdn-cache-control"),
+    HeaderName::from_static("cloudflare-cdn-cache-control"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Exposure::{Anonymous, Cookie, SignedIn};
+
+    fn protected(exposure: Exposure, fields: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        protect(&mut headers, exposure);
+        headers
+    }
+
+    #[test]
+    fn what_the_handler_said_is_kept_unless_it_would_leak() {
+        for (said, anonymous, signed_in, cookie) in [
+            (None, "private, no-cache", "no-store", "no-store"),
+            (Some("no-store"), "no-store", "no-store", "no-store"),
+            (
+                Some("max-age=60"),
+                "private, max-age=60",
+                "private, max-age=60",
+                "private, max-age=60",
+            ),
+            (
+                Some("private, max-age=60"),
+                "private, max-age=60",
+                "private, max-age=60",
+                "private, max-age=60",
+            ),
+            (
+                Some("public, max-age=60"),
+                "public, max-age=60",
+                "public, max-age=60",
+                "private, max-age=60",
+            ),
+            (
+                Some("PUBLIC, Max-Age=60"),
+                "PUBLIC, Max-Age=60",
+                "PUBLIC, Max-Age=60",
+                "private, Max-Age=60",
+            ),
+            (Some("s-maxage=60"), "s-maxage=60", "s-maxage=60", "private"),
+            (
+                Some("max-age=1, s-maxage=60"),
+                "max-age=1, s-maxage=60",
+                "max-age=1, s-maxage=60",
+                "private, max-age=1",
+            ),
+            (
+                Some("no-cache"),
+                "no-cache",
+                "no-cache",
+                "private, no-cache",
+            ),
+            (
+                Some("private=\"a, public\", max-age=1"),
+                "private=\"a, public\", max-age=1",
+                "private=\"a, public\", max-age=1",
+                "private, private=\"a, public\", max-age=1",
+            ),
+        ] {
+            for (exposure, expected) in [
+                (Anonymous, anonymous),
+                (SignedIn, signed_in),
+                (Cookie, cookie),
+            ] {
+                let fields: Vec<_> = said.iter().map(|said| ("cache-control", *said)).collect();
+                let headers = protected(exposure, &fields);
+                assert_eq!(
+                    headers["cache-control"], expected,
+                    "{said:?} with {exposure:?}"
+                );
+                assert_eq!(headers.get_all("cache-control").iter().count(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn with_our_cookie_no_header_for_shared_caches_survives() {
+        let fields = [
+            ("expires", "Thu, 01 Jan 2099 00:00:00 GMT"),
+            ("surrogate-control", "max-age=60"),
+            ("cdn-cache-control", "max-age=60"),
+        ];
+        let headers = protected(Cookie, &fields);
+        assert_eq!(headers["cache-control"], "no-store");
+        assert!(fields.iter().all(|(name, _)| !headers.contains_key(*name)));
+        let kept = protected(SignedIn, &fields);
+        assert_eq!(
+            kept["cache-control"], "private",
+            "an `Expires` alone is for the browser"
+        );
+        assert!(fields.iter().all(|(name, _)| kept.contains_key(*name)));
+    }
+
+    #[test]
+    fn several_fields_count_as_one() {
+        let headers = protected(
+            Cookie,
+            &[("cache-control", "public"), ("cache-control", "max-age=60")],
+        );
+        assert_eq!(
+            headers.get_all("cache-control").iter().collect::<Vec<_>>(),
+            ["private, max-age=60"]
+        );
+    }
+
+    #[test]
+    fn vary_names_the_cookie_once() {
+        for (said, expected) in [
+            (None, &["cookie"][..]),
+            (Some("accept-encoding"), &["accept-encoding", "cookie"]),
+            (
+                Some("accept-encoding, Cookie"),
+                &["accept-encoding, Cookie"],
+            ),
+            (Some("*"), &["*"]),
+        ] {
+            let fields: Vec<_> = said.iter().map(|said| ("vary", *said)).collect();
+            let headers = protected(Anonymous, &fields);
+            assert_eq!(
+                headers.get_all("vary").iter().collect::<Vec<_>>(),
+                expected,
+                "{said:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! What a request wants to become of its session, and what that takes. Pure: no store, no HTTP, no clock.
+
+mod plan;
+mod reads;
+mod values;
+
+pub(crate) use plan::{Facts, Plan, Then};
+pub(crate) use values::{Check, Operation, Update, ValueDraft, outcome, replay};
+
+use crate::{
+    clock::{Stopwatch, Timestamp},
+    error::{Error, ErrorKind},
+    id::Handle,
+    lifetime::{Lifetime, Stamps},
+    observe::EndReason,
+    principal::PrincipalId,
+    record::{Header, Undecodable, Value, Values, Version},
+    store::Loaded,
+};
+
+/// What the request's cookie turned out to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// There was none, or nothing that has the shape of an id.
+    #[default]
+    Absent,
+    /// The id of a live session.
+    Live,
+    /// An id that a privilege change replaced a moment ago: the browser holds its successor by now.
+    Superseded,
+    /// An id that is not live, or several of which not exactly one is.
+    Unknown,
+    /// There was none, and the browser may hold one that it did not send.
+    Withheld,
+}
+
+/// A record that is in the store, as this request knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    pub(crate) handle: Handle,
+    pub(crate) version: Version,
+    pub(crate) header: Header,
+    pub(crate) created: Timestamp,
+    pub(crate) last_seen: Timestamp,
+    /// The engine's clock when it answered, and how long ago that was.
+    pub(crate) seen: Seen,
+}
+
+impl Live {
+    /// Knows a record from the store's answer.
+    pub(crate) fn of(handle: Handle, loaded: &Loaded) -> Result<Self, Undecodable> {
+        Ok(Self {
+            handle,
+            version: loaded.record.version(),
+            header: Header::decode(loaded.record.header())?,
+            created: loaded.created,
+            last_seen: loaded.last_seen,
+            seen: Seen::new(loaded.now),
+        })
+    }
+
+    /// Knows a record that was created just now.
+    pub(crate) fn begun(handle: Handle, version: Version, header: Header, now: Timestamp) -> Self {
+        Self {
+            handle,
+            version,
+            header,
+            created: now,
+            last_seen: now,
+            seen: Seen::new(now),
+        }
+    }
+
+    /// Knows the record that has replaced this one.
+    pub(crate) fn succeeded_by(&self, version: Version, header: Header, now: Timestamp) -> Self {
+        Self {
+            version,
+            header,
+            last_seen: now,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn stamps(&self) -> Stamps {
+        self.header.stamps(self.created, self.last_seen)
+    }
+}
+
+/// A look at the engine's clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    at: Timestamp,
+    since: Stopwatch,
+}
+
+impl Seen {
+    pub(crate) fn new(at: Timestamp) -> Self {
+        Self {
+            at,
+            since: Stopwatch::start(),
+        }
+    }
+
+    /// Tells what the engine's clock said.
+    pub(crate) const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Tells what the engine's clock says by now.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.at + self.since.elapsed()
+    }
+}
+
+/// The session as a request sees and changes it.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    origin: Origin,
+    /// The record that was loaded, or that a commit of this request has left in the store.
+    live: Option<Live>,
+    values: ValueDraft,
+    pending: Pending,
+    may_start_cross_site: bool,
+}
+
+/// What is to become of the session, apart from its values.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pending {
+    /// The record is to be deleted, and everything else here is about a new one.
+    pub(crate) end: Option<EndReason>,
+    pub(crate) login: Option<PrincipalId>,
+    pub(crate) cycle: bool,
+    pub(crate) lifetime: Option<Lifetime>,
+}
+
+/// What a commit is to bring about.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) plan: Plan,
+    pub(crate) live: Option<Live>,
+    /// What the operations make of the values that were loaded.
+    pub(crate) values: Values,
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) pending: Pending,
+}
+
+impl Pending {
+    fn is_any(&self) -> bool {
+        self.end.is_some() || self.login.is_some() || self.cycle || self.lifetime.is_some()
+    }
+}
+
+impl Draft {
+    /// Begins on a live record.
+    pub(crate) fn live(live: Live, values: Values) -> Self {
+        Self {
+            live: Some(live),
+            values: ValueDraft::new(values),
+            ..Self::without_record(Origin::Live)
+        }
+    }
+
+    /// Begins without a record.
+    pub(crate) fn without_record(origin: Origin) -> Self {
+        Self {
+            origin,
+            live: None,
+            values: ValueDraft::new(Values::empty()),
+            pending: Pending::default(),
+            may_start_cross_site: false,
+        }
+    }
+
+    // What a handler does.
+
+    /// Writes a key, or removes it.
+    pub(crate) fn write(&mut self, key: &str, after: Option<Value>) -> Result<(), Error> {
+        self.may(if after.is_some() {
+            Deed::Start
+        } else {
+            Deed::Change
+        })?;
+        self.values.write(key, after)
+    }
+
+    pub(crate) fn take(&mut self, key: &str) -> Result<Option<Value>, Error> {
+        self.may(Deed::Change)?;
+        self.values.take(key)
+    }
+
+    pub(crate) fn claim(&mut self, key: &str, check: Check) -> Result<(), Error> {
+        self.may(Deed::Change)?;
+        self.values.claim(key, check)
+    }
+
+    /// Looks at a key that is about to be updated.
+    pub(crate) fn peek_to_update(&self, key: &str) -> Result<(Option<Value>, u64), Error> {
+        self.may(Deed::Start)?;
+        Ok((self.values.peek(key)?, self.values.revision()))
+    }
+
+    /// Adds an update that was run on what [`peek_to_update`](Self::peek_to_update) showed, or gives it back if
+    /// something has changed since.
+    pub(crate) fn update(
+        &mut self,
+        revision: u64,
+        key: &str,
+        after: Value,
+        update: Update,
+    ) -> Result<Option<Update>, Error> {
+        if self.values.revision() != revision {
+            return Ok(Some(update));
+        }
+        self.values.update(key, after, update)?;
+        Ok(None)
+    }
+
+    pub(crate) fn clear(&mut self) -> Result<(), Error> {
+        self.may(Deed::Change)?;
+        self.values.clear();
+        Ok(())
+    }
+
+    pub(crate) fn cycle_id(&mut self) -> Result<(), Error> {
+        self.may(Deed::Change)?;
+        self.pending.cycle = true;
+        Ok(())
+    }
+
+    pub(crate) fn set_lifetime(&mut self, lifetime: Lifetime) -> Result<(), Error> {
+        self.may(Deed::Change)?;
+        lifetime
+            .check()
+            .map_err(|rule| Error::new(ErrorKind::InvalidLifetime).with_source(rule))?;
+        self.pending.lifetime = Some(lifetime);
+        Ok(())
+    }
+
+    /// Attaches an identity; values survive unless they are somebody else's.
+    pub(crate) fn login(&mut self, principal: PrincipalId) -> Result<(), Error> {
+        self.may(Deed::Login)?;
+        check_principal(&principal)?;
+        if self
+            .principal()
+            .is_some_and(|current| *current != principal)
+        {
+            self.replace();
+        }
+        self.pending.login = Some(principal);
+        Ok(())
+    }
+
+    /// Attaches an identity to a new session that has nothing of the old.
+    pub(crate) fn login_fresh(&mut self, principal: PrincipalId) -> Result<(), Error> {
+        self.may(Deed::Login)?;
+        check_principal(&principal)?;
+        self.replace();
+        self.pending.login = Some(principal);
+        Ok(())
+    }
+
+    pub(crate) fn end(&mut self, reason: EndReason) -> Result<(), Error> {
+        self.may(Deed::Change)?;
+        self.begin_anew(reason);
+        Ok(())
+    }
+
+    pub(crate) fn discard(&mut self) {
+        self.values.discard();
+        self.pending = Pending::default();
+    }
+
+    pub(crate) fn allow_cross_site(&mut self) {
+        self.may_start_cross_site = true;
+    }
+
+    /// Drops what a failed handler must not leave behind: everything but an end it asked for.
+    pub(crate) fn keep_only_the_end(&mut self) {
+        let end = self.pending.end.filter(|end| end.is_explicit());
+        self.discard();
+        self.pending.end = end;
+    }
+
+    // What a handler asks.
+
+    pub(crate) fn read(&mut self, key: &str) -> Result<Option<Value>, Error> {
+        self.values.read(key)
+    }
+
+    /// Looks at a key that is about to be taken.
+    pub(crate) fn peek(&self, key: &str) -> Result<Option<Value>, Error> {
+        self.values.peek(key)
+    }
+
+    pub(crate) fn keys(&mut self) -> Result<Vec<String>, Error> {
+        self.values.keys()
+    }
+
+    /// Returns the generation that the session has once this is committed.
+    pub(crate) fn generation(&self) -> u64 {
+        let stored = self.current().map_or(0, |live| live.header.generation);
+        let rotates =
+            self.pending.login.is_some() || (self.pending.cycle && self.current().is_some());
+        stored + u64::from(rotates)
+    }
+
+    /// Returns the record that the session goes on with, unless it is to be ended.
+    pub(crate) fn current(&self) -> Option<&Live> {
+        self.live.as_ref().filter(|_| self.pending.end.is_none())
+    }
+
+    pub(crate) fn principal(&self) -> Option<&PrincipalId> {
+        let stored = || Some(&self.current()?.header.identity.as_ref()?.principal);
+        self.pending.login.as_ref().or_else(stored)
+    }
+
+    /// Returns the lifetime that this session has apart from the layer's.
+    pub(crate) fn own_lifetime(&self) -> Option<Lifetime> {
+        self.pending
+            .lifetime
+            .or_else(|| self.current()?.header.lifetime)
+    }
+
+    /// Tells whether the request brought an id that is about to be worthless.
+    pub(crate) const fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    // What a load and a commit do.
+
+    /// Knows that the last-seen stamp was renewed.
+    pub(crate) fn touched(&mut self) {
+        if let Some(live) = &mut self.live {
+            live.last_seen = live.seen.at();
+        }
+    }
+
+    /// Takes what is pending as work for a commit: all of it, or what concerns one key.
+    ///
+    /// A key cannot be told from the rest once everything was dropped, so after `clear` or an end all is taken.
+    pub(crate) fn take_work(&mut self, only: Option<&str>) -> Result<Work, Error> {
+        let only = only.filter(|_| self.pending.end.is_none() && !self.values.is_cleared());
+        let operations = self.values.take_operations(only);
+        let pending = match only {
+            Some(_) => Pending::default(),
+            None => std::mem::take(&mut self.pending),
+        };
+        let base = match pending.end {
+            Some(_) => Values::empty(),
+            None => self.values.base().clone(),
+        };
+        let outcome = outcome(&base, &operations)?;
+        let plan = Plan::of(&Facts::new(
+            self.origin,
+            self.live.as_ref(),
+            &pending,
+            outcome.is_some(),
+        ));
+        if plan.is_nothing() && only.is_none() {
+            self.pending = pending.clone();
+        }
+        Ok(Work {
+            plan,
+            live: self.live.clone(),
+            values: outcome.unwrap_or(base),
+            operations,
+            pending,
+        })
+    }
+
+    /// Tells whether a commit may have something to do.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.values.is_changed() || self.pending.is_any()
+    }
+
+    /// Goes on from what a commit has left in the store.
+    pub(crate) fn rebase(&mut self, live: Option<Live>, values: Values) {
+        self.origin = match live {
+            Some(_) => Origin::Live,
+            None => Origin::Absent,
+        };
+        self.live = live;
+        self.values.rebase(values);
+    }
+
+    fn replace(&mut self) {
+        let explicit = self.pending.end.filter(|end| end.is_explicit());
+        self.begin_anew(explicit.unwrap_or(EndReason::Replaced));
+    }
+
+    fn begin_anew(&mut self, reason: EndReason) {
+        self.values.discard();
+        self.values.clear();
+        self.pending = Pending {
+            end: Some(reason),
+            ..Pending::default()
+        };
+    }
+
+    /// Tells whether a request with this cookie may do this.
+    fn may(&self, deed: Deed) -> Result<(), Error> {
+        let starts = matches!(deed, Deed::Start | Deed::Login);
+        match self.origin {
+            Origin::Superseded if deed != Deed::Login && self.pending.login.is_none() => {
+                Err(Error::new(ErrorKind::Superseded))
+            }
+            Origin::Withheld if starts && !self.may_start_cross_site => {
+                Err(Error::new(ErrorKind::CrossSite))
+            }
+            Origin::Absent
+            | Origin::Live
+            | Origin::Superseded
+            | Origin::Unknown
+            | Origin::Withheld => Ok(()),
+        }
+    }
+}
+
+/// What kind of change a method asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    /// It changes what there is, and starts no session.
+    Change,
+    Login,
+    /// It starts a session where there is none.
+    Start,
+}
+
+fn check_principal(principal: &PrincipalId) -> Result<(), Error> {
+    let valid = principal.is_valid();
+    valid
+        .then_some(())
+        .ok_or_else(|| Error::new(ErrorKind::InvalidPrincipal))
+}

@@ -1,0 +1,343 @@
+//! From what happened to what to do: one table.
+
+use super::{Live, Origin, Pending};
+use crate::observe::EndReason;
+
+/// What a commit decides by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    pub(crate) origin: Origin,
+    /// There is a record, ended or not.
+    pub(crate) has_record: bool,
+    pub(crate) end: Option<EndReason>,
+    /// The values differ from those of the record, or from none where there is no record to go on with.
+    pub(crate) values: bool,
+    pub(crate) login: bool,
+    pub(crate) cycle: bool,
+    /// A lifetime was set that the record does not have.
+    pub(crate) lifetime: bool,
+    /// The browser's cookie has another life than the lifetime asks for.
+    pub(crate) resend: bool,
+}
+
+/// What a commit has to do, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// The record that was loaded is deleted.
+    pub(crate) delete: bool,
+    pub(crate) then: Then,
+    /// The browser is told to forget its cookie, unless it is told a new one.
+    pub(crate) forget: bool,
+}
+
+/// What becomes of the session that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// A record is created under a new id, and bound to a principal once it exists.
+    Create {
+        bind: bool,
+    },
+    Nothing,
+    /// The record is replaced by its successor.
+    Update {
+        rotate: bool,
+        resend: bool,
+    },
+}
+
+impl Facts {
+    pub(crate) fn new(
+        origin: Origin,
+        live: Option<&Live>,
+        pending: &Pending,
+        values: bool,
+    ) -> Self {
+        let stored = live.and_then(|live| live.header.lifetime);
+        let persistent = |lifetime: Option<crate::Lifetime>| {
+            lifetime.is_some_and(|lifetime| lifetime.is_persistent())
+        };
+        let set = pending.lifetime.is_some() && pending.lifetime != stored;
+        Self {
+            origin,
+            has_record: live.is_some(),
+            end: pending.end,
+            values,
+            login: pending.login.is_some(),
+            cycle: pending.cycle,
+            lifetime: set,
+            resend: set && (persistent(pending.lifetime) || persistent(stored)),
+        }
+    }
+}
+
+impl Plan {
+    pub(crate) fn of(facts: &Facts) -> Self {
+        let ended = facts.end.is_some();
+        let then = match facts.has_record && !ended {
+            true if facts.values || facts.login || facts.cycle || facts.lifetime => Then::Update {
+                rotate: facts.login || facts.cycle,
+                resend: facts.resend,
+            },
+            true => Then::Nothing,
+            false if facts.values || facts.login => Then::Create { bind: facts.login },
+            false => Then::Nothing,
+        };
+        Self {
+            delete: facts.has_record && ended,
+            then,
+            // Without a cookie, or with one withheld, there is nothing to forget, and a removal might hit a login.
+            forget: ended && matches!(facts.origin, Origin::Live | Origin::Unknown),
+        }
+    }
+
+    pub(crate) const fn is_nothing(&self) -> bool {
+        !self.delete && !self.forget && matches!(self.then, Then::Nothing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Origin::{Absent, Live, Superseded, Unknown, Withheld};
+
+    const NOTHING: Plan = Plan {
+        delete: false,
+        then: Then::Nothing,
+        forget: false,
+    };
+
+    fn facts(origin: Origin) -> Facts {
+        Facts {
+            origin,
+            has_record: origin == Live,
+            end: None,
+            values: false,
+            login: false,
+            cycle: false,
+            lifetime: false,
+            resend: false,
+        }
+    }
+
+    const fn create(bind: bool) -> Plan {
+        Plan {
+            then: Then::Create { bind },
+            ..NOTHING
+        }
+    }
+
+    const fn update(rotate: bool, resend: bool) -> Plan {
+        Plan {
+            then: Then::Update { rotate, resend },
+            ..NOTHING
+        }
+    }
+
+    const fn deleted(then: Then) -> Plan {
+        Plan {
+            delete: true,
+            then,
+            forget: true,
+        }
+    }
+
+    #[test]
+    fn every_case_has_its_plan() {
+        let logout = Some(EndReason::Logout);
+        let replaced = Some(EndReason::Replaced);
+        for (case, facts, plan) in [
+            ("nothing: read", facts(Absent), NOTHING),
+            (
+                "nothing: insert",
+                Facts {
+                    values: true,
+                    ..facts(Absent)
+                },
+                create(false),
+            ),
+            (
+                "nothing: login",
+                Facts {
+                    login: true,
+                    ..facts(Absent)
+                },
+                create(true),
+            ),
+            (
+                "nothing: insert, login",
+                Facts {
+                    values: true,
+                    login: true,
+                    ..facts(Absent)
+                },
+                create(true),
+            ),
+            (
+                "nothing: cycle",
+                Facts {
+                    cycle: true,
+                    ..facts(Absent)
+                },
+                NOTHING,
+            ),
+            (
+                "nothing: set_lifetime",
+                Facts {
+                    lifetime: true,
+                    resend: true,
+                    ..facts(Absent)
+                },
+                NOTHING,
+            ),
+            (
+                "nothing: logout",
+                Facts {
+                    end: logout,
+                    ..facts(Absent)
+                },
+                NOTHING,
+            ),
+            (
+                "nothing: login_fresh",
+                Facts {
+                    end: replaced,
+                    login: true,
+                    ..facts(Absent)
+                },
+                create(true),
+            ),
+            (
+                "withheld: logout",
+                Facts {
+                    end: logout,
+                    ..facts(Withheld)
+                },
+                NOTHING,
+            ),
+            (
+                "withheld, allowed: insert",
+                Facts {
+                    values: true,
+                    ..facts(Withheld)
+                },
+                create(false),
+            ),
+            ("live: read", facts(Live), NOTHING),
+            (
+                "live: insert",
+                Facts {
+                    values: true,
+                    ..facts(Live)
+                },
+                update(false, false),
+            ),
+            (
+                "live: set_lifetime",
+                Facts {
+                    lifetime: true,
+                    ..facts(Live)
+                },
+                update(false, false),
+            ),
+            (
+                "live: remember me",
+                Facts {
+                    lifetime: true,
+                    resend: true,
+                    ..facts(Live)
+                },
+                update(false, true),
+            ),
+            (
+                "live: cycle",
+                Facts {
+                    cycle: true,
+                    ..facts(Live)
+                },
+                update(true, false),
+            ),
+            (
+                "live: login",
+                Facts {
+                    login: true,
+                    ..facts(Live)
+                },
+                update(true, false),
+            ),
+            (
+                "live: logout",
+                Facts {
+                    end: logout,
+                    ..facts(Live)
+                },
+                deleted(Then::Nothing),
+            ),
+            (
+                "live: logout, insert",
+                Facts {
+                    end: logout,
+                    values: true,
+                    ..facts(Live)
+                },
+                deleted(Then::Create { bind: false }),
+            ),
+            (
+                "live: login as another",
+                Facts {
+                    end: replaced,
+                    login: true,
+                    ..facts(Live)
+                },
+                deleted(Then::Create { bind: true }),
+            ),
+            (
+                "live: logout, cycle",
+                Facts {
+                    end: logout,
+                    cycle: true,
+                    ..facts(Live)
+                },
+                deleted(Then::Nothing),
+            ),
+            ("unknown: read", facts(Unknown), NOTHING),
+            (
+                "unknown: insert",
+                Facts {
+                    values: true,
+                    ..facts(Unknown)
+                },
+                create(false),
+            ),
+            (
+                "unknown: login",
+                Facts {
+                    login: true,
+                    ..facts(Unknown)
+                },
+                create(true),
+            ),
+            (
+                "unknown: logout",
+                Facts {
+                    end: logout,
+                    ..facts(Unknown)
+                },
+                Plan {
+                    forget: true,
+                    ..NOTHING
+                },
+            ),
+            ("superseded: read", facts(Superseded), NOTHING),
+            (
+                "superseded: login",
+                Facts {
+                    login: true,
+                    ..facts(Superseded)
+                },
+                create(true),
+            ),
+        ] {
+            assert_eq!(Plan::of(&facts), plan, "{case}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Which keys a request has looked at: what it writes to them afterwards may depend on what it saw.
+
+use crate::record::{Corrupt, Value, Values};
+
+/// The keys of the base that were read.
+#[derive(Debug, Default)]
+pub(super) struct Reads {
+    /// A bit for each of the base's first 64 entries, so that a read allocates nothing.
+    entries: u64,
+    /// Keys that have no bit, most of them because they were missing.
+    others: Vec<Box<str>>,
+    all: bool,
+    /// What was read of keys that a commit of this request has found changed since.
+    outdated: Vec<(Box<str>, Option<Value>)>,
+}
+
+impl Reads {
+    /// Reads a key of the base.
+    pub(super) fn note(&mut self, base: &Values, key: &str) -> Result<Option<Value>, Corrupt> {
+        let found = base.find(key)?;
+        match found.as_ref().and_then(|(index, _)| bit(*index)) {
+            Some(bit) => self.entries |= bit,
+            None if self.others.iter().any(|other| **other == *key) => {}
+            None => self.others.push(key.into()),
+        }
+        self.outdated.retain(|(outdated, _)| **outdated != *key);
+        Ok(found.map(|(_, value)| value))
+    }
+
+    pub(super) const fn note_all(&mut self) {
+        self.all = true;
+    }
+
+    /// Returns what the request saw when it read a key; `None` if it did not.
+    pub(super) fn value_read(&self, base: &Values, key: &str) -> Option<Option<Value>> {
+        if let Some((_, value)) = self
+            .outdated
+            .iter()
+            .find(|(outdated, _)| **outdated == *key)
+        {
+            return Some(value.clone());
+        }
+        let found = base.find(key).ok().flatten();
+        let index = found.as_ref().map(|(index, _)| *index);
+        self.was_read(key, index)
+            .then(|| found.map(|(_, value)| value))
+    }
+
+    /// Goes on with another base, and remembers what was read of those keys that differ in it.
+    pub(super) fn rebase(&mut self, old: &Values, new: &Values) {
+        if old == new {
+            return;
+        }
+        let mut read = std::mem::take(&mut self.others);
+        let entries = old.to_vec().unwrap_or_default().into_iter().enumerate();
+        read.extend(
+            entries
+                .filter(|(index, (key, _))| self.was_read(key, Some(*index)))
+                .map(|(_, (key, _))| key.into()),
+        );
+        if self.all {
+            let added = new.to_vec().unwrap_or_default().into_iter();
+            read.extend(
+                added
+                    .filter(|(key, _)| old.find(key) == Ok(None))
+                    .map(|(key, _)| key.into()),
+            );
+        }
+        self.entries = 0;
+        for key in read {
+            let value = |values: &Values| values.find(&key).ok().flatten().map(|(_, value)| value);
+            let known = self.outdated.iter().any(|(outdated, _)| *outdated == key);
+            match value(old) {
+                _ if known => {}
+                before if before == value(new) => self.others.push(key),
+                before => self.outdated.push((key, before)),
+            }
+        }
+    }
+
+    fn was_read(&self, key: &str, index: Option<usize>) -> bool {
+        let marked = index
+            .and_then(bit)
+            .is_some_and(|bit| self.entries & bit != 0);
+        self.all || marked || self.others.iter().any(|other| **other == *key)
+    }
+}
+
+fn bit(index: usize) -> Option<u64> {
+    1_u64.checked_shl(u32::try_from(index).ok()?)
+}

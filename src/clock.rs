@@ -1,0 +1,160 @@
+//! The only reader of the time.
+//!
+//! Everything that decides takes a [`Timestamp`] as an argument; the engine that keeps a session says what time it is.
+
+use std::{
+    fmt,
+    ops::Add,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use tokio::time::Instant;
+
+/// A point in time: whole milliseconds since the Unix epoch.
+///
+/// Stores keep this integer as it is, so that no date library is forced on anyone. It converts into [`SystemTime`],
+/// which every date library takes.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tenure::Timestamp;
+///
+/// let start = Timestamp::from_millis(1_000);
+/// assert_eq!(start + Duration::from_secs(2), Timestamp::from_millis(3_000));
+/// assert_eq!((start + Duration::from_secs(2)).since(start), Duration::from_secs(2));
+/// assert_eq!(SystemTime::from(start), SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// Makes a timestamp of milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Returns the milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// Returns the time that has passed since `earlier`, zero if `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    /// Adds a duration, cut to whole milliseconds; the far future is the last timestamp, never an overflow.
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(whole_millis(duration)))
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(timestamp: Timestamp) -> Self {
+        Self::UNIX_EPOCH + Duration::from_millis(timestamp.0)
+    }
+}
+
+/// The clock of a store that has no engine of its own.
+///
+/// The default is the system's clock; a manual one stands still until it is moved, so that tests never sleep.
+///
+/// ```
+/// use std::time::Duration;
+/// use tenure::Clock;
+///
+/// let clock = Clock::manual();
+/// let before = clock.now();
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now().since(before), Duration::from_secs(60));
+/// ```
+#[derive(Clone, Default)]
+pub struct Clock(Option<Arc<AtomicU64>>);
+
+impl Clock {
+    /// Returns the system's clock.
+    #[must_use]
+    pub const fn system() -> Self {
+        Self(None)
+    }
+
+    /// Returns a clock that stands still until [`advance`](Self::advance) moves it. Clones share the hands.
+    #[must_use]
+    pub fn manual() -> Self {
+        Self(Some(Arc::new(AtomicU64::new(MANUAL_START))))
+    }
+
+    /// Moves a manual clock forward.
+    ///
+    /// # Panics
+    ///
+    /// On the system's clock, which nobody moves.
+    pub fn advance(&self, duration: Duration) {
+        let hands = self.0.as_ref().expect("only a manual clock can be moved");
+        hands.fetch_add(whole_millis(duration), Ordering::SeqCst);
+    }
+
+    /// Says what time it is.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Some(hands) => Timestamp(hands.load(Ordering::SeqCst)),
+            None => Timestamp(whole_millis(
+                SystemTime::now()
+                    .duration_since(SystemTime::UNIX_EPOCH)
+                    .unwrap_or_default(),
+            )),
+        }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Some(_) => "Clock::manual",
+            None => "Clock::system",
+        })
+    }
+}
+
+/// Measures time that passes in this process, whatever the wall clock does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_duration_since(earlier.0)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn later(self, duration: Duration) -> Self {
+        Self(self.0 + duration)
+    }
+}
+
+/// Returns the whole milliseconds of a duration; more than half a billion years is the longest there is.
+pub(crate) fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// 2026-01-01T00:00:00Z, so that what a test prints looks like a date.
+const MANUAL_START: u64 = 1_767_225_600_000;

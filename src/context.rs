@@ -1,0 +1,283 @@
+//! What all requests of a layer share.
+
+use std::{
+    any::{TypeId, type_name},
+    collections::HashMap,
+    fmt,
+    future::{Future, pending},
+    pin::{Pin, pin},
+    sync::Arc,
+    task,
+    time::Duration,
+};
+
+use tokio::{
+    runtime,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+};
+
+use crate::{
+    cookie::{SameSite, Writer},
+    id::{Handle, IdHasher, Random},
+    lifetime::Lifetime,
+    observe::{Event, Observer},
+    store::{SessionStore, StoreError},
+    sync::Mutex,
+};
+
+/// A layer's settings, its store, and what goes on in it beside the requests.
+pub(crate) struct Context {
+    pub(crate) marker: Marker,
+    pub(crate) store: Arc<dyn SessionStore>,
+    pub(crate) cookie_name: Box<str>,
+    pub(crate) same_site: SameSite,
+    pub(crate) writer: Writer,
+    pub(crate) hasher: IdHasher,
+    pub(crate) random: Random,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) load_timeout: Duration,
+    pub(crate) commit_timeout: Duration,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) observer: Observer,
+    pub(crate) queues: Queues,
+    pub(crate) background: Background,
+}
+
+impl Context {
+    pub(crate) fn observe(&self, event: Event<'_>) {
+        self.observer.observe(event);
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("marker", &self.marker)
+            .field("cookie_name", &self.cookie_name)
+            .field("same_site", &self.same_site)
+            .field("lifetime", &self.lifetime)
+            .field("load_timeout", &self.load_timeout)
+            .field("commit_timeout", &self.commit_timeout)
+            .field("on_failure", &self.on_failure)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The type by which a layer is told from others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Marker {
+    pub(crate) id: TypeId,
+    /// For messages.
+    pub(crate) name: &'static str,
+}
+
+impl Marker {
+    pub(crate) fn of<L: 'static>() -> Self {
+        Self {
+            id: TypeId::of::<L>(),
+            name: type_name::<L>(),
+        }
+    }
+}
+
+/// What becomes of the changes of a handler that answers 5xx or 408, or fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnFailure {
+    /// They are committed like those of any other.
+    Commit,
+    /// They are dropped; what was to be ended is ended all the same. The default.
+    #[default]
+    Discard,
+}
+
+/// Waits for an answer for a limited time. One that is too late may or may not have been carried out.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    // Without a runtime there is no timer, and a store that needs one would have failed by itself.
+    let timer = async {
+        match runtime::Handle::try_current() {
+            Ok(_) => tokio::time::sleep(limit).await,
+            Err(_) => pending().await,
+        }
+    };
+    let (mut answer, mut timer) = (pin!(answer), pin!(timer));
+    std::future::poll_fn(|context| match answer.as_mut().poll(context) {
+        task::Poll::Pending => timer
+            .as_mut()
+            .poll(context)
+            .map(|()| Err(StoreError::unknown("the store did not answer in time"))),
+        answered @ task::Poll::Ready(_) => answered,
+    })
+    .await
+}
+
+/// Lines up the commits of a handle that keep getting into each other's way.
+///
+/// This is a queue and not a lock: nothing is read or written under it that is not checked again by the store.
+#[derive(Debug, Default)]
+pub(crate) struct Queues(Mutex<HashMap<Handle, Arc<Semaphore>>>);
+
+impl Queues {
+    /// Waits for this commit's turn, which lasts until what is returned is dropped.
+    pub(crate) async fn turn(&self, handle: Handle) -> Turn<'_> {
+        let semaphore = self
+            .0
+            .lock()
+            .entry(handle)
+            .or_insert_with(|| Arc::new(Semaphore::new(1)))
+            .clone();
+        let permit = semaphore.acquire_owned().await;
+        Turn {
+            queues: self,
+            handle,
+            permit: permit.ok(),
+        }
+    }
+}
+
+/// A commit's turn among those of its handle.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    queues: &'a Queues,
+    handle: Handle,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut queues = self.queues.0.lock();
+        self.permit = None;
+        // Whoever waits holds a clone; without one the queue is empty.
+        if queues
+            .get(&self.handle)
+            .is_some_and(|queue| Arc::strong_count(queue) == 1)
+        {
+            queues.remove(&self.handle);
+        }
+    }
+}
+
+/// Carries on what must be finished when its request is gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Background(Arc<watch::Sender<usize>>);
+
+impl Background {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+
+    /// Finishes a future: at once if it needs no waiting, else by a task.
+    pub(crate) fn finish(
+        &self,
+        runtime: Option<runtime::Handle>,
+        mut future: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ) {
+        let runtime = runtime.or_else(|| runtime::Handle::try_current().ok());
+        let entered = runtime.as_ref().map(runtime::Handle::enter);
+        let poll = future
+            .as_mut()
+            .poll(&mut task::Context::from_waker(task::Waker::noop()));
+        drop(entered);
+        if let (task::Poll::Pending, Some(runtime)) = (poll, runtime) {
+            let running = Running::begin(self);
+            runtime.spawn(async move {
+                future.await;
+                drop(running);
+            });
+        }
+    }
+
+    /// Waits until nothing is left to finish.
+    pub(crate) async fn drained(&self) {
+        let mut running = self.0.subscribe();
+        // The sender is `self`, which is not dropped while this waits.
+        drop(running.wait_for(|running| *running == 0).await);
+    }
+}
+
+struct Running(Background);
+
+impl Running {
+    fn begin(background: &Background) -> Self {
+        background.0.send_modify(|running| *running += 1);
+        Self(background.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|running| *running -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_come_in_time_is_unknown() {
+        use crate::store::StoreErrorKind;
+        let late = within(Duration::from_secs(2), pending::<Result<(), StoreError>>()).await;
+        assert_eq!(late.unwrap_err().kind(), StoreErrorKind::Unknown);
+        assert!(
+            within(Duration::from_secs(2), async { Ok(()) })
+                .await
+                .is_ok()
+        );
+    }
+
+    #[tokio::test]
+    async fn one_commit_of_a_handle_has_its_turn_at_a_time_and_no_queue_is_left_behind() {
+        let queues = Arc::new(Queues::default());
+        let handle = Handle::from_bytes([1; 16]);
+        let first = queues.turn(handle).await;
+        let _other = queues.turn(Handle::from_bytes([2; 16])).await;
+        let mut second = tokio_test_poll(queues.turn(handle));
+        assert!(second.poll_once().is_none());
+        drop(first);
+        let second = second.poll_once().expect("the first is done");
+        assert_eq!(queues.0.lock().len(), 2);
+        drop(second);
+        assert_eq!(queues.0.lock().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn drained_waits_for_what_is_being_finished() {
+        let background = Background::new();
+        let (gate, opened) = tokio::sync::oneshot::channel::<()>();
+        background.finish(None, Box::pin(async { drop(opened.await) }));
+        let mut drained = tokio_test_poll(background.drained());
+        assert!(drained.poll_once().is_none());
+        gate.send(()).unwrap();
+        background.drained().await;
+    }
+
+    #[test]
+    fn what_needs_no_waiting_is_finished_without_a_runtime() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        Background::new().finish(None, Box::pin(async move { sender.send(()).unwrap() }));
+        assert_eq!(receiver.try_recv(), Ok(()));
+    }
+
+    struct ByHand<F>(Pin<Box<F>>);
+
+    fn tokio_test_poll<F: Future>(future: F) -> ByHand<F> {
+        ByHand(Box::pin(future))
+    }
+
+    impl<F: Future> ByHand<F> {
+        fn poll_once(&mut self) -> Option<F::Output> {
+            match self
+                .0
+                .as_mut()
+                .poll(&mut task::Context::from_waker(task::Waker::noop()))
+            {
+                task::Poll::Ready(output) => Some(output),
+                task::Poll::Pending => None,
+            }
+        }
+    }
+}

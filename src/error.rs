@@ -1,0 +1,255 @@
+//! What can go wrong, for handlers and for responses.
+
+use std::{error, fmt};
+
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, RETRY_AFTER},
+};
+
+/// What went wrong with a session.
+///
+/// [`kind`](Self::kind) says what, the source says why. Under axum it is a response with the [status](Self::status) of
+/// its kind, so `?` works in handlers.
+///
+/// ```
+/// use tenure::{ErrorKind, Session};
+///
+/// let session: Session = Session::for_test([("name", "not a number")]);
+/// let error = session.get::<u32>("name").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::UndecodableValue);
+/// assert_eq!(error.to_string(), "the value of `name` does not decode as the type it was asked for");
+/// ```
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    key: Option<Box<str>>,
+    source: Option<Box<dyn error::Error + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) const fn new(kind: ErrorKind) -> Self {
+        Self {
+            kind,
+            key: None,
+            source: None,
+        }
+    }
+
+    pub(crate) fn of_key(kind: ErrorKind, key: &str) -> Self {
+        Self {
+            key: Some(key.into()),
+            ..Self::new(kind)
+        }
+    }
+
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn error::Error + Send + Sync>>,
+    ) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Says what went wrong.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Returns the key whose value is the trouble, where it is one.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// Returns the status that answers it by default.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self.kind {
+            ErrorKind::ChangedSinceRead | ErrorKind::Gone | ErrorKind::Superseded => {
+                StatusCode::CONFLICT
+            }
+            ErrorKind::Contended
+            | ErrorKind::Full
+            | ErrorKind::OutcomeUnknown
+            | ErrorKind::Store => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::CrossSite | ErrorKind::TooManySessions => StatusCode::FORBIDDEN,
+            ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorKind::AfterResponse
+            | ErrorKind::InvalidKey
+            | ErrorKind::InvalidLifetime
+            | ErrorKind::InvalidPrincipal
+            | ErrorKind::MissingLayer
+            | ErrorKind::Random
+            | ErrorKind::TwoLayers
+            | ErrorKind::UndecodableRecord
+            | ErrorKind::UndecodableValue
+            | ErrorKind::Unserializable => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Makes the default response: the status, `no-store`, `Retry-After` where a retry helps, and an empty body.
+    ///
+    /// It starts from an empty header map, so nothing that the handler set for its success survives.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use tenure::Session;
+    ///
+    /// let session: Session = Session::for_test([("name", "Ada")]);
+    /// let error = session.get::<u32>("name").unwrap_err();
+    /// let response = error.to_response::<String>();
+    /// assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    /// assert_eq!(response.headers()["cache-control"], "no-store");
+    /// ```
+    #[must_use]
+    pub fn to_response<B: Default>(&self) -> Response<B> {
+        let mut response = Response::new(B::default());
+        *response.status_mut() = self.status();
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.key.as_deref().unwrap_or_default();
+        match self.kind {
+            ErrorKind::AfterResponse => {
+                f.write_str("the handler has returned, and this change would be lost; change the session before")
+            }
+            ErrorKind::ChangedSinceRead => write!(
+                f,
+                "`{key}` was read and then written, and another request changed it in between; use `update`"
+            ),
+            ErrorKind::Contended => f.write_str("too many requests are changing this session; try again"),
+            ErrorKind::CrossSite => f.write_str(
+                "a cross-site request came without its cookie and cannot start a session; \
+                 a callback that must calls `allow_cross_site` first",
+            ),
+            ErrorKind::Full => f.write_str("the store is full of signed-in sessions; raise its limits"),
+            ErrorKind::Gone => f.write_str("the session has ended meanwhile; reload the page"),
+            ErrorKind::InvalidKey => write!(f, "`{key}` is no session key; a key has 1 to 128 bytes"),
+            ErrorKind::InvalidLifetime => f.write_str("this lifetime ends before it begins"),
+            ErrorKind::InvalidPrincipal => f.write_str("a principal has 1 to 255 bytes"),
+            ErrorKind::MissingLayer => {
+                f.write_str("no session in this request; is `SessionLayer` applied to this route?")
+            }
+            ErrorKind::OutcomeUnknown => {
+                f.write_str("the store did not say whether the change was kept; look before trying again")
+            }
+            ErrorKind::Random => f.write_str("no session can be started without random bytes"),
+            ErrorKind::Store => f.write_str("the session store does not answer; try again in a moment"),
+            ErrorKind::Superseded => f.write_str("this session's id was replaced a moment ago; try again"),
+            ErrorKind::TooLarge if key.is_empty() => {
+                f.write_str("the session would hold more than 32 KiB or 64 keys; keep large things elsewhere")
+            }
+            ErrorKind::TooLarge => write!(
+                f,
+                "with `{key}` the session would hold more than 32 KiB, 64 keys or 32 levels; \
+                 keep large things elsewhere"
+            ),
+            ErrorKind::TooManySessions => f.write_str("this principal has as many sessions as are allowed"),
+            ErrorKind::TwoLayers => write!(
+                f,
+                "two session layers with one cookie name meet on this route: {key}; give one of them another name"
+            ),
+            ErrorKind::UndecodableRecord => {
+                f.write_str("the stored session does not decode; it is kept for a release that can read it")
+            }
+            ErrorKind::UndecodableValue => {
+                write!(f, "the value of `{key}` does not decode as the type it was asked for")
+            }
+            ErrorKind::Unserializable => write!(f, "the value for `{key}` does not serialize"),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Decides what a request is answered whose session could not be committed.
+///
+/// [`DefaultOnError`] is [`Error::to_response`]; a closure decides with the handler's response at hand.
+pub trait OnError<B> {
+    /// Makes the response for an error of what the handler has answered.
+    fn respond(&self, error: &Error, response: Response<B>) -> Response<B>;
+}
+
+impl<B, F> OnError<B> for F
+where
+    F: Fn(&Error, Response<B>) -> Response<B>,
+{
+    fn respond(&self, error: &Error, response: Response<B>) -> Response<B> {
+        self(error, response)
+    }
+}
+
+/// Answers with the status of the error's kind and nothing of what the handler has answered.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct DefaultOnError;
+
+impl<B: Default> OnError<B> for DefaultOnError {
+    fn respond(&self, error: &Error, _: Response<B>) -> Response<B> {
+        error.to_response()
+    }
+}
+
+/// The kinds of [`Error`], each with the status that answers it by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The handler's future has returned: the response is on its way and the change would be lost (500).
+    AfterResponse,
+    /// A key was read and then inserted or removed, and another request changed it in between (409). `update` cannot
+    /// fail like this.
+    ChangedSinceRead,
+    /// The commit's time ran out while other requests kept changing the session (503).
+    Contended,
+    /// A cross-site request came without its cookie and tried to start a session (403).
+    CrossSite,
+    /// The store holds as many signed-in sessions as it may (503).
+    Full,
+    /// The session was logged out, revoked, evicted or has expired since this request began (409).
+    Gone,
+    /// A key's name is empty or longer than 128 bytes (500).
+    InvalidKey,
+    /// A lifetime is shorter than a millisecond (500).
+    InvalidLifetime,
+    /// A principal is empty or longer than 255 bytes (500).
+    InvalidPrincipal,
+    /// No `SessionLayer` wraps this route (500).
+    MissingLayer,
+    /// The store may or may not have kept the change, and it is not tried again (503).
+    OutcomeUnknown,
+    /// The operating system gave no random bytes (500).
+    Random,
+    /// The store failed or did not answer in time (503).
+    Store,
+    /// The request came with an id that a login or rotation has just replaced (409).
+    Superseded,
+    /// The session would exceed 32 KiB, 64 keys or 32 levels of JSON (413).
+    TooLarge,
+    /// The principal has as many live sessions as the application allows (403).
+    TooManySessions,
+    /// Two layers with the same cookie name wrap one route (500).
+    TwoLayers,
+    /// The stored record is not one that this release reads (500). It is kept.
+    UndecodableRecord,
+    /// A value does not decode as the type it was asked for (500). The other values are not affected.
+    UndecodableValue,
+    /// A value does not serialize (500).
+    Unserializable,
+}

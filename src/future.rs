@@ -1,0 +1,171 @@
+//! Waiting for the handler, then for the commit, then letting the response go.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Response, StatusCode, header::SET_COOKIE};
+use pin_project_lite::pin_project;
+
+use crate::{
+    caching::{self, Exposure},
+    context::OnFailure,
+    error::{Error, OnError},
+    slot::{Commit, Slot},
+};
+
+pin_project! {
+    /// The future of [`SessionService`](crate::SessionService).
+    pub struct ResponseFuture<F, T, E> {
+        #[pin]
+        handler: F,
+        stage: Stage,
+        // What the handler has answered.
+        answer: Option<T>,
+        on_error: E,
+    }
+
+    impl<F, T, E> PinnedDrop for ResponseFuture<F, T, E> {
+        fn drop(this: Pin<&mut Self>) {
+            if let Stage::Handler(slot) = &this.stage {
+                slot.abandon();
+            }
+        }
+    }
+}
+
+enum Stage {
+    /// Two layers with one cookie name met, and this is what to say about it.
+    Clash(Error),
+    Commit(Arc<Slot>, Commit),
+    Done,
+    Handler(Arc<Slot>),
+    Show(Arc<Slot>, Option<Error>),
+    /// The same layer is further out, and does all that is to be done.
+    StepAside,
+}
+
+impl<F, T, E> ResponseFuture<F, T, E> {
+    pub(crate) const fn with_session(handler: F, slot: Arc<Slot>, on_error: E) -> Self {
+        Self::new(handler, Stage::Handler(slot), on_error)
+    }
+
+    pub(crate) const fn stepping_aside(handler: F, on_error: E) -> Self {
+        Self::new(handler, Stage::StepAside, on_error)
+    }
+
+    pub(crate) const fn refusing(handler: F, error: Error, on_error: E) -> Self {
+        Self::new(handler, Stage::Clash(error), on_error)
+    }
+
+    const fn new(handler: F, stage: Stage, on_error: E) -> Self {
+        Self {
+            handler,
+            stage,
+            answer: None,
+            on_error,
+        }
+    }
+}
+
+impl<F, B, E, X> Future for ResponseFuture<F, Result<Response<B>, X>, E>
+where
+    F: Future<Output = Result<Response<B>, X>>,
+    E: OnError<B>,
+{
+    type Output = Result<Response<B>, X>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            *this.stage = match &mut this.stage {
+                Stage::Handler(slot) => {
+                    let answer = ready!(this.handler.as_mut().poll(context));
+                    let stage = match slot.close(is_discarded(&answer, slot)) {
+                        true => Stage::Commit(slot.clone(), Commit::new(slot.clone(), None)),
+                        false => Stage::Show(slot.clone(), None),
+                    };
+                    *this.answer = Some(answer);
+                    stage
+                }
+                Stage::Commit(slot, commit) => {
+                    let committed = ready!(Pin::new(commit).poll(context));
+                    Stage::Show(slot.clone(), committed.err())
+                }
+                Stage::Show(slot, error) => {
+                    let answer = this
+                        .answer
+                        .take()
+                        .expect("the handler has answered, and it is shown once");
+                    let shown =
+                        answer.map(|response| show(slot, response, error.take(), this.on_error));
+                    *this.stage = Stage::Done;
+                    return Poll::Ready(shown);
+                }
+                Stage::Clash(error) => {
+                    let answer = ready!(this.handler.poll(context));
+                    return Poll::Ready(
+                        answer.map(|response| this.on_error.respond(error, response)),
+                    );
+                }
+                Stage::Done | Stage::StepAside => return this.handler.poll(context),
+            }
+        }
+    }
+}
+
+/// Tells whether the changes of a handler that answered like this are dropped.
+fn is_discarded<B, X>(answer: &Result<Response<B>, X>, slot: &Slot) -> bool {
+    let failed = match answer {
+        Ok(response) => {
+            response.status().is_server_error() || response.status() == StatusCode::REQUEST_TIMEOUT
+        }
+        Err(_) => true,
+    };
+    failed && slot.context().on_failure == OnFailure::Discard
+}
+
+/// Shows in a response what became of the session.
+fn show<B>(
+    slot: &Slot,
+    response: Response<B>,
+    error: Option<Error>,
+    on_error: &impl OnError<B>,
+) -> Response<B> {
+    let shown = slot.shown();
+    // A change that was refused and that the handler answers with a success would be lost in silence.
+    let ignored = shown
+        .refused
+        .filter(|_| !is_error(response.status()))
+        .map(Error::new);
+    let mut response = match error.or(ignored) {
+        Some(error) => on_error.respond(&error, response),
+        None => response,
+    };
+    let exposure = shown
+        .cookie
+        .as_ref()
+        .map(|_| Exposure::Cookie)
+        .or(shown.exposure);
+    if let Some(exposure) = exposure {
+        caching::protect(response.headers_mut(), exposure);
+    }
+    for cookie in shown.cookie.into_iter().chain(shown.twin_removal) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+impl<F, T, E> fmt::Debug for ResponseFuture<F, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResponseFuture")
+    }
+}

@@ -1,0 +1,562 @@
+//! What a cookie carries: a public [`Handle`] and a secret that nobody but the browser keeps.
+//!
+//! The two are 16 and 32 random bytes, written as 64 characters of unpadded base64url. The store's key is the handle;
+//! the record keeps a hash of the secret only, so a copy of the store opens no session.
+
+use std::{cell::RefCell, fmt, str::FromStr};
+
+use sha2::{Digest as _, Sha256};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// The public name of a session: the store's key.
+///
+/// It is safe to list, to log and to put into a page, and it opens nothing. It stays the same while the session lives,
+/// so what must not outlive a login (a CSRF token, a cache entry) binds to the handle *and* the
+/// [generation](crate::Session::generation).
+///
+/// ```
+/// use tenure::Handle;
+///
+/// let handle = Handle::from_bytes([7; 16]);
+/// assert_eq!(handle.to_string(), "BwcHBwcHBwcHBwcHBwcHBw");
+/// assert_eq!(handle.to_string().parse(), Ok(handle));
+/// assert!("BwcHBwcHBwcHBwcHBwcHBx".parse::<Handle>().is_err()); // not the canonical spelling
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle([u8; Handle::LEN]);
+
+impl Handle {
+    /// How many bytes a handle has.
+    pub const LEN: usize = 16;
+
+    /// Makes a handle of its bytes, as a store does that has read them.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the bytes, as a store writes them.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+}
+
+impl FromStr for Handle {
+    type Err = ParseHandleError;
+
+    fn from_str(text: &str) -> Result<Self, ParseHandleError> {
+        let text: &[u8; HANDLE_CHARS] = text
+            .as_bytes()
+            .try_into()
+            .map_err(|_| ParseHandleError(()))?;
+        let mut bytes = [0; Self::LEN];
+        let spare = decode(text, &mut bytes).ok_or(ParseHandleError(()))?;
+        // The last character has four bits that carry nothing: only zeros are canonical.
+        (spare == 0)
+            .then_some(Self(bytes))
+            .ok_or(ParseHandleError(()))
+    }
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0; HANDLE_CHARS];
+        encode(&self.0, &mut text);
+        f.pad(str::from_utf8(&text).expect("base64url is ASCII"))
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle({self})")
+    }
+}
+
+/// The text is not a handle: 22 characters of canonical, unpadded base64url.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseHandleError(());
+
+impl fmt::Display for ParseHandleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a handle is 22 characters of canonical, unpadded base64url")
+    }
+}
+
+impl std::error::Error for ParseHandleError {}
+
+/// The half of the id that is worth stealing. It has no `Clone`, no `Debug` that shows it, and is wiped when dropped.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub(crate) struct Secret([u8; Secret::LEN]);
+
+impl Secret {
+    pub(crate) const LEN: usize = 32;
+}
+
+/// A whole id, as the cookie carries it.
+#[derive(ZeroizeOnDrop)]
+pub(crate) struct Token {
+    #[zeroize(skip)]
+    handle: Handle,
+    secret: Secret,
+}
+
+impl Token {
+    /// How many characters the cookie's value has; 48 bytes fill them without a spare bit.
+    pub(crate) const CHARS: usize = 64;
+
+    /// Draws a new id.
+    pub(crate) fn draw(random: Random) -> Result<Self, RandomError> {
+        let handle = Handle(random.draw()?);
+        Self::draw_for(handle, random)
+    }
+
+    /// Draws a new secret for a handle that stays.
+    pub(crate) fn draw_for(handle: Handle, random: Random) -> Result<Self, RandomError> {
+        let secret = Secret(random.draw()?);
+        Ok(Self { handle, secret })
+    }
+
+    /// Reads a cookie's value; anything but 64 characters of base64url is no id.
+    pub(crate) fn parse(value: &[u8]) -> Option<Self> {
+        let text: &[u8; Self::CHARS] = value.try_into().ok()?;
+        let mut bytes = [0; Handle::LEN + Secret::LEN];
+        let read = decode(text, &mut bytes).map(|_| {
+            let (handle, secret) = bytes.split_at(Handle::LEN);
+            Self {
+                handle: Handle(handle.try_into().expect("split at the handle's length")),
+                secret: Secret(secret.try_into().expect("what remains is the secret")),
+            }
+        });
+        bytes.zeroize();
+        read
+    }
+
+    /// Writes the cookie's value; whoever asks for it puts it into a `Set-Cookie` and nowhere else.
+    pub(crate) fn write(&self, text: &mut [u8; Self::CHARS]) {
+        let mut bytes = [0; Handle::LEN + Secret::LEN];
+        bytes[..Handle::LEN].copy_from_slice(&self.handle.0);
+        bytes[Handle::LEN..].copy_from_slice(&self.secret.0);
+        encode(&bytes, text);
+        bytes.zeroize();
+    }
+
+    pub(crate) const fn handle(&self) -> Handle {
+        self.handle
+    }
+
+    /// Makes a second copy: one to look up, one to begin again with if the look-up is dropped.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self {
+            handle: self.handle,
+            secret: Secret(self.secret.0),
+        }
+    }
+
+    /// Compares two ids of one request; neither is known to be genuine, so time tells nothing.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        self.handle == other.handle && equal(&self.secret.0, &other.secret.0)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({}, secret redacted)", self.handle)
+    }
+}
+
+/// What the record keeps of a secret.
+#[derive(Clone, Copy)]
+pub(crate) struct SecretHash([u8; SecretHash::LEN]);
+
+impl SecretHash {
+    pub(crate) const LEN: usize = 32;
+
+    pub(crate) const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+
+    /// Compares in a time that does not depend on where the two differ (ASVS 11.2.4).
+    pub(crate) fn matches(&self, other: &Self) -> bool {
+        equal(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash(redacted)")
+    }
+}
+
+/// Hashes secrets: `SHA-256(context ‖ handle ‖ secret)`.
+///
+/// The context is `tenure/v1` and the cookie's name, each after its length in one byte, filled with zeros to whole
+/// blocks of SHA-256. So an id of one layer is nothing in another, a hash copied into another row opens nothing, and
+/// the context is hashed once per layer instead of once per request.
+#[derive(Clone)]
+pub(crate) struct IdHasher(Sha256);
+
+impl IdHasher {
+    pub(crate) fn new(cookie_name: &str) -> Self {
+        let mut context = Vec::with_capacity(BLOCK);
+        for field in ["tenure/v1", cookie_name] {
+            context.push(
+                u8::try_from(field.len()).expect("the cookie's name was checked to be short"),
+            );
+            context.extend_from_slice(field.as_bytes());
+        }
+        context.resize(context.len().next_multiple_of(BLOCK), 0);
+        Self(Sha256::new_with_prefix(context))
+    }
+
+    pub(crate) fn hash(&self, token: &Token) -> SecretHash {
+        let mut hasher = self.0.clone();
+        hasher.update(token.handle.0);
+        hasher.update(token.secret.0);
+        SecretHash(hasher.finalize().into())
+    }
+}
+
+impl fmt::Debug for IdHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdHasher")
+    }
+}
+
+/// Where random bytes come from: the operating system, and nothing else.
+///
+/// They are fetched in blocks per thread and wiped as they are used, because a call per secret costs more than all
+/// the rest of a rotation. A forked child does not use its parent's block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Random {
+    System,
+    /// A source that fails, for the tests of what happens then.
+    #[cfg(test)]
+    Broken,
+}
+
+impl Random {
+    pub(crate) fn draw<const N: usize>(self) -> Result<[u8; N], RandomError> {
+        match self {
+            Self::System => POOL.with_borrow_mut(Pool::draw),
+            #[cfg(test)]
+            Self::Broken => Err(RandomError(getrandom::Error::UNSUPPORTED)),
+        }
+    }
+}
+
+/// The operating system gave no random bytes.
+#[derive(Debug)]
+pub(crate) struct RandomError(getrandom::Error);
+
+impl fmt::Display for RandomError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the operating system gave no random bytes")
+    }
+}
+
+impl std::error::Error for RandomError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool::EMPTY) };
+}
+
+struct Pool {
+    bytes: [u8; Pool::LEN],
+    used: usize,
+    process: u32,
+}
+
+impl Pool {
+    const LEN: usize = 1024;
+    const EMPTY: Self = Self {
+        bytes: [0; Self::LEN],
+        used: Self::LEN,
+        process: 0,
+    };
+
+    fn draw<const N: usize>(&mut self) -> Result<[u8; N], RandomError> {
+        const { assert!(N <= Self::LEN, "more than a block holds") };
+        if self.used + N > Self::LEN || self.process != std::process::id() {
+            self.refill()?;
+        }
+        let source = &mut self.bytes[self.used..self.used + N];
+        let drawn = (&*source).try_into().expect("a slice of N bytes");
+        source.zeroize();
+        self.used += N;
+        Ok(drawn)
+    }
+
+    fn refill(&mut self) -> Result<(), RandomError> {
+        self.used = Self::LEN; // Nothing is drawn from a block that was filled in part.
+        getrandom::fill(&mut self.bytes).map_err(RandomError)?;
+        self.process = std::process::id();
+        self.used = 0;
+        Ok(())
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+/// Compares as four words, so that no byte decides alone.
+fn equal(left: &[u8; 32], right: &[u8; 32]) -> bool {
+    let words = left.chunks_exact(8).zip(right.chunks_exact(8));
+    let difference = words.fold(0, |difference, (left, right)| {
+        difference | (word(left) ^ word(right))
+    });
+    std::hint::black_box(difference) == 0
+}
+
+fn word(bytes: &[u8]) -> u64 {
+    u64::from_ne_bytes(bytes.try_into().expect("chunks of eight bytes"))
+}
+
+/// Writes unpadded base64url (RFC 4648 section 5). `text` has exactly the characters that `bytes` need.
+fn encode(bytes: &[u8], text: &mut [u8]) {
+    for (bytes, text) in bytes.chunks(3).zip(text.chunks_mut(4)) {
+        let group = bytes
+            .iter()
+            .fold(0_u32, |group, byte| group << 8 | u32::from(*byte))
+            << (8 * (3 - bytes.len()));
+        for (index, char) in text.iter_mut().enumerate() {
+            *char = ALPHABET[(group >> (18 - 6 * index)) as usize & 63];
+        }
+    }
+}
+
+/// Reads unpadded base64url and returns the spare bits of the last character; `None` for a foreign character.
+///
+/// There is no branch on what the text says: a foreign character is found out at the end.
+fn decode(text: &[u8], bytes: &mut [u8]) -> Option<u8> {
+    let mut foreign = 0;
+    let mut spare = 0;
+    for (text, bytes) in text.chunks(4).zip(bytes.chunks_mut(3)) {
+        let mut group = 0_u32;
+        for char in text {
+            let value = VALUES[*char as usize];
+            foreign |= value;
+            group = group << 6 | u32::from(value & 63);
+        }
+        group <<= 6 * (4 - text.len());
+        let [_, group @ ..] = group.to_be_bytes();
+        bytes.copy_from_slice(&group[..bytes.len()]);
+        spare = group[bytes.len()..]
+            .iter()
+            .fold(0, |spare, byte| spare | byte);
+    }
+    (foreign <= 63).then_some(spare)
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The value of each character; 255 for those outside the alphabet.
+const VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut index = 0;
+    while index < ALPHABET.len() {
+        values[ALPHABET[index] as usize] = index as u8;
+        index += 1;
+    }
+    values
+};
+
+const HANDLE_CHARS: usize = 22;
+
+/// The block of SHA-256.
+const BLOCK: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn text(token: &Token) -> [u8; Token::CHARS] {
+        let mut text = [0; Token::CHARS];
+        token.write(&mut text);
+        text
+    }
+
+    fn token(fill: u8) -> Token {
+        Token::parse(&[fill; Token::CHARS]).unwrap()
+    }
+
+    #[test]
+    fn a_written_id_reads_back() {
+        let token = Token::draw(Random::System).unwrap();
+        let read = Token::parse(&text(&token)).unwrap();
+        assert!(read.same_as(&token));
+        assert_eq!(text(&read), text(&token));
+    }
+
+    #[test]
+    fn anything_but_64_characters_of_base64url_is_no_id() {
+        let good = text(&Token::draw(Random::System).unwrap());
+        assert!(Token::parse(&good).is_some());
+        assert!(Token::parse(&good[..63]).is_none(), "too short");
+        assert!(
+            Token::parse(&[&good[..], b"A"].concat()).is_none(),
+            "too long"
+        );
+        assert!(Token::parse(b"").is_none(), "empty");
+        for foreign in (0..=u8::MAX).filter(|byte| !ALPHABET.contains(byte)) {
+            for place in [0, 21, 22, 63] {
+                let mut bad = good;
+                bad[place] = foreign;
+                assert!(Token::parse(&bad).is_none(), "byte {foreign} at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_character_of_the_id_matters() {
+        let good = text(&Token::draw(Random::System).unwrap());
+        let token = Token::parse(&good).unwrap();
+        for place in 0..Token::CHARS {
+            let mut other = good;
+            other[place] = if good[place] == b'A' { b'B' } else { b'A' };
+            assert!(
+                !Token::parse(&other).unwrap().same_as(&token),
+                "character {place}"
+            );
+        }
+    }
+
+    /// The stored form is kept for ever: these bytes must never change.
+    #[test]
+    fn the_hash_of_a_secret_is_stable() {
+        let hash = IdHasher::new("__Host-Http-id").hash(&token(b'A'));
+        let mut message = b"\x09tenure/v1\x0e__Host-Http-id".to_vec();
+        message.resize(64, 0);
+        message.resize(64 + 48, 0); // The characters `AAAA…` are zeros.
+        let expected: [u8; 32] = Sha256::digest(message).into();
+        assert_eq!(hash.as_bytes(), &expected);
+        assert_eq!(hash.as_bytes()[..4], [0x72, 0x43, 0xbd, 0xee]);
+    }
+
+    #[test]
+    fn the_hash_depends_on_cookie_name_handle_and_secret() {
+        let mut other_handle = [b'A'; Token::CHARS];
+        other_handle[0] = b'B';
+        let mut other_secret = [b'A'; Token::CHARS];
+        other_secret[63] = b'B';
+        let hasher = IdHasher::new("id");
+        let hash = hasher.hash(&token(b'A'));
+        assert!(hash.matches(&hasher.hash(&token(b'A'))));
+        assert!(!hash.matches(&IdHasher::new("id2").hash(&token(b'A'))));
+        assert!(!hash.matches(&hasher.hash(&Token::parse(&other_handle).unwrap())));
+        assert!(!hash.matches(&hasher.hash(&Token::parse(&other_secret).unwrap())));
+    }
+
+    #[test]
+    fn a_difference_in_any_bit_of_a_hash_is_seen() {
+        let hash = [0x5a; 32];
+        for bit in 0..256 {
+            let mut other = hash;
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert!(!equal(&hash, &other), "bit {bit}");
+        }
+        assert!(equal(&hash, &hash.clone()));
+    }
+
+    #[test]
+    fn ids_are_distinct_and_each_bit_is_set_half_the_time() {
+        const DRAWS: usize = 20_000;
+        let mut ones = [0_usize; 384];
+        let mut seen = HashSet::new();
+        for _ in 0..DRAWS {
+            let token = Token::draw(Random::System).unwrap();
+            assert!(seen.insert(text(&token)));
+            let bytes = token.handle.0.iter().chain(&token.secret.0);
+            for (index, byte) in bytes.enumerate() {
+                (0..8).for_each(|bit| ones[index * 8 + bit] += usize::from(byte >> bit & 1));
+            }
+        }
+        let sigma = (DRAWS as f64 / 4.0).sqrt();
+        for (bit, ones) in ones.into_iter().enumerate() {
+            assert!(
+                (ones as f64 - DRAWS as f64 / 2.0).abs() < 6.0 * sigma,
+                "bit {bit}: {ones}"
+            );
+        }
+    }
+
+    #[test]
+    fn threads_draw_distinct_ids() {
+        let draw = || {
+            (0..2_000)
+                .map(|_| text(&Token::draw(Random::System).unwrap()))
+                .collect()
+        };
+        let threads: Vec<_> = (0..16).map(|_| std::thread::spawn(draw)).collect();
+        let ids: Vec<Vec<_>> = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect();
+        assert_eq!(
+            ids.concat().into_iter().collect::<HashSet<_>>().len(),
+            32_000
+        );
+    }
+
+    #[test]
+    fn bytes_that_were_drawn_are_wiped_from_the_block() {
+        let mut pool = Pool::EMPTY;
+        let drawn: [u8; 32] = pool.draw().unwrap();
+        assert_ne!(drawn, [0; 32]);
+        assert_eq!(pool.bytes[..32], [0; 32]);
+        assert_ne!(pool.bytes[32..64], [0; 32]);
+    }
+
+    #[test]
+    fn a_forked_child_does_not_draw_from_its_parents_block() {
+        let mut pool = Pool::EMPTY;
+        let _: [u8; 8] = pool.draw().unwrap();
+        let inherited = pool.bytes;
+        pool.process = pool.process.wrapping_add(1);
+        let drawn: [u8; 32] = pool.draw().unwrap();
+        assert!(!inherited.windows(32).any(|window| window == drawn));
+    }
+
+    #[test]
+    fn a_source_that_fails_gives_no_id() {
+        assert!(Token::draw(Random::Broken).is_err());
+    }
+
+    #[test]
+    fn nothing_that_prints_shows_a_secret() {
+        let token = Token::draw(Random::System).unwrap();
+        let hash = IdHasher::new("id").hash(&token);
+        let printed = format!("{token:?} {hash:?} {:?}", IdHasher::new("id"));
+        let id = text(&token);
+        let secret = str::from_utf8(&id[22..]).unwrap();
+        assert!(printed.contains(&token.handle().to_string()));
+        assert!(!printed.contains(&secret[..12]));
+    }
+
+    #[test]
+    fn handles_have_one_spelling() {
+        let handle = Handle::from_bytes(*b"0123456789abcdef");
+        assert_eq!(handle.to_string().parse(), Ok(handle));
+        assert!("".parse::<Handle>().is_err());
+        assert!(format!("{handle}=").parse::<Handle>().is_err());
+        assert!(
+            format!("{}=", &handle.to_string()[..21])
+                .parse::<Handle>()
+                .is_err()
+        );
+        assert_eq!(format!("{handle:>24}").len(), 24);
+    }
+}

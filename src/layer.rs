@@ -1,0 +1,340 @@
+//! Every setting, its default and why.
+
+use std::{fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
+
+use tower_layer::Layer;
+
+use crate::{
+    context::{Background, Context, Marker, OnFailure, Queues},
+    cookie::{ConfigError, SameSite, Settings, Writer},
+    error::{DefaultOnError, Error},
+    id::{IdHasher, Random},
+    lifetime::Lifetime,
+    observe::{Event, Hook, Observer},
+    service::SessionService,
+    session::Main,
+    store::SessionStore,
+};
+
+/// Gives every request of a service a [session](crate::Session).
+///
+/// Clones are the same layer. Where a request meets it twice, as with nested routers, the inner one steps aside; two
+/// layers that are not clones need different cookie names.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tenure::{SessionLayer, store::MemoryStore};
+///
+/// let app: Router = Router::new()
+///     .route("/", get(|| async { "hello" }))
+///     .layer(SessionLayer::new(MemoryStore::new()));
+/// ```
+pub struct SessionLayer<L = Main, E = DefaultOnError> {
+    context: Arc<Context>,
+    on_error: E,
+    layer: PhantomData<fn() -> L>,
+}
+
+impl SessionLayer {
+    /// Makes a layer with the defaults, each of which is safe; [`SessionLayerBuilder`] lists them.
+    pub fn new(store: impl SessionStore) -> Self {
+        Self::builder(store)
+            .build()
+            .expect("the defaults go together")
+    }
+
+    /// Begins a layer with other settings.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::{Lifetime, SameSite, SessionLayer, store::MemoryStore};
+    ///
+    /// # fn main() -> Result<(), tenure::ConfigError> {
+    /// let layer = SessionLayer::builder(MemoryStore::new())
+    ///     .with_same_site(SameSite::Strict)
+    ///     .with_lifetime(Lifetime::new().with_idle(Duration::from_secs(5 * 60)))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(store: impl SessionStore) -> SessionLayerBuilder {
+        SessionLayerBuilder {
+            options: Options {
+                store: Arc::new(store),
+                cookie: Settings::default(),
+                lifetime: Lifetime::new(),
+                load_timeout: Duration::from_secs(2),
+                commit_timeout: Duration::from_secs(5),
+                on_failure: OnFailure::Discard,
+                observer: None,
+            },
+            on_error: DefaultOnError,
+            layer: PhantomData,
+        }
+    }
+}
+
+impl<L, E> SessionLayer<L, E> {
+    /// Waits until everything is finished that requests have left behind: commits and logouts of clients that went
+    /// away, and deletions that the store has refused so far. Await it when the server has shut down.
+    ///
+    /// ```
+    /// # use tenure::{SessionLayer, store::MemoryStore};
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let layer = SessionLayer::new(MemoryStore::new());
+    /// // axum::serve(listener, app.layer(layer.clone())).with_graceful_shutdown(signal).await?;
+    /// layer.drained().await;
+    /// # });
+    /// ```
+    pub fn drained(&self) -> impl Future<Output = ()> + Send + use<L, E> {
+        let background = self.context.background.clone();
+        async move { background.drained().await }
+    }
+
+    pub(crate) const fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+}
+
+impl<S, L, E: Clone> Layer<S> for SessionLayer<L, E> {
+    type Service = SessionService<S, L, E>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService::new(inner, self.context.clone(), self.on_error.clone())
+    }
+}
+
+impl<L, E: Clone> Clone for SessionLayer<L, E> {
+    fn clone(&self) -> Self {
+        Self {
+            context: self.context.clone(),
+            on_error: self.on_error.clone(),
+            layer: PhantomData,
+        }
+    }
+}
+
+impl<L, E> fmt::Debug for SessionLayer<L, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The settings of a [`SessionLayer`].
+///
+/// | setting | default | why |
+/// |---|---|---|
+/// | cookie | `__Host-Http-id`, `Path=/`, `Secure`, `HttpOnly`, `SameSite=Lax`, no `Domain` | a browser refuses one that was planted from elsewhere |
+/// | lifetime | 30 minutes idle, 12 hours in all | OWASP for low risk; NIST SP 800-63B-4's cap |
+/// | persistence | none: forgotten when the browser is closed | OWASP |
+/// | load time-out | 2 seconds | an outage must not pile up requests |
+/// | commit time-out | 5 seconds in all | as long as people wait for a form |
+/// | failed handlers | their changes are dropped, an end is carried out | half of what was meant is worse than nothing |
+/// | error response | the status alone | nothing of the handler's success may survive |
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct SessionLayerBuilder<L = Main, E = DefaultOnError> {
+    options: Options,
+    on_error: E,
+    layer: PhantomData<fn() -> L>,
+}
+
+/// The settings that do not show in the builder's type.
+struct Options {
+    store: Arc<dyn SessionStore>,
+    cookie: Settings,
+    lifetime: Lifetime,
+    load_timeout: Duration,
+    commit_timeout: Duration,
+    on_failure: OnFailure,
+    observer: Option<Hook>,
+}
+
+impl<L: 'static, E> SessionLayerBuilder<L, E> {
+    /// Sets the cookie's name. Default: `__Host-Http-id`.
+    ///
+    /// Keep a prefix: browsers hold a `__Host-` cookie to this host, and `__Host-Http-` also to what a server has set
+    /// (RFC 6265bis section 4.1.3). Ids of another name are nothing here, so a new name ends all sessions.
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.options.cookie.name = name.into();
+        self
+    }
+
+    /// Sets the cookie's path. Default: `/`, which a `__Host-` name needs. A path protects nothing.
+    pub fn with_path(mut self, path: impl Into<String>) -> Self {
+        self.options.cookie.path = path.into();
+        self
+    }
+
+    /// Shares the cookie with all hosts below a domain. Default: this host alone.
+    ///
+    /// Every one of those hosts can then set the cookie and read it.
+    pub fn with_domain(mut self, domain: impl Into<String>) -> Self {
+        self.options.cookie.domain = Some(domain.into());
+        self
+    }
+
+    /// Sets when the cookie is sent on requests from other sites. Default: [`SameSite::Lax`].
+    pub fn with_same_site(mut self, same_site: SameSite) -> Self {
+        self.options.cookie.same_site = same_site;
+        self
+    }
+
+    /// Keeps the cookie apart for each site that embeds this one (CHIPS). Default: off.
+    pub fn with_partitioned(mut self) -> Self {
+        self.options.cookie.partitioned = true;
+        self
+    }
+
+    /// Drops `Secure` and the prefix, and calls the cookie `id`, for development over plain http. Default: off.
+    ///
+    /// Anyone on the network can then read the cookie and take the session over.
+    pub fn with_insecure_cookie(mut self) -> Self {
+        self.options.cookie.secure = false;
+        if self.options.cookie.name == Settings::default().name {
+            self.options.cookie.name = "id".into();
+        }
+        self
+    }
+
+    /// Sets how long sessions live. Default: 30 minutes idle, 12 hours in all.
+    pub fn with_lifetime(mut self, lifetime: Lifetime) -> Self {
+        self.options.lifetime = lifetime;
+        self
+    }
+
+    /// Sets how long to wait for the store when a session is loaded. Default: 2 seconds.
+    pub fn with_load_timeout(mut self, timeout: Duration) -> Self {
+        self.options.load_timeout = timeout;
+        self
+    }
+
+    /// Sets how long to wait for the store in all when a session is committed. Default: 5 seconds.
+    pub fn with_commit_timeout(mut self, timeout: Duration) -> Self {
+        self.options.commit_timeout = timeout;
+        self
+    }
+
+    /// Sets what becomes of the changes of a handler that answers 5xx or 408. Default: [`OnFailure::Discard`].
+    pub fn with_on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.options.on_failure = on_failure;
+        self
+    }
+
+    /// Sets what is told of everything that happens to sessions. Default: `tracing` alone, target `tenure`.
+    pub fn with_observer(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.options.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Sets what answers a request whose session could not be committed. Default: [`Error::to_response`].
+    ///
+    /// The closure is given what the handler has answered, and what it returns gets the cookie and the caching headers.
+    ///
+    /// ```
+    /// use axum::{body::Body, http::Response};
+    /// use tenure::{Error, SessionLayer, store::MemoryStore};
+    ///
+    /// let layer = SessionLayer::builder(MemoryStore::new())
+    ///     .with_on_error(|error: &Error, _: Response<Body>| {
+    ///         let mut response = error.to_response::<Body>();
+    ///         *response.body_mut() = Body::from("Please try again.");
+    ///         response
+    ///     })
+    ///     .build()
+    ///     .unwrap();
+    /// ```
+    pub fn with_on_error<F, B>(self, on_error: F) -> SessionLayerBuilder<L, F>
+    where
+        F: Fn(&Error, http::Response<B>) -> http::Response<B>,
+    {
+        SessionLayerBuilder {
+            options: self.options,
+            on_error,
+            layer: PhantomData,
+        }
+    }
+
+    /// Sets the type by which this layer's sessions are told from those of others: `Session<Admin>`.
+    ///
+    /// Default: [`Main`], which nobody has to name.
+    ///
+    /// ```
+    /// use tenure::{Session, SessionLayer, store::MemoryStore};
+    ///
+    /// struct Admin;
+    ///
+    /// async fn dashboard(session: Session<Admin>) {}
+    ///
+    /// let layer = SessionLayer::builder(MemoryStore::new())
+    ///     .with_marker::<Admin>()
+    ///     .with_name("__Host-Http-admin")
+    ///     .build()
+    ///     .unwrap();
+    /// ```
+    pub fn with_marker<M>(self) -> SessionLayerBuilder<M, E> {
+        SessionLayerBuilder {
+            options: self.options,
+            on_error: self.on_error,
+            layer: PhantomData,
+        }
+    }
+
+    /// Checks the settings and makes the layer.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that the settings break, with the mend:
+    ///
+    /// ```
+    /// use tenure::{SameSite, SessionLayer, store::MemoryStore};
+    ///
+    /// let error = SessionLayer::builder(MemoryStore::new()).with_path("/shop").build().unwrap_err();
+    /// assert!(error.to_string().contains("choose a name that begins with `__Secure-`"));
+    /// ```
+    pub fn build(self) -> Result<SessionLayer<L, E>, ConfigError> {
+        Ok(SessionLayer {
+            context: Arc::new(self.options.check::<L>()?),
+            on_error: self.on_error,
+            layer: PhantomData,
+        })
+    }
+}
+
+impl Options {
+    fn check<L: 'static>(self) -> Result<Context, ConfigError> {
+        self.cookie.check()?;
+        self.lifetime.check().map_err(ConfigError::new)?;
+        if self.load_timeout.is_zero() || self.commit_timeout.is_zero() {
+            return Err(ConfigError::new(
+                "a time-out of zero leaves the store no time; give it a longer one",
+            ));
+        }
+        Ok(Context {
+            marker: Marker::of::<L>(),
+            writer: Writer::new(&self.cookie),
+            hasher: IdHasher::new(&self.cookie.name),
+            cookie_name: self.cookie.name.into(),
+            same_site: self.cookie.same_site,
+            store: self.store,
+            random: Random::System,
+            lifetime: self.lifetime,
+            load_timeout: self.load_timeout,
+            commit_timeout: self.commit_timeout,
+            on_failure: self.on_failure,
+            observer: Observer::new(self.observer),
+            queues: Queues::default(),
+            background: Background::new(),
+        })
+    }
+}
+
+impl<L, E> fmt::Debug for SessionLayerBuilder<L, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayerBuilder")
+            .field("cookie", &self.options.cookie)
+            .field("lifetime", &self.options.lifetime)
+            .finish_non_exhaustive()
+    }
+}

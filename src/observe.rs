@@ -1,0 +1,389 @@
+//! What happened to sessions, for logs and audits.
+//!
+//! The names are those of OWASP's Logging Vocabulary where it has one. No event carries a secret or a value.
+
+use std::{error, fmt, sync::Arc, time::Duration};
+
+use crate::{clock::Stopwatch, id::Handle, principal::PrincipalId, sync::Mutex};
+
+/// Something that happened to a session.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use tenure::{Event, SessionLayer, store::MemoryStore};
+///
+/// let audit = Arc::new(Mutex::new(Vec::new()));
+/// let seen = audit.clone();
+/// let layer = SessionLayer::builder(MemoryStore::new())
+///     .with_observer(move |event: &Event<'_>| seen.lock().unwrap().push(event.kind().name()))
+///     .build()
+///     .unwrap();
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// tenure::testing::signed_in(&layer, "42").await;
+/// # });
+/// assert_eq!(*audit.lock().unwrap(), ["session_created", "session_authenticated"]);
+/// ```
+#[derive(Clone, Copy)]
+pub struct Event<'a> {
+    kind: EventKind,
+    handle: Option<Handle>,
+    principal: Option<&'a PrincipalId>,
+    error: Option<&'a (dyn error::Error + 'static)>,
+    suppressed: u64,
+}
+
+impl<'a> Event<'a> {
+    pub(crate) const fn new(kind: EventKind) -> Self {
+        Self {
+            kind,
+            handle: None,
+            principal: None,
+            error: None,
+            suppressed: 0,
+        }
+    }
+
+    pub(crate) const fn of(mut self, handle: Handle) -> Self {
+        self.handle = Some(handle);
+        self
+    }
+
+    pub(crate) const fn by(mut self, principal: Option<&'a PrincipalId>) -> Self {
+        self.principal = principal;
+        self
+    }
+
+    pub(crate) const fn because(mut self, error: &'a (dyn error::Error + 'static)) -> Self {
+        self.error = Some(error);
+        self
+    }
+
+    /// Says what happened.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        self.kind
+    }
+
+    /// Returns the session it happened to, where it is known.
+    #[must_use]
+    pub const fn handle(&self) -> Option<Handle> {
+        self.handle
+    }
+
+    /// Returns who is signed in, where that is what the event is about.
+    #[must_use]
+    pub const fn principal(&self) -> Option<&'a PrincipalId> {
+        self.principal
+    }
+
+    /// Returns what went wrong.
+    #[must_use]
+    pub const fn error(&self) -> Option<&'a (dyn error::Error + 'static)> {
+        self.error
+    }
+
+    /// Returns how many events of this kind were left out before this one: a visitor can cause these at will, so at
+    /// most ten a second are reported.
+    #[must_use]
+    pub const fn suppressed(&self) -> u64 {
+        self.suppressed
+    }
+}
+
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("kind", &self.kind)
+            .field("handle", &self.handle)
+            .field("principal", &self.principal)
+            .field("suppressed", &self.suppressed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The kinds of [`Event`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// Somebody signed in.
+    Authenticated,
+    /// Another request changed the session first, and the changes were made again on its outcome.
+    Conflict,
+    /// A session was created.
+    Created,
+    /// A session got a new id.
+    Cycled,
+    /// A session was ended by a request.
+    Destroyed(EndReason),
+    /// A request came with the id of a session that had expired.
+    Expired,
+    /// A change came too late: the session had ended meanwhile.
+    Gone,
+    /// A request's cookie opened no session.
+    Rejected(RejectReason),
+    /// The store failed or did not answer in time.
+    StoreFailed,
+    /// A request came with an id that was replaced a moment ago.
+    Superseded,
+    /// A stored session does not decode.
+    Undecodable,
+    /// A value of a session does not decode.
+    UndecodableValue,
+}
+
+impl EventKind {
+    /// Returns the name under which it is logged.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Authenticated => "session_authenticated",
+            Self::Conflict => "session_conflict",
+            Self::Created => "session_created",
+            Self::Cycled => "session_renewed",
+            Self::Destroyed(EndReason::Destroyed) => "session_destroyed",
+            Self::Destroyed(EndReason::Logout) => "session_logout",
+            Self::Destroyed(EndReason::Replaced) => "session_replaced",
+            Self::Expired => "session_use_after_expire",
+            Self::Gone => "session_gone",
+            Self::Rejected(reason) => reason.name(),
+            Self::StoreFailed => "session_store_failed",
+            Self::Superseded => "session_superseded",
+            Self::Undecodable => "session_undecodable",
+            Self::UndecodableValue => "session_value_undecodable",
+        }
+    }
+
+    /// Returns the place of its limit; `None` for what only a handler can cause, which an audit must have whole.
+    const fn limit(self) -> Option<usize> {
+        match self {
+            Self::Authenticated | Self::Created | Self::Cycled | Self::Destroyed(_) => None,
+            Self::Conflict => Some(0),
+            Self::Expired => Some(1),
+            Self::Gone => Some(2),
+            Self::StoreFailed => Some(3),
+            Self::Superseded => Some(4),
+            Self::Undecodable => Some(5),
+            Self::UndecodableValue => Some(6),
+            Self::Rejected(reason) => Some(7 + reason as usize),
+        }
+    }
+}
+
+/// Why a session was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// `destroy` was called.
+    Destroyed,
+    /// `logout` was called.
+    Logout,
+    /// A login made a new session in its place.
+    Replaced,
+}
+
+impl EndReason {
+    /// Tells whether the handler asked for the end, so that it comes whatever the handler answers.
+    pub(crate) const fn is_explicit(self) -> bool {
+        match self {
+            Self::Destroyed | Self::Logout => true,
+            Self::Replaced => false,
+        }
+    }
+}
+
+/// Why a request's cookie opened no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RejectReason {
+    /// Several different ids, of which not exactly one was live.
+    Ambiguous,
+    /// A cross-site request without its cookie tried to start a session.
+    CrossSite,
+    /// The value does not have the shape of an id.
+    Malformed,
+    /// More different ids than are looked up.
+    TooMany,
+    /// No session has this handle.
+    Unknown,
+    /// The handle of a live session with a secret that is not its own.
+    WrongSecret,
+}
+
+impl RejectReason {
+    const COUNT: usize = 6;
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ambiguous => "session_id_ambiguous",
+            Self::CrossSite => "session_cross_site",
+            Self::Malformed => "session_id_malformed",
+            Self::TooMany => "session_ids_too_many",
+            Self::Unknown => "session_id_unknown",
+            Self::WrongSecret => "session_id_wrong_secret",
+        }
+    }
+}
+
+/// Sends events to `tracing` and to the application's hook.
+#[derive(Default)]
+pub(crate) struct Observer {
+    hook: Option<Hook>,
+    limits: Limits,
+}
+
+/// What the application wants to be told.
+pub(crate) type Hook = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
+
+impl Observer {
+    pub(crate) fn new(hook: Option<Hook>) -> Self {
+        Self {
+            hook,
+            limits: Limits::default(),
+        }
+    }
+
+    pub(crate) fn observe(&self, mut event: Event<'_>) {
+        if let Some(place) = event.kind.limit() {
+            match self.limits.admit(place) {
+                Some(suppressed) => event.suppressed = suppressed,
+                None => return,
+            }
+        }
+        log(&event);
+        if let Some(hook) = &self.hook {
+            hook(&event);
+        }
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+fn log(event: &Event<'_>) {
+    macro_rules! at {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "tenure",
+                handle = event.handle.map(tracing::field::display),
+                principal = event.principal.map(tracing::field::debug),
+                error = event.error,
+                suppressed = event.suppressed,
+                "{}",
+                event.kind.name(),
+            )
+        };
+    }
+    match event.kind {
+        EventKind::StoreFailed | EventKind::Undecodable | EventKind::UndecodableValue => at!(error),
+        EventKind::Rejected(_) | EventKind::Superseded | EventKind::Gone => at!(warn),
+        EventKind::Authenticated
+        | EventKind::Created
+        | EventKind::Cycled
+        | EventKind::Destroyed(_) => at!(info),
+        EventKind::Conflict | EventKind::Expired => at!(debug),
+    }
+}
+
+/// A limit for each kind that a visitor can cause.
+#[derive(Default)]
+struct Limits([Mutex<Limit>; 7 + RejectReason::COUNT]);
+
+impl Limits {
+    fn admit(&self, place: usize) -> Option<u64> {
+        self.0[place].lock().admit(Stopwatch::start())
+    }
+}
+
+/// At most ten events in a second, and a count of the others.
+#[derive(Default)]
+struct Limit {
+    window: Option<Stopwatch>,
+    admitted: u32,
+    suppressed: u64,
+}
+
+impl Limit {
+    const PER_WINDOW: u32 = 10;
+    const WINDOW: Duration = Duration::from_secs(1);
+
+    /// Returns how many were left out before this one; `None` if it is to be left out too.
+    fn admit(&mut self, now: Stopwatch) -> Option<u64> {
+        if self
+            .window
+            .is_none_or(|start| now.since(start) >= Self::WINDOW)
+        {
+            self.window = Some(now);
+            self.admitted = 0;
+        }
+        if self.admitted == Self::PER_WINDOW {
+            self.suppressed += 1;
+            return None;
+        }
+        self.admitted += 1;
+        Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_events_a_second_are_reported_and_the_others_counted() {
+        let mut limit = Limit::default();
+        let start = Stopwatch::start();
+        let admitted =
+            |limit: &mut Limit, at| (0..25).filter_map(|_| limit.admit(at)).collect::<Vec<_>>();
+        assert_eq!(admitted(&mut limit, start), [0; 10]);
+        let next = admitted(&mut limit, start.later(Limit::WINDOW));
+        assert_eq!((next.len(), next[0], next[1]), (10, 15, 0));
+    }
+
+    #[test]
+    fn what_an_audit_must_have_is_never_left_out() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let count = Arc::new(AtomicUsize::new(0));
+        let seen = count.clone();
+        let observer = Observer::new(Some(Arc::new(move |_: &Event<'_>| {
+            seen.fetch_add(1, Ordering::SeqCst);
+        })));
+        (0..50).for_each(|_| observer.observe(Event::new(EventKind::Destroyed(EndReason::Logout))));
+        assert_eq!(count.swap(0, Ordering::SeqCst), 50);
+        (0..50)
+            .for_each(|_| observer.observe(Event::new(EventKind::Rejected(RejectReason::Unknown))));
+        assert!(count.load(Ordering::SeqCst) < 50);
+    }
+
+    #[test]
+    fn every_limited_kind_has_a_limit_of_its_own() {
+        use RejectReason::{Ambiguous, CrossSite, Malformed, TooMany, Unknown, WrongSecret};
+        let rejected = [
+            Ambiguous,
+            CrossSite,
+            Malformed,
+            TooMany,
+            Unknown,
+            WrongSecret,
+        ]
+        .map(EventKind::Rejected);
+        let others = [
+            EventKind::Conflict,
+            EventKind::Expired,
+            EventKind::Gone,
+            EventKind::StoreFailed,
+            EventKind::Superseded,
+            EventKind::Undecodable,
+            EventKind::UndecodableValue,
+        ];
+        let mut places: Vec<_> = rejected
+            .into_iter()
+            .chain(others)
+            .filter_map(EventKind::limit)
+            .collect();
+        places.sort_unstable();
+        assert_eq!(places, (0..7 + RejectReason::COUNT).collect::<Vec<_>>());
+    }
+}

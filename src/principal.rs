@@ -1,0 +1,81 @@
+//! Who a session belongs to.
+
+use std::{fmt, sync::Arc};
+
+/// The identity that [`Session::login`](crate::Session::login) attaches to a session.
+///
+/// It is text of 1 to 255 bytes, compared byte for byte: take the user's id from the database, not a name or an
+/// address that can be given to somebody else. It is stored in clear beside the session.
+///
+/// ```
+/// use tenure::PrincipalId;
+///
+/// assert_eq!(PrincipalId::from(42_u64), PrincipalId::from("42"));
+/// assert_eq!(PrincipalId::from("42").as_str(), "42");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PrincipalId(Arc<str>);
+
+impl PrincipalId {
+    /// How many bytes an identity has at most.
+    pub const MAX_LEN: usize = 255;
+
+    /// Returns the text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Tells whether a session can be given this identity: it is neither empty nor too long.
+    pub(crate) fn is_valid(&self) -> bool {
+        (1..=Self::MAX_LEN).contains(&self.0.len())
+    }
+}
+
+impl fmt::Display for PrincipalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl PartialEq<str> for PrincipalId {
+    fn eq(&self, other: &str) -> bool {
+        *self.0 == *other
+    }
+}
+
+impl PartialEq<&str> for PrincipalId {
+    fn eq(&self, other: &&str) -> bool {
+        *self.0 == **other
+    }
+}
+
+impl From<&str> for PrincipalId {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<&String> for PrincipalId {
+    fn from(text: &String) -> Self {
+        Self(text.as_str().into())
+    }
+}
+
+impl From<String> for PrincipalId {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+macro_rules! from_integers {
+    ($($integer:ty)*) => {$(
+        impl From<$integer> for PrincipalId {
+            fn from(integer: $integer) -> Self {
+                Self(integer.to_string().into())
+            }
+        }
+    )*};
+}
+
+from_integers! { i16 i32 i64 i128 u16 u32 u64 u128 }

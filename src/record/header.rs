@@ -1,0 +1,432 @@
+//! The header's stored form: the number of the format, then fields of tag (one byte), length (two) and content.
+//!
+//! A field that this release does not know survives an update, byte for byte. A tag of 128 and more says that whoever
+//! does not know it must leave the record alone.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    clock::Timestamp,
+    id::SecretHash,
+    lifetime::{Lifetime, Stamps},
+    principal::PrincipalId,
+};
+
+/// What a record says about itself, apart from its values.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub(crate) secret: SecretHash,
+    /// One more at every privilege change.
+    pub(crate) generation: u64,
+    /// When the secret was drawn; `None` for the first one, which is as old as the record.
+    pub(crate) rotated_at: Option<Timestamp>,
+    pub(crate) identity: Option<Identity>,
+    /// Where it differs from the layer's.
+    pub(crate) lifetime: Option<Lifetime>,
+    /// The secrets that were replaced lately, newest last.
+    pub(crate) retired: Vec<Retired>,
+    /// The fields of later releases.
+    unknown: Vec<u8>,
+}
+
+/// Who signed in, and when.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) principal: PrincipalId,
+    pub(crate) authenticated_at: Timestamp,
+}
+
+/// A secret that was replaced.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retired {
+    pub(crate) secret: SecretHash,
+    pub(crate) at: Timestamp,
+}
+
+impl Header {
+    /// Makes the header of a session that begins.
+    pub(crate) const fn new(secret: SecretHash, lifetime: Option<Lifetime>) -> Self {
+        Self {
+            secret,
+            generation: 0,
+            rotated_at: None,
+            identity: None,
+            lifetime,
+            retired: Vec::new(),
+            unknown: Vec::new(),
+        }
+    }
+
+    /// Replaces the secret and remembers the old one for a while.
+    pub(crate) fn rotate(&mut self, secret: SecretHash, now: Timestamp) {
+        self.retired.retain(|retired| retired.is_remembered(now));
+        self.retired.push(Retired {
+            secret: self.secret,
+            at: now,
+        });
+        let oldest = self.retired.len().saturating_sub(MAX_RETIRED);
+        self.retired.drain(..oldest);
+        self.secret = secret;
+        self.rotated_at = Some(now);
+    }
+
+    /// Tells whether a secret was replaced a moment ago.
+    pub(crate) fn has_retired(&self, secret: &SecretHash, now: Timestamp) -> bool {
+        let live = self
+            .retired
+            .iter()
+            .filter(|retired| retired.is_remembered(now));
+        live.fold(false, |found, retired| {
+            found | retired.secret.matches(secret)
+        })
+    }
+
+    pub(crate) fn stamps(&self, created: Timestamp, last_seen: Timestamp) -> Stamps {
+        Stamps {
+            created,
+            authenticated: self
+                .identity
+                .as_ref()
+                .map(|identity| identity.authenticated_at),
+            last_seen,
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Arc<[u8]> {
+        let mut bytes =
+            Vec::with_capacity(TYPICAL_LEN + RETIRED_LEN * self.retired.len() + self.unknown.len());
+        bytes.push(FORMAT);
+        write(&mut bytes, tag::SECRET, &[self.secret.as_bytes()]);
+        write(
+            &mut bytes,
+            tag::GENERATION,
+            &[&self.generation.to_be_bytes()],
+        );
+        if let Some(rotated_at) = self.rotated_at {
+            write(&mut bytes, tag::ROTATED_AT, &[&stamp(rotated_at)]);
+        }
+        if let Some(Identity {
+            principal,
+            authenticated_at,
+        }) = &self.identity
+        {
+            write(
+                &mut bytes,
+                tag::IDENTITY,
+                &[&stamp(*authenticated_at), principal.as_str().as_bytes()],
+            );
+        }
+        if let Some(lifetime) = self.lifetime {
+            write(&mut bytes, tag::LIFETIME, &[&lifetime.to_bytes()]);
+        }
+        for retired in &self.retired {
+            write(
+                &mut bytes,
+                tag::RETIRED,
+                &[&stamp(retired.at), retired.secret.as_bytes()],
+            );
+        }
+        bytes.extend_from_slice(&self.unknown);
+        bytes.into()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Undecodable> {
+        let mut secret = None;
+        let mut generation = None;
+        let mut header = Self::new(SecretHash::from_bytes([0; SecretHash::LEN]), None);
+        for field in Fields::of(bytes)? {
+            let Field {
+                tag,
+                content,
+                whole,
+            } = field?;
+            match tag {
+                tag::SECRET => once(&mut secret, SecretHash::from_bytes(exactly(content)?))?,
+                tag::GENERATION => once(&mut generation, u64::from_be_bytes(exactly(content)?))?,
+                tag::ROTATED_AT => once(&mut header.rotated_at, timestamp(content)?)?,
+                tag::IDENTITY => once(&mut header.identity, Identity::decode(content)?)?,
+                tag::LIFETIME => once(
+                    &mut header.lifetime,
+                    Lifetime::from_bytes(&exactly(content)?).ok_or(Undecodable)?,
+                )?,
+                tag::RETIRED => header.retired.push(Retired::decode(content)?),
+                tag::MUST_BE_KNOWN.. => return Err(Undecodable),
+                _ => header.unknown.extend_from_slice(whole),
+            }
+        }
+        header.secret = secret.ok_or(Undecodable)?;
+        header.generation = generation.ok_or(Undecodable)?;
+        Ok(header)
+    }
+}
+
+impl Identity {
+    fn decode(content: &[u8]) -> Result<Self, Undecodable> {
+        let (stamp, text) = content.split_at_checked(STAMP_LEN).ok_or(Undecodable)?;
+        Ok(Self {
+            principal: str::from_utf8(text).map_err(|_| Undecodable)?.into(),
+            authenticated_at: timestamp(stamp)?,
+        })
+    }
+}
+
+impl Retired {
+    fn decode(content: &[u8]) -> Result<Self, Undecodable> {
+        let (stamp, secret) = content.split_at_checked(STAMP_LEN).ok_or(Undecodable)?;
+        Ok(Self {
+            secret: SecretHash::from_bytes(exactly(secret)?),
+            at: timestamp(stamp)?,
+        })
+    }
+
+    fn is_remembered(&self, now: Timestamp) -> bool {
+        now.since(self.at) < REMEMBERED
+    }
+}
+
+/// The bytes are not a header of a format that this release reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Undecodable;
+
+impl fmt::Display for Undecodable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the record's header is damaged or of a later format")
+    }
+}
+
+impl std::error::Error for Undecodable {}
+
+/// Reads the principal alone, without allocating.
+pub(super) fn principal(bytes: &[u8]) -> Option<&str> {
+    let mut fields = Fields::of(bytes).ok()?.map_while(Result::ok);
+    let identity = fields.find(|field| field.tag == tag::IDENTITY)?;
+    str::from_utf8(identity.content.get(STAMP_LEN..)?).ok()
+}
+
+struct Fields<'a>(&'a [u8]);
+
+struct Field<'a> {
+    tag: u8,
+    content: &'a [u8],
+    whole: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    fn of(bytes: &'a [u8]) -> Result<Self, Undecodable> {
+        match bytes {
+            [FORMAT, fields @ ..] => Ok(Self(fields)),
+            _ => Err(Undecodable),
+        }
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<Field<'a>, Undecodable>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = self.0;
+        let [tag, high, low, rest @ ..] = bytes else {
+            self.0 = &[];
+            return (!bytes.is_empty()).then_some(Err(Undecodable));
+        };
+        let len = usize::from(u16::from_be_bytes([*high, *low]));
+        let Some((content, rest)) = rest.split_at_checked(len) else {
+            self.0 = &[];
+            return Some(Err(Undecodable));
+        };
+        self.0 = rest;
+        Some(Ok(Field {
+            tag: *tag,
+            content,
+            whole: &bytes[..FIELD_HEAD + len],
+        }))
+    }
+}
+
+fn write(bytes: &mut Vec<u8>, tag: u8, parts: &[&[u8]]) {
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    let len = u16::try_from(len).expect("the longest field is a principal of 255 bytes");
+    bytes.push(tag);
+    bytes.extend_from_slice(&len.to_be_bytes());
+    parts.iter().for_each(|part| bytes.extend_from_slice(part));
+}
+
+/// Fills a field that may stand once.
+fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Undecodable> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Undecodable),
+    }
+}
+
+fn exactly<const N: usize>(content: &[u8]) -> Result<[u8; N], Undecodable> {
+    content.try_into().map_err(|_| Undecodable)
+}
+
+fn stamp(timestamp: Timestamp) -> [u8; STAMP_LEN] {
+    timestamp.as_millis().to_be_bytes()
+}
+
+fn timestamp(content: &[u8]) -> Result<Timestamp, Undecodable> {
+    Ok(Timestamp::from_millis(u64::from_be_bytes(exactly(
+        content,
+    )?)))
+}
+
+/// The tags of the fields; a number that was used once is never used for anything else.
+mod tag {
+    pub(super) const SECRET: u8 = 1;
+    pub(super) const GENERATION: u8 = 2;
+    pub(super) const ROTATED_AT: u8 = 3;
+    pub(super) const IDENTITY: u8 = 4;
+    pub(super) const LIFETIME: u8 = 5;
+    pub(super) const RETIRED: u8 = 6;
+    pub(super) const MUST_BE_KNOWN: u8 = 128;
+}
+
+const FORMAT: u8 = 1;
+const FIELD_HEAD: usize = 3;
+const STAMP_LEN: usize = 8;
+const RETIRED_LEN: usize = FIELD_HEAD + STAMP_LEN + SecretHash::LEN;
+/// Format, secret, generation, rotation and an identity of 16 bytes.
+const TYPICAL_LEN: usize = 1 + 35 + 11 + 11 + 27;
+
+/// How many replaced secrets are remembered. More privilege changes within a minute forget the oldest.
+const MAX_RETIRED: usize = 4;
+
+/// For how long a replaced secret is known as such: until the requests that were on their way with it have come.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn hash(fill: u8) -> SecretHash {
+        SecretHash::from_bytes([fill; 32])
+    }
+
+    const fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn full() -> Header {
+        let mut header = Header::new(hash(1), Some(Lifetime::persistent()));
+        header.rotate(hash(2), at(10));
+        header.rotate(hash(3), at(20));
+        header.generation = 2;
+        header.identity = Some(Identity {
+            principal: "42".into(),
+            authenticated_at: at(20),
+        });
+        header
+    }
+
+    #[test]
+    fn an_encoded_header_reads_back() {
+        for header in [Header::new(hash(9), None), full()] {
+            let read = Header::decode(&header.encode()).unwrap();
+            assert_eq!(format!("{read:?}"), format!("{header:?}"));
+            assert!(read.secret.matches(&header.secret));
+            assert_eq!(read.encode(), header.encode());
+        }
+    }
+
+    /// The stored form is kept for ever: these bytes must never change.
+    #[test]
+    fn the_stored_form_is_stable() {
+        let mut expected = vec![1, 1, 0, 32];
+        expected.extend([3; 32]);
+        expected.extend([2, 0, 8, 0, 0, 0, 0, 0, 0, 0, 2]);
+        expected.extend([3, 0, 8, 0, 0, 0, 0, 0, 0, 0x4e, 0x20]);
+        expected.extend([4, 0, 10, 0, 0, 0, 0, 0, 0, 0x4e, 0x20, b'4', b'2']);
+        expected.extend([5, 0, 25, 1]);
+        expected.extend(1_209_600_000_u64.to_be_bytes());
+        expected.extend(2_592_000_000_u64.to_be_bytes());
+        expected.extend([0xff; 8]);
+        for (secret, millis) in [(1, 10_000_u64), (2, 20_000)] {
+            expected.extend([6, 0, 40]);
+            expected.extend(millis.to_be_bytes());
+            expected.extend([secret; 32]);
+        }
+        assert_eq!(full().encode()[..], expected[..]);
+    }
+
+    #[test]
+    fn a_field_of_a_later_release_survives_an_update() {
+        let mut bytes = full().encode().to_vec();
+        bytes.extend([77, 0, 3, b'n', b'e', b'w']);
+        let mut header = Header::decode(&bytes).unwrap();
+        header.rotate(hash(4), at(30));
+        assert!(header.encode().ends_with(&[77, 0, 3, b'n', b'e', b'w']));
+    }
+
+    #[test]
+    fn a_field_that_must_be_known_makes_the_record_undecodable() {
+        let mut bytes = full().encode().to_vec();
+        bytes.extend([128, 0, 0]);
+        assert_eq!(Header::decode(&bytes).unwrap_err(), Undecodable);
+    }
+
+    #[test]
+    fn damaged_bytes_are_undecodable_and_never_a_panic() {
+        let good = full().encode();
+        for len in 0..good.len() {
+            // A cut between fields may leave a whole header; what it must not do is panic.
+            let cut = Header::decode(&good[..len]);
+            assert!(len > 46 || cut.is_err(), "cut at {len}");
+        }
+        let twice = [&good[..], &good[1..36]].concat();
+        for (case, bytes) in [
+            ("empty", &[][..]),
+            ("a later format", &[2]),
+            ("no secret", &[1]),
+            ("two secrets", &twice),
+            (
+                "a stamp of seven bytes",
+                &[&good[..], &[3, 0, 7, 0, 0, 0, 0, 0, 0, 0]].concat(),
+            ),
+            (
+                "a length beyond the end",
+                &[&good[..], &[99, 255, 255, 0]].concat(),
+            ),
+            ("half a field", &[&good[..], &[99, 0]].concat()),
+        ] {
+            assert_eq!(Header::decode(bytes).err(), Some(Undecodable), "{case}");
+        }
+    }
+
+    #[test]
+    fn the_principal_is_read_without_the_rest() {
+        assert_eq!(principal(&full().encode()), Some("42"));
+        assert_eq!(principal(&Header::new(hash(1), None).encode()), None);
+        assert_eq!(principal(&[4, 4, 4]), None);
+    }
+
+    #[test]
+    fn a_replaced_secret_is_remembered_for_sixty_seconds_from_its_own_replacement() {
+        let header = full();
+        assert!(header.has_retired(&hash(1), at(69)));
+        assert!(!header.has_retired(&hash(1), at(70)));
+        assert!(header.has_retired(&hash(2), at(79)));
+        assert!(!header.has_retired(&hash(2), at(80)));
+        assert!(
+            !header.has_retired(&hash(3), at(20)),
+            "the live secret is not a retired one"
+        );
+    }
+
+    #[test]
+    fn the_four_secrets_replaced_last_are_remembered() {
+        let mut header = Header::new(hash(0), None);
+        (1..=6).for_each(|fill| header.rotate(hash(fill), at(1)));
+        let known: Vec<_> = (0..=6)
+            .filter(|fill| header.has_retired(&hash(*fill), at(1)))
+            .collect();
+        assert_eq!(known, [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn debug_shows_no_hash() {
+        assert!(!format!("{:?}", full()).contains("[3, 3"));
+    }
+}

@@ -1,0 +1,130 @@
+//! Putting a place for the session into each request.
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::Arc,
+    task::{Context as Task, Poll},
+};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use crate::{
+    context::Context,
+    cookie::{Presented, is_withheld},
+    error::{Error, ErrorKind, OnError},
+    future::ResponseFuture,
+    session::{Main, Slots},
+    slot::Slot,
+};
+
+/// The service that a [`SessionLayer`](crate::SessionLayer) makes of another.
+pub struct SessionService<S, L = Main, E = crate::DefaultOnError> {
+    inner: S,
+    context: Arc<Context>,
+    on_error: E,
+    layer: PhantomData<fn() -> L>,
+}
+
+impl<S, L, E> SessionService<S, L, E> {
+    pub(crate) const fn new(inner: S, context: Arc<Context>, on_error: E) -> Self {
+        Self {
+            inner,
+            context,
+            on_error,
+            layer: PhantomData,
+        }
+    }
+
+    /// Makes the request's place for its session; nothing is looked up before somebody asks.
+    fn slot<B>(&self, request: &Request<B>) -> Arc<Slot> {
+        let ids = Presented::read(request.headers(), &self.context.cookie_name);
+        let withheld = ids.is_absent()
+            && is_withheld(
+                self.context.same_site,
+                request.method(),
+                request.uri(),
+                request.headers(),
+            );
+        Arc::new(Slot::new(self.context.clone(), ids, withheld))
+    }
+
+    /// Looks at the layers around this one.
+    fn meet<B>(&self, request: &Request<B>) -> Meeting {
+        let Some(slots) = Slots::of(request.extensions()) else {
+            return Meeting::None;
+        };
+        let same_name = |slot: &&Arc<Slot>| slot.context().cookie_name == self.context.cookie_name;
+        match slots.iter().find(same_name) {
+            Some(slot) if Arc::ptr_eq(slot.context(), &self.context) => Meeting::Itself,
+            Some(slot) => Meeting::Clash(clash(slot.context(), &self.context)),
+            None => Meeting::None,
+        }
+    }
+}
+
+impl<S, L, E, B, R> Service<Request<B>> for SessionService<S, L, E>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    E: Clone + OnError<R>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, Result<S::Response, S::Error>, E>;
+
+    fn poll_ready(&mut self, task: &mut Task<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(task)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let on_error = self.on_error.clone();
+        match self.meet(&request) {
+            Meeting::None => {
+                let slot = self.slot(&request);
+                Slots::add(request.extensions_mut(), slot.clone());
+                ResponseFuture::with_session(self.inner.call(request), slot, on_error)
+            }
+            Meeting::Itself => ResponseFuture::stepping_aside(self.inner.call(request), on_error),
+            Meeting::Clash(error) => {
+                ResponseFuture::refusing(self.inner.call(request), error, on_error)
+            }
+        }
+    }
+}
+
+/// What a layer finds around it.
+enum Meeting {
+    /// Another layer that reads the same cookie.
+    Clash(Error),
+    /// Itself, as a nested router has it.
+    Itself,
+    None,
+}
+
+fn clash(outer: &Context, inner: &Context) -> Error {
+    let names = format!(
+        "`{}` around `{}`, both `{}`",
+        outer.marker.name, inner.marker.name, inner.cookie_name
+    );
+    Error::of_key(ErrorKind::TwoLayers, &names)
+}
+
+impl<S: Clone, L, E: Clone> Clone for SessionService<S, L, E> {
+    fn clone(&self) -> Self {
+        Self::new(
+            self.inner.clone(),
+            self.context.clone(),
+            self.on_error.clone(),
+        )
+    }
+}
+
+impl<S: fmt::Debug, L, E> fmt::Debug for SessionService<S, L, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionService")
+            .field("inner", &self.inner)
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,829 @@
+//! What a handler does with its session: plain methods on memory, and three that go to the store at once.
+
+use std::{
+    any::TypeId,
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Task, Poll, ready},
+};
+
+use http::Extensions;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    change::{Live, Operation, Update},
+    clock::Timestamp,
+    error::{Error, ErrorKind},
+    id::Handle,
+    json,
+    key::{Key, KeyName, is_valid_name},
+    lifetime::{Lifetime, Stamps},
+    observe::EndReason,
+    principal::PrincipalId,
+    slot::{Commit, Load, Slot},
+};
+
+/// The marker of a layer that has no other.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Main;
+
+/// A visitor's session, loaded.
+///
+/// Under axum it is an extractor, and it is loaded before the handler's body runs; elsewhere
+/// [`SessionSlot::session`] loads it. All methods but three are plain calls on memory. What they change is committed
+/// when the handler has returned, before the response is released, and it is committed as *changes*: two requests that
+/// change different keys both win, and an [`update`](Self::update) is made again on the outcome of whoever was faster.
+///
+/// Clones are the same session. `L` is the marker of the layer it belongs to, [`Main`] unless you have several.
+///
+/// ```
+/// use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
+/// use tenure::{Session, SessionLayer, store::MemoryStore};
+/// use tower::ServiceExt;
+///
+/// async fn visits(session: Session) -> Result<String, tenure::Error> {
+///     session.update("visits", |visits: &mut u32| *visits += 1)?;
+///     Ok(format!("{} visits", session.get::<u32>("visits")?.unwrap_or_default()))
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let app: Router = Router::new().route("/", get(visits)).layer(SessionLayer::new(MemoryStore::new()));
+/// let response = app.oneshot(Request::new(Body::empty())).await.unwrap();
+/// assert_eq!(response.status(), StatusCode::OK);
+/// assert!(response.headers()["set-cookie"].to_str().unwrap().starts_with("__Host-Http-id="));
+/// # });
+/// ```
+pub struct Session<L = Main> {
+    slot: Arc<Slot>,
+    layer: PhantomData<fn() -> L>,
+}
+
+/// # Values
+impl<L> Session<L> {
+    /// Returns a value; `None` if there is none.
+    ///
+    /// What a request has read and another has changed meanwhile it cannot [`insert`](Self::insert) any more: use
+    /// [`update`](Self::update) for what depends on what there was.
+    ///
+    /// ```
+    /// use tenure::{Session, SessionKey};
+    ///
+    /// const VISITS: SessionKey<u32> = SessionKey::new("visits");
+    ///
+    /// # fn main() -> Result<(), tenure::Error> {
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// assert_eq!(session.get(&VISITS)?, Some(3));
+    /// assert_eq!(session.get::<u32>("visits")?, Some(3));
+    /// assert_eq!(session.get::<String>("name")?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`UndecodableValue`](ErrorKind::UndecodableValue) if the value is of another type. Other keys are not affected.
+    pub fn get<T: DeserializeOwned>(&self, key: impl Key<T>) -> Result<Option<T>, Error> {
+        let value = self.slot.ask(|draft| draft.read(key.name()))?;
+        let decoded = json::decode_or_missing(key.name(), key.undecodable(), value.as_deref());
+        decoded.inspect_err(|error| self.slot.observe_refusal(error))
+    }
+
+    /// Tells whether there is a value, without decoding it.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// assert!(session.contains("visits").unwrap());
+    /// assert!(!session.contains("name").unwrap());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`UndecodableValue`](ErrorKind::UndecodableValue) if the stored values cannot be read at all.
+    pub fn contains(&self, key: impl KeyName) -> Result<bool, Error> {
+        Ok(self.slot.ask(|draft| draft.read(key.name()))?.is_some())
+    }
+
+    /// Lists the names of the values.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// assert_eq!(session.keys().unwrap(), ["visits"]);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`UndecodableValue`](ErrorKind::UndecodableValue) if the stored values cannot be read at all.
+    pub fn keys(&self) -> Result<Vec<String>, Error> {
+        self.slot.ask(|draft| draft.keys())
+    }
+
+    /// Writes a value, whatever there was.
+    ///
+    /// An equal value is no change. Where this request has read the key before, the value is written only if it is
+    /// still the one that was read; otherwise the commit fails with
+    /// [`ChangedSinceRead`](ErrorKind::ChangedSinceRead).
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.insert("visits", 4).unwrap();
+    /// assert_eq!(session.get::<u32>("visits").unwrap(), Some(4));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TooLarge`](ErrorKind::TooLarge), [`Unserializable`](ErrorKind::Unserializable),
+    /// [`InvalidKey`](ErrorKind::InvalidKey), or one of those [every change](ErrorKind) may have: the old state is
+    /// intact.
+    pub fn insert<T: Serialize>(&self, key: impl Key<T>, value: T) -> Result<(), Error> {
+        let name = checked(key.name())?;
+        let value = json::encode(name, &value)?;
+        self.slot.change(|draft| draft.write(name, Some(value)))
+    }
+
+    /// Removes a value; a missing one is no change.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.remove("visits").unwrap();
+    /// assert!(!session.contains("visits").unwrap());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those every change may have; see [`ErrorKind`].
+    pub fn remove(&self, key: impl KeyName) -> Result<(), Error> {
+        self.slot.change(|draft| draft.write(key.name(), None))
+    }
+
+    /// Removes a value and returns it, for messages that are shown once.
+    ///
+    /// Two requests at once may both get it; [`claim`](Self::claim) gives it to one. If another request has replaced
+    /// the value meanwhile, the new one stays.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("flash", "saved")]);
+    /// assert_eq!(session.take::<String>("flash").unwrap().as_deref(), Some("saved"));
+    /// assert_eq!(session.take::<String>("flash").unwrap(), None);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`UndecodableValue`](ErrorKind::UndecodableValue), and then the value stays; or those every change may have.
+    pub fn take<T: DeserializeOwned>(&self, key: impl Key<T>) -> Result<Option<T>, Error> {
+        let name = key.name();
+        self.slot.change(|draft| {
+            let value = draft.peek(name)?;
+            let decoded = json::decode_or_missing(name, key.undecodable(), value.as_deref())?;
+            draft.take(name)?;
+            Ok(decoded)
+        })
+    }
+
+    /// Changes a value by a function that can run again, so that no change is ever lost.
+    ///
+    /// The function gets the value, or its default, and changes it. When another request has committed first, it runs
+    /// once more on that outcome: N parallel increments add N. So it must depend on nothing but its argument, and what
+    /// it computes for the handler is better asked for by [`update_now`](Self::update_now).
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.update("visits", |visits: &mut u32| *visits += 1).unwrap();
+    /// assert_eq!(session.get::<u32>("visits").unwrap(), Some(4));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`insert`](Self::insert), and [`UndecodableValue`](ErrorKind::UndecodableValue): what cannot be read is
+    /// not overwritten.
+    pub fn update<T>(
+        &self,
+        key: impl Key<T>,
+        update: impl FnMut(&mut T) + Send + 'static,
+    ) -> Result<(), Error>
+    where
+        T: Default + DeserializeOwned + Serialize + 'static,
+    {
+        self.add_update(key, T::default, update)
+    }
+
+    /// Changes a value by a function and an argument, as in `session.update_with(&CART, item, Cart::add)`.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("seen", vec![1])]);
+    /// session.update_with("seen", 2, Vec::<u32>::push).unwrap();
+    /// assert_eq!(session.get::<Vec<u32>>("seen").unwrap(), Some(vec![1, 2]));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`update`](Self::update).
+    pub fn update_with<T, A>(
+        &self,
+        key: impl Key<T>,
+        argument: A,
+        mut update: impl FnMut(&mut T, A) + Send + 'static,
+    ) -> Result<(), Error>
+    where
+        T: Default + DeserializeOwned + Serialize + 'static,
+        A: Clone + Send + 'static,
+    {
+        self.add_update(key, T::default, move |value| {
+            update(value, argument.clone())
+        })
+    }
+
+    /// Changes a value that has no default: a missing one is `initial` before it is changed.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.update_or("stock", 10_u32, |stock| *stock -= 1).unwrap();
+    /// assert_eq!(session.get::<u32>("stock").unwrap(), Some(9));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`update`](Self::update).
+    pub fn update_or<T>(
+        &self,
+        key: impl Key<T>,
+        initial: T,
+        update: impl FnMut(&mut T) + Send + 'static,
+    ) -> Result<(), Error>
+    where
+        T: Clone + DeserializeOwned + Send + Serialize + 'static,
+    {
+        self.add_update(key, move || initial.clone(), update)
+    }
+
+    /// Drops all values and keeps the identity, the handle and the id.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.clear().unwrap();
+    /// assert!(session.keys().unwrap().is_empty());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those every change may have; see [`ErrorKind`].
+    pub fn clear(&self) -> Result<(), Error> {
+        self.slot.change(|draft| draft.clear())
+    }
+}
+
+/// # At the store at once
+///
+/// What a handler must know before it acts cannot wait for the response. These return when the store has answered;
+/// what they commit stays committed whatever the handler answers, and what fails is dropped and not tried again. Once
+/// begun they are finished, even if the client goes away.
+impl<L> Session<L> {
+    /// Changes a value at once and returns what was committed.
+    ///
+    /// As [`update`](Self::update), for this key only; other changes wait for the response.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let session: Session = Session::for_test([("stock", 3)]);
+    /// assert_eq!(session.update_now("stock", |stock: &mut u32| *stock -= 1).await.unwrap(), 2);
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`update`](Self::update) and [`commit`](Self::commit).
+    pub async fn update_now<T>(
+        &self,
+        key: impl Key<T> + Send,
+        update: impl FnMut(&mut T) + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        T: Default + DeserializeOwned + Serialize + 'static,
+    {
+        let name: Box<str> = key.name().into();
+        self.update(key, update)?;
+        let operations = self.committed(Some(name.clone())).await?;
+        let committed = operations.last().and_then(Operation::after);
+        json::decode(&name, committed.map_or(&[][..], |value| value))
+    }
+
+    /// Removes a value at once and gives it to exactly one request: an order to place, a code that works once.
+    ///
+    /// `None` if there is none, or if another request has got it. If the store's answer is lost the error says so, and
+    /// the value may be gone without anybody having got it: at most once, never twice.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let session: Session = Session::for_test([("code", 123_456)]);
+    /// assert_eq!(session.claim::<u32>("code").await.unwrap(), Some(123_456));
+    /// assert_eq!(session.claim::<u32>("code").await.unwrap(), None);
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`UndecodableValue`](ErrorKind::UndecodableValue), and then the value stays; or as for
+    /// [`commit`](Self::commit).
+    pub async fn claim<T: DeserializeOwned>(
+        &self,
+        key: impl Key<T> + Send,
+    ) -> Result<Option<T>, Error> {
+        let (name, undecodable): (Box<str>, _) = (key.name().into(), key.undecodable());
+        self.slot
+            .change(|draft| draft.claim(&name, json::check::<T>(undecodable)))?;
+        let claimed = self
+            .committed(Some(name.clone()))
+            .await?
+            .pop()
+            .and_then(Operation::into_claimed);
+        json::decode_or_missing(&name, undecodable, claimed.as_deref())
+    }
+
+    /// Commits everything that is pending, at once.
+    ///
+    /// Where this creates a session or gives it a new id, the response brings the cookie whatever its status.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.commit().await.unwrap();
+    /// assert!(session.handle().is_some());
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What a response can be replaced for: see the table in [`ErrorKind`]. What was to be committed is dropped.
+    pub async fn commit(&self) -> Result<(), Error> {
+        self.committed(None).await.map(drop)
+    }
+
+    async fn committed(&self, only: Option<Box<str>>) -> Result<Vec<Operation>, Error> {
+        self.slot.change(|_| Ok(()))?;
+        Commit::new(self.slot.clone(), only).await
+    }
+}
+
+/// # Identity
+impl<L> Session<L> {
+    /// Attaches an identity, as soon as somebody has proved it.
+    ///
+    /// The session gets a new id, so that one planted before is worth nothing (session fixation). What an anonymous
+    /// visitor had is kept; what another principal had is not, for then the session is replaced by a new one. For the
+    /// same principal it is a re-authentication: both time-outs start again.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.login(42).unwrap();
+    /// assert_eq!(session.principal().unwrap(), "42");
+    /// assert_eq!(session.get::<u32>("visits").unwrap(), Some(3));
+    /// session.login("another").unwrap();
+    /// assert_eq!(session.get::<u32>("visits").unwrap(), None);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPrincipal`](ErrorKind::InvalidPrincipal) if it is empty or longer than 255 bytes; or those every change
+    /// may have.
+    pub fn login(&self, principal: impl Into<PrincipalId>) -> Result<(), Error> {
+        self.slot.change(|draft| draft.login(principal.into()))
+    }
+
+    /// Attaches an identity to a new session that has nothing of the old, not even its handle.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.login_fresh(42).unwrap();
+    /// assert!(session.keys().unwrap().is_empty());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`login`](Self::login).
+    pub fn login_fresh(&self, principal: impl Into<PrincipalId>) -> Result<(), Error> {
+        self.slot
+            .change(|draft| draft.login_fresh(principal.into()))
+    }
+
+    /// Ends the session because its user asks for it, and tells the browser to forget its id.
+    ///
+    /// It beats every write that is on its way, on every node, and it is carried out even if the handler then fails,
+    /// panics, or the client goes away.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.login(42).unwrap();
+    /// session.logout().unwrap();
+    /// assert!(session.principal().is_none() && session.keys().unwrap().is_empty());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those every change may have; see [`ErrorKind`].
+    pub fn logout(&self) -> Result<(), Error> {
+        self.end(EndReason::Logout)
+    }
+
+    /// Ends the session for any other reason; all else is as for [`logout`](Self::logout).
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.destroy().unwrap();
+    /// assert!(session.is_new());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those every change may have; see [`ErrorKind`].
+    pub fn destroy(&self) -> Result<(), Error> {
+        self.end(EndReason::Destroyed)
+    }
+
+    /// Gives the session a new id, when someone gains rights without signing in again.
+    ///
+    /// The handle stays, the generation rises, and the old id is worth nothing from the moment the response is sent.
+    /// Requests that are on their way with it read nothing and are refused when they write.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.commit().await.unwrap();
+    /// let handle = session.handle();
+    /// session.cycle_id().unwrap();
+    /// assert_eq!((session.handle(), session.generation()), (handle, 1));
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those every change may have; see [`ErrorKind`].
+    pub fn cycle_id(&self) -> Result<(), Error> {
+        self.slot.change(|draft| draft.cycle_id())
+    }
+
+    /// Gives this session a lifetime of its own, which later writes keep: "remember me".
+    ///
+    /// ```
+    /// # use tenure::{Lifetime, Session};
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.set_lifetime(Lifetime::persistent()).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidLifetime`](ErrorKind::InvalidLifetime) if it ends before it begins; or those every change may have.
+    pub fn set_lifetime(&self, lifetime: Lifetime) -> Result<(), Error> {
+        self.slot.change(|draft| draft.set_lifetime(lifetime))
+    }
+
+    /// Drops this request's pending changes, an end included.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.discard();
+    /// assert!(!session.contains("visits").unwrap()); // it was not committed yet
+    /// ```
+    pub fn discard(&self) {
+        self.slot.ask(|draft| draft.discard());
+    }
+
+    /// Lets a cross-site request that came without its cookie start a session.
+    ///
+    /// For callbacks that other sites post to, such as OpenID Connect's `form_post` and SAML: after you have verified
+    /// what they bring. A login that the browser holds is replaced.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.allow_cross_site().unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`AfterResponse`](ErrorKind::AfterResponse).
+    pub fn allow_cross_site(&self) -> Result<(), Error> {
+        self.slot.allow_cross_site()
+    }
+
+    fn end(&self, reason: EndReason) -> Result<(), Error> {
+        self.slot.change(|draft| draft.end(reason))?;
+        self.slot.remember_runtime();
+        Ok(())
+    }
+}
+
+/// # What is known about it
+impl<L> Session<L> {
+    /// Returns who is signed in.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// assert!(session.principal().is_none());
+    /// ```
+    #[must_use]
+    pub fn principal(&self) -> Option<PrincipalId> {
+        self.slot.ask(|draft| draft.principal().cloned())
+    }
+
+    /// Returns the public name of the session: safe to log and to list. `None` until there is a record.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// assert_eq!(session.handle(), None); // nothing is stored yet
+    /// ```
+    #[must_use]
+    pub fn handle(&self) -> Option<Handle> {
+        self.current(|live| live.handle)
+    }
+
+    /// Returns how many privilege changes the session has had, the pending one included.
+    ///
+    /// What must not outlive a login, such as a CSRF token, binds to the handle and the generation.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.login(42).unwrap();
+    /// assert_eq!(session.generation(), 1);
+    /// ```
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.slot.ask(|draft| draft.generation())
+    }
+
+    /// Tells whether there is no record of this session yet.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// assert!(session.is_new());
+    /// ```
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.current(|_| ()).is_none()
+    }
+
+    /// Returns when the session was created, by the store's clock. `None` until it is.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.commit().await.unwrap();
+    /// assert_eq!(session.created_at(), session.rotated_at());
+    /// assert!(session.created_at() < session.idle_expires_at());
+    /// assert!(session.idle_expires_at() < session.expires_at());
+    /// assert_eq!(session.authenticated_at(), None);
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn created_at(&self) -> Option<Timestamp> {
+        self.current(|live| live.created)
+    }
+
+    /// Returns when somebody signed in last; see [`created_at`](Self::created_at).
+    #[must_use]
+    pub fn authenticated_at(&self) -> Option<Timestamp> {
+        self.current(|live| live.stamps().authenticated).flatten()
+    }
+
+    /// Returns when the id was drawn; see [`created_at`](Self::created_at).
+    #[must_use]
+    pub fn rotated_at(&self) -> Option<Timestamp> {
+        self.current(|live| live.header.rotated_at.unwrap_or(live.created))
+    }
+
+    /// Returns when the session ends if nobody uses it again; see [`created_at`](Self::created_at).
+    #[must_use]
+    pub fn idle_expires_at(&self) -> Option<Timestamp> {
+        self.deadline(Lifetime::idle_deadline)
+    }
+
+    /// Returns when the session ends, however busy; see [`created_at`](Self::created_at).
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.deadline(Lifetime::absolute_deadline)
+    }
+
+    fn deadline(&self, of: impl FnOnce(&Lifetime, Stamps) -> Timestamp) -> Option<Timestamp> {
+        let default = self.slot.context().lifetime;
+        self.slot.ask(|draft| {
+            let lifetime = draft.own_lifetime().unwrap_or(default);
+            draft.current().map(|live| of(&lifetime, live.stamps()))
+        })
+    }
+
+    fn current<R>(&self, question: impl FnOnce(&Live) -> R) -> Option<R> {
+        self.slot.ask(|draft| draft.current().map(question))
+    }
+
+    /// Runs an update once for what the handler sees, outside any lock, and adds it to what is pending.
+    fn add_update<T: DeserializeOwned + Serialize>(
+        &self,
+        key: impl Key<T>,
+        mut initial: impl FnMut() -> T + Send + 'static,
+        mut update: impl FnMut(&mut T) + Send + 'static,
+    ) -> Result<(), Error> {
+        let (name, undecodable) = (Box::<str>::from(checked(key.name())?), key.undecodable());
+        let own_name = name.clone();
+        let mut run: Update = Box::new(move |current| {
+            let mut value = json::decode_or_missing(&own_name, undecodable, current)?
+                .unwrap_or_else(&mut initial);
+            update(&mut value);
+            json::encode(&own_name, &value)
+        });
+        loop {
+            let (before, revision) = self.slot.change(|draft| draft.peek_to_update(&name))?;
+            let after =
+                run(before.as_deref()).inspect_err(|error| self.slot.observe_refusal(error))?;
+            match self
+                .slot
+                .change(|draft| draft.update(revision, &name, after, run))?
+            {
+                None => return Ok(()),
+                // A clone of this session has changed it while the function ran.
+                Some(again) => run = again,
+            }
+        }
+    }
+
+    pub(crate) const fn of(slot: Arc<Slot>) -> Self {
+        Self {
+            slot,
+            layer: PhantomData,
+        }
+    }
+}
+
+impl<L> Clone for Session<L> {
+    fn clone(&self) -> Self {
+        Self::of(self.slot.clone())
+    }
+}
+
+impl<L> fmt::Debug for Session<L> {
+    /// Shows the handle and the identity, never a secret or a value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.slot
+            .describe(&mut f.debug_struct("Session"))
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request's place for its session, not loaded yet.
+///
+/// The layer puts it into the request's extensions; middleware and Tower services ask it for the
+/// [`session`](Self::session). Several that ask share one load. Under axum it is an extractor that costs nothing.
+///
+/// ```
+/// use http::{Request, Response};
+/// use tenure::{SessionLayer, SessionSlot, store::MemoryStore};
+/// use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let service = ServiceBuilder::new()
+///     .layer(SessionLayer::new(MemoryStore::new()))
+///     .service(service_fn(async |request: Request<String>| {
+///         let slot = SessionSlot::from_extensions(request.extensions()).expect("the layer is there");
+///         let session: tenure::Session = slot.session().await?;
+///         session.insert("name", "Ada")?;
+///         Ok::<_, BoxError>(Response::new(String::new()))
+///     }));
+/// let response = service.oneshot(Request::new(String::new())).await.unwrap();
+/// assert!(response.headers().contains_key("set-cookie"));
+/// # });
+/// ```
+pub struct SessionSlot<L = Main> {
+    slot: Arc<Slot>,
+    layer: PhantomData<fn() -> L>,
+}
+
+impl<L: 'static> SessionSlot<L> {
+    /// Finds the place that the layer with this marker has put into a request.
+    #[must_use]
+    pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
+        Slots::of(extensions)?.find(TypeId::of::<L>()).map(Self::of)
+    }
+}
+
+impl<L> SessionSlot<L> {
+    /// Returns the session, loaded.
+    ///
+    /// # Errors
+    ///
+    /// [`Store`](ErrorKind::Store) if the store does not answer in time,
+    /// [`UndecodableRecord`](ErrorKind::UndecodableRecord) if what it answers cannot be read. An unknown or expired id
+    /// is no error but a session without a record.
+    pub fn session(&self) -> LoadFuture<L> {
+        LoadFuture {
+            load: Load::new(self.slot.clone()),
+            layer: PhantomData,
+        }
+    }
+
+    pub(crate) const fn of(slot: Arc<Slot>) -> Self {
+        Self {
+            slot,
+            layer: PhantomData,
+        }
+    }
+}
+
+impl<L> Clone for SessionSlot<L> {
+    fn clone(&self) -> Self {
+        Self::of(self.slot.clone())
+    }
+}
+
+impl<L> fmt::Debug for SessionSlot<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.slot
+            .describe(&mut f.debug_struct("SessionSlot"))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The future of [`SessionSlot::session`].
+#[must_use = "a session is loaded when this is awaited"]
+pub struct LoadFuture<L = Main> {
+    load: Load,
+    layer: PhantomData<fn() -> L>,
+}
+
+impl<L> Future for LoadFuture<L> {
+    type Output = Result<Session<L>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
+        ready!(Pin::new(&mut self.load).poll(task))?;
+        Poll::Ready(Ok(Session::of(self.load.slot().clone())))
+    }
+}
+
+impl<L> fmt::Debug for LoadFuture<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoadFuture")
+    }
+}
+
+/// The places of all layers around a handler, the innermost last.
+#[derive(Clone, Debug)]
+pub(crate) struct Slots {
+    first: Arc<Slot>,
+    inner: Vec<Arc<Slot>>,
+}
+
+impl Slots {
+    pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+
+    /// Adds a layer's place to those of the layers around it.
+    pub(crate) fn add(extensions: &mut Extensions, slot: Arc<Slot>) {
+        match extensions.get_mut::<Self>() {
+            Some(slots) => slots.inner.push(slot),
+            None => drop(extensions.insert(Self {
+                first: slot,
+                inner: Vec::new(),
+            })),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Slot>> {
+        std::iter::once(&self.first).chain(&self.inner)
+    }
+
+    fn find(&self, marker: TypeId) -> Option<Arc<Slot>> {
+        self.iter()
+            .rfind(|slot| slot.context().marker.id == marker)
+            .cloned()
+    }
+}
+
+fn checked(key: &str) -> Result<&str, Error> {
+    is_valid_name(key)
+        .then_some(key)
+        .ok_or_else(|| Error::of_key(ErrorKind::InvalidKey, key))
+}
