@@ -1,5 +1,4 @@
 //! A browser with a cookie jar, and a store that records what it is asked and fails on demand.
-#![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use std::{
     collections::VecDeque,
@@ -20,14 +19,14 @@ use tokio::sync::Semaphore;
 use tower::{Layer, ServiceExt, service_fn};
 
 /// What a test's handler answers.
-pub type Answered = Result<StatusCode, Error>;
+pub(crate) type Answered = Result<StatusCode, Error>;
 
 /// A handler as a table keeps it.
-pub type Handler =
+pub(crate) type Handler =
     Box<dyn FnOnce(Session) -> Pin<Box<dyn Future<Output = Answered> + Send>> + Send>;
 
 /// Boxes a handler for a table.
-pub fn handler<F>(handler: impl FnOnce(Session) -> F + Send + 'static) -> Handler
+pub(crate) fn handler<F>(handler: impl FnOnce(Session) -> F + Send + 'static) -> Handler
 where
     F: Future<Output = Answered> + Send + 'static,
 {
@@ -35,18 +34,18 @@ where
 }
 
 /// A store, its clock, and a layer on it.
-pub struct Site {
-    pub store: Recorder,
-    pub clock: Clock,
-    pub layer: SessionLayer,
+pub(crate) struct Site {
+    pub(crate) store: Recorder,
+    pub(crate) clock: Clock,
+    pub(crate) layer: SessionLayer,
 }
 
 impl Site {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|builder| builder)
     }
 
-    pub fn with(
+    pub(crate) fn with(
         settings: impl FnOnce(tenure::SessionLayerBuilder) -> tenure::SessionLayerBuilder,
     ) -> Self {
         let clock = Clock::manual();
@@ -61,8 +60,16 @@ impl Site {
         }
     }
 
+    /// Makes a site whose store lets others go first before it answers, as an engine does.
+    pub(crate) fn slow() -> Self {
+        let mut site = Self::new();
+        site.store.yields = true;
+        site.layer = SessionLayer::new(site.store.clone());
+        site
+    }
+
     /// Returns a browser that has not been here yet.
-    pub fn browser(&self) -> Browser {
+    pub(crate) fn browser(&self) -> Browser {
         Browser {
             layer: self.layer.clone(),
             cookie: None,
@@ -70,7 +77,7 @@ impl Site {
     }
 
     /// Returns a browser that has a session with the value `a = 1`, and forgets what that took.
-    pub async fn visitor(&self) -> Browser {
+    pub(crate) async fn visitor(&self) -> Browser {
         let mut browser = self.browser();
         let response = browser
             .visit(|session| async move {
@@ -84,7 +91,7 @@ impl Site {
     }
 
     /// Returns a browser with a session of `principal` and the value `a = 1`, and forgets what that took.
-    pub async fn member(&self, principal: &'static str) -> Browser {
+    pub(crate) async fn member(&self, principal: &'static str) -> Browser {
         let mut browser = self.visitor().await;
         let response = browser
             .visit(move |session| async move {
@@ -100,14 +107,14 @@ impl Site {
 
 /// A browser as far as one cookie goes. A clone is another tab that has the cookie it had when it was opened.
 #[derive(Clone)]
-pub struct Browser {
+pub(crate) struct Browser {
     layer: SessionLayer,
-    pub cookie: Option<String>,
+    pub(crate) cookie: Option<String>,
 }
 
 impl Browser {
     /// Sends a request that a handler answers, and takes the cookie in.
-    pub async fn visit<F>(
+    pub(crate) async fn visit<F>(
         &mut self,
         handler: impl FnOnce(Session) -> F + Send + 'static,
     ) -> Response<String>
@@ -120,7 +127,7 @@ impl Browser {
     }
 
     /// Sends a request and keeps the cookie it has.
-    pub async fn send<F>(
+    pub(crate) async fn send<F>(
         &self,
         mut request: Request<String>,
         handler: impl FnOnce(Session) -> F + Send + 'static,
@@ -137,7 +144,7 @@ impl Browser {
     }
 
     /// Does what a browser does with `Set-Cookie`.
-    pub fn take_in(&mut self, headers: &HeaderMap) {
+    pub(crate) fn take_in(&mut self, headers: &HeaderMap) {
         for field in headers.get_all(header::SET_COOKIE) {
             let text = field.to_str().unwrap();
             let pair = text.split(';').next().unwrap();
@@ -146,14 +153,14 @@ impl Browser {
     }
 
     /// Returns the handle in the cookie.
-    pub fn handle(&self) -> Option<String> {
+    pub(crate) fn handle(&self) -> Option<String> {
         self.cookie.as_ref().map(|cookie| handle_in(cookie))
     }
 
     /// Reads a number out of the session.
-    pub async fn read(&self, key: &'static str) -> Option<u32> {
+    pub(crate) async fn read(&self, key: &'static str) -> Option<u32> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        let read = |session: Session| async move {
+        let read = move |session: Session| async move {
             sender.send(session.get::<u32>(key)?).unwrap();
             Ok(StatusCode::OK)
         };
@@ -163,9 +170,9 @@ impl Browser {
     }
 
     /// Says who is signed in.
-    pub async fn principal(&self) -> Option<String> {
+    pub(crate) async fn principal(&self) -> Option<String> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        let ask = |session: Session| async move {
+        let ask = move |session: Session| async move {
             sender
                 .send(session.principal().map(|principal| principal.to_string()))
                 .unwrap();
@@ -176,8 +183,25 @@ impl Browser {
     }
 }
 
+/// What a response says of the cookie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Told {
+    Id,
+    Nothing,
+    Removal,
+}
+
+/// Reads what a response says of the cookie.
+pub(crate) fn told(response: &Response<String>) -> Told {
+    match response.headers().get(header::SET_COOKIE) {
+        None => Told::Nothing,
+        Some(field) if field.to_str().unwrap().contains("Max-Age=0") => Told::Removal,
+        Some(_) => Told::Id,
+    }
+}
+
 /// Sends a request through a layer to a handler.
-pub async fn send<F>(
+pub(crate) async fn send<F>(
     layer: &SessionLayer,
     request: Request<String>,
     handler: impl FnOnce(Session) -> F + Send + 'static,
@@ -208,12 +232,12 @@ where
 }
 
 /// Returns the handle in `name=value`: the first 16 of its bytes, as far as whole characters show them.
-pub fn handle_in(cookie: &str) -> String {
+pub(crate) fn handle_in(cookie: &str) -> String {
     cookie.split('=').nth(1).unwrap()[..21].to_owned()
 }
 
 /// Makes a request that another site's form has sent.
-pub fn cross_site_post() -> Request<String> {
+pub(crate) fn cross_site_post() -> Request<String> {
     Request::builder()
         .method(Method::POST)
         .header("sec-fetch-site", "cross-site")
@@ -222,7 +246,7 @@ pub fn cross_site_post() -> Request<String> {
 }
 
 /// What a store does wrong, once.
-pub enum Fault {
+pub(crate) enum Fault {
     /// It waits at a gate before it does what it is asked.
     Gate(Gate),
     /// It does what it is asked and never answers.
@@ -239,25 +263,25 @@ pub enum Fault {
 
 /// A place where one waits until another lets him through.
 #[derive(Clone)]
-pub struct Gate(Arc<(Semaphore, Semaphore)>);
+pub(crate) struct Gate(Arc<(Semaphore, Semaphore)>);
 
 impl Gate {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new((Semaphore::new(0), Semaphore::new(0))))
     }
 
     /// Waits until somebody stands at the gate.
-    pub async fn reached(&self) {
+    pub(crate) async fn reached(&self) {
         self.0.0.acquire().await.unwrap().forget();
     }
 
     /// Lets one through.
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         self.0.1.add_permits(1);
     }
 
     /// Stands at the gate until it is opened.
-    pub async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         self.0.0.add_permits(1);
         self.0.1.acquire().await.unwrap().forget();
     }
@@ -265,28 +289,30 @@ impl Gate {
 
 /// A memory store that records its calls and fails on demand.
 #[derive(Clone)]
-pub struct Recorder {
-    pub inner: MemoryStore,
+pub(crate) struct Recorder {
+    pub(crate) inner: MemoryStore,
     calls: Arc<Mutex<Vec<&'static str>>>,
     faults: Arc<Mutex<VecDeque<(&'static str, Fault)>>>,
+    yields: bool,
 }
 
 impl Recorder {
-    pub fn new(inner: MemoryStore) -> Self {
+    pub(crate) fn new(inner: MemoryStore) -> Self {
         Self {
             inner,
             calls: Arc::default(),
             faults: Arc::default(),
+            yields: false,
         }
     }
 
     /// Returns what it was asked since this was asked last.
-    pub fn calls(&self) -> String {
+    pub(crate) fn calls(&self) -> String {
         std::mem::take(&mut *self.calls.lock().unwrap()).join(" ")
     }
 
     /// Does something wrong the next time a verb is asked for; several for one verb come in order.
-    pub fn fail(&self, verb: &'static str, fault: Fault) {
+    pub(crate) fn fail(&self, verb: &'static str, fault: Fault) {
         self.faults.lock().unwrap().push_back((verb, fault));
     }
 
@@ -302,6 +328,12 @@ impl Recorder {
         drop(faults);
         let inner = self.inner.clone();
         match fault.map(|(_, fault)| fault) {
+            None if self.yields => Answer::later(async move {
+                tokio::task::yield_now().await;
+                let done = call(&inner).await;
+                tokio::task::yield_now().await;
+                done
+            }),
             None => call(&inner),
             Some(Fault::Gate(gate)) => Answer::later(async move {
                 gate.pass().await;

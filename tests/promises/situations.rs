@@ -1,9 +1,7 @@
 //! What each situation costs: the table of the README's promises, row by row, on a store that counts.
 
-mod support;
-
+use crate::support::{Answered, Browser, Handler, Site, cross_site_post, handle_in, handler};
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use support::{Answered, Browser, Handler, Site, cross_site_post, handle_in, handler};
 use tenure::{Lifetime, Session};
 
 /// What the response says of the cookie.

@@ -1,0 +1,6 @@
+//! The promises that the README makes, each a test through the whole layer.
+
+mod concurrency;
+mod failures;
+mod situations;
+mod support;
