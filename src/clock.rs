@@ -2,6 +2,11 @@
 //!
 //! Everything that decides takes a [`Timestamp`] as an argument; the engine that keeps a session says what time it is.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "here, and nowhere else, the time is read"
+)]
+
 use std::{
     fmt,
     ops::Add,

@@ -173,7 +173,7 @@ impl Commit {
                 // It may exist: it is made once more under a fresh handle, and the orphan, which nobody has seen and
                 // which has no principal, expires.
                 Err(error) if is_unknown(&error) && attempt == Attempt::First => {
-                    attempt = Attempt::Last
+                    attempt = Attempt::Last;
                 }
                 Err(error) => return Err(refused(error)),
             }

@@ -160,6 +160,9 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// A future that owns all it needs, so that it can go on without its request.
+pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
 /// Carries on what must be finished when its request is gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Background(Arc<watch::Sender<usize>>);
@@ -170,11 +173,7 @@ impl Background {
     }
 
     /// Finishes a future: at once if it needs no waiting, else by a task.
-    pub(crate) fn finish(
-        &self,
-        runtime: Option<runtime::Handle>,
-        mut future: Pin<Box<dyn Future<Output = ()> + Send>>,
-    ) {
+    pub(crate) fn finish(&self, runtime: Option<runtime::Handle>, mut future: Boxed<()>) {
         let runtime = runtime.or_else(|| runtime::Handle::try_current().ok());
         let entered = runtime.as_ref().map(runtime::Handle::enter);
         let poll = future

@@ -23,7 +23,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// assert!("BwcHBwcHBwcHBwcHBwcHBx".parse::<Handle>().is_err()); // not the canonical spelling
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Handle([u8; Handle::LEN]);
+pub struct Handle([u8; Self::LEN]);
 
 impl Handle {
     /// How many bytes a handle has.
@@ -87,7 +87,7 @@ impl std::error::Error for ParseHandleError {}
 
 /// The half of the id that is worth stealing. It has no `Clone`, no `Debug` that shows it, and is wiped when dropped.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub(crate) struct Secret([u8; Secret::LEN]);
+pub(crate) struct Secret([u8; Self::LEN]);
 
 impl Secret {
     pub(crate) const LEN: usize = 32;
@@ -167,7 +167,7 @@ impl fmt::Debug for Token {
 
 /// What the record keeps of a secret.
 #[derive(Clone, Copy)]
-pub(crate) struct SecretHash([u8; SecretHash::LEN]);
+pub(crate) struct SecretHash([u8; Self::LEN]);
 
 impl SecretHash {
     pub(crate) const LEN: usize = 32;
@@ -270,7 +270,7 @@ thread_local! {
 }
 
 struct Pool {
-    bytes: [u8; Pool::LEN],
+    bytes: [u8; Self::LEN],
     used: usize,
     process: u32,
 }

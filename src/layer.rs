@@ -37,6 +37,7 @@ pub struct SessionLayer<L = Main, E = DefaultOnError> {
 
 impl SessionLayer {
     /// Makes a layer with the defaults, each of which is safe; [`SessionLayerBuilder`] lists them.
+    #[expect(clippy::missing_panics_doc, reason = "the defaults go together")]
     pub fn new(store: impl SessionStore) -> Self {
         Self::builder(store)
             .build()

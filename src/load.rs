@@ -1,10 +1,10 @@
 //! From an id to a session: what the store says, judged.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     change::{Draft, Live, Origin},
-    context::{Context, within},
+    context::{Boxed, Context, within},
     error::{Error, ErrorKind},
     id::{Handle, Token},
     observe::{Event, EventKind, RejectReason},
@@ -21,10 +21,14 @@ pub(crate) struct Found {
 }
 
 /// A load that is done, or one that waits for the store.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a few lines, and a box would cost every request"
+)]
 pub(crate) enum Loading {
     Already,
     Done(Result<Found, Error>),
-    Waiting(Pin<Box<dyn Future<Output = Result<Found, Error>> + Send>>),
+    Waiting(Boxed<Result<Found, Error>>),
 }
 
 /// Looks ids up. A store that answers at once costs no allocation.
@@ -168,7 +172,7 @@ impl Found {
         match (live.pop(), live.is_empty()) {
             (Some(found), true) => return found,
             _ if several => {
-                context.observe(Event::new(EventKind::Rejected(RejectReason::Ambiguous)))
+                context.observe(Event::new(EventKind::Rejected(RejectReason::Ambiguous)));
             }
             _ => {}
         }

@@ -239,7 +239,7 @@ impl<L> Session<L> {
         A: Clone + Send + 'static,
     {
         self.add_update(key, T::default, move |value| {
-            update(value, argument.clone())
+            update(value, argument.clone());
         })
     }
 

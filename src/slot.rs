@@ -15,7 +15,7 @@ use crate::{
     caching::Exposure,
     change::{Draft, Operation, Origin, Work},
     commit::{Committed, Cookie, Failure, commit},
-    context::{Background, Context},
+    context::{Background, Boxed, Context},
     cookie::Presented,
     error::{Error, ErrorKind},
     id::Token,
@@ -55,6 +55,10 @@ pub(crate) struct State {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each request, and it becomes the large one"
+)]
 enum Phase {
     Failed(ErrorKind),
     Loaded(Draft),
@@ -353,10 +357,7 @@ impl State {
 /// Loads a request's session, once, however many ask for it.
 pub(crate) struct Load {
     slot: Arc<Slot>,
-    waiting: Option<(
-        Occupied,
-        Pin<Box<dyn Future<Output = Result<Found, Error>> + Send>>,
-    )>,
+    waiting: Option<(Occupied, Boxed<Result<Found, Error>>)>,
 }
 
 impl Load {
@@ -398,7 +399,7 @@ impl Future for Load {
 
 /// Commits what is pending, all of it or what concerns one key. Once begun it is finished, whoever drops it.
 pub(crate) struct Commit {
-    future: Option<Pin<Box<dyn Future<Output = Result<Vec<Operation>, Error>> + Send>>>,
+    future: Option<Boxed<Result<Vec<Operation>, Error>>>,
     background: Background,
     runtime: Option<runtime::Handle>,
     begun: bool,
@@ -429,7 +430,7 @@ impl Future for Commit {
         match poll {
             Poll::Ready(_) => this.future = None,
             Poll::Pending if this.runtime.is_none() => {
-                this.runtime = runtime::Handle::try_current().ok()
+                this.runtime = runtime::Handle::try_current().ok();
             }
             Poll::Pending => {}
         }

@@ -505,7 +505,7 @@ mod tests {
             ("nothing", (|_| {}) as fn(&mut ValueDraft)),
             ("a read", |draft| drop(draft.read("a").unwrap())),
             ("an equal value", |draft| {
-                draft.write("a", Some(value("1"))).unwrap()
+                draft.write("a", Some(value("1"))).unwrap();
             }),
             ("there and back", |draft| {
                 draft.write("a", Some(value("5"))).unwrap();
@@ -516,10 +516,10 @@ mod tests {
                 draft.write("a", Some(value("1"))).unwrap();
             }),
             ("a missing key removed", |draft| {
-                draft.write("none", None).unwrap()
+                draft.write("none", None).unwrap();
             }),
             ("a missing key taken", |draft| {
-                drop(draft.take("none").unwrap())
+                drop(draft.take("none").unwrap());
             }),
             ("discarded", |draft| {
                 draft.clear();

@@ -309,7 +309,7 @@ mod tests {
             match (settings.check(), mend) {
                 (Ok(()), None) => {}
                 (Err(error), Some(mend)) => {
-                    assert!(error.to_string().contains(mend), "{case}: {error}")
+                    assert!(error.to_string().contains(mend), "{case}: {error}");
                 }
                 (result, _) => panic!("{case}: {result:?}"),
             }

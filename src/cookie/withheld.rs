@@ -59,12 +59,12 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 mod tests {
     use super::*;
 
-    fn withheld(same_site: SameSite, method: Method, fields: &[(&'static str, &str)]) -> bool {
+    fn withheld(same_site: SameSite, method: &Method, fields: &[(&'static str, &str)]) -> bool {
         let headers = fields
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
-        is_withheld(same_site, &method, &Uri::from_static("/cart"), &headers)
+        is_withheld(same_site, method, &Uri::from_static("/cart"), &headers)
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
             ),
             ("no browser", Lax, Method::POST, &[], false),
         ] {
-            assert_eq!(withheld(same_site, method, fields), expected, "{case}");
+            assert_eq!(withheld(same_site, &method, fields), expected, "{case}");
         }
     }
 
@@ -134,7 +134,7 @@ mod tests {
             assert_eq!(
                 withheld(
                     SameSite::Lax,
-                    Method::POST,
+                    &Method::POST,
                     &[("origin", origin), ("host", host)]
                 ),
                 expected,
@@ -144,7 +144,7 @@ mod tests {
         assert!(
             withheld(
                 SameSite::Lax,
-                Method::POST,
+                &Method::POST,
                 &[("origin", "https://a.example")]
             ),
             "no host"
@@ -158,6 +158,6 @@ mod tests {
             ("origin", "https://a.example"),
             ("host", "b.example"),
         ];
-        assert!(!withheld(SameSite::Lax, Method::POST, &fields));
+        assert!(!withheld(SameSite::Lax, &Method::POST, &fields));
     }
 }

@@ -12,6 +12,8 @@
 //! be any [`Subject`]: a store whose time passes by itself, or one whose clock the test moves. Handles are drawn at
 //! random, so tests may share a database.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::{
     future::{Future, poll_fn},
     pin::pin,

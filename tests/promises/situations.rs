@@ -442,12 +442,12 @@ async fn arrive(site: &Site, comes: Comes) -> Browser {
             site.clock.advance(Lifetime::new().absolute());
             browser
         }
-        Unknown => with_cookie(site, "A".repeat(64)),
-        Malformed => with_cookie(site, "A".repeat(63)),
+        Unknown => with_cookie(site, &"A".repeat(64)),
+        Malformed => with_cookie(site, &"A".repeat(63)),
     }
 }
 
-fn with_cookie(site: &Site, value: String) -> Browser {
+fn with_cookie(site: &Site, value: &str) -> Browser {
     let mut browser = site.browser();
     browser.cookie = Some(format!("__Host-Http-id={value}"));
     browser

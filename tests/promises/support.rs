@@ -152,11 +152,6 @@ impl Browser {
         }
     }
 
-    /// Returns the handle in the cookie.
-    pub(crate) fn handle(&self) -> Option<String> {
-        self.cookie.as_ref().map(|cookie| handle_in(cookie))
-    }
-
     /// Reads a number out of the session.
     pub(crate) async fn read(&self, key: &'static str) -> Option<u32> {
         let (sender, receiver) = tokio::sync::oneshot::channel();

@@ -164,7 +164,7 @@ fn what_has_expired_is_removed_by_other_verbs() {
             assert!(matches!(
                 create(&store, number, None, HOUR),
                 Created::Done(_)
-            ))
+            ));
         });
     };
     create_all(0..5_000);
