@@ -268,7 +268,7 @@ fn log(event: &Event<'_>) {
             tracing::$level!(
                 target: "tenure",
                 handle = event.handle.map(tracing::field::display),
-                principal = event.principal.map(tracing::field::debug),
+                principal = event.principal.map(tracing::field::display),
                 error = event.error,
                 suppressed = event.suppressed,
                 "{}",

@@ -13,14 +13,14 @@ use tower_service::Service;
 use crate::{
     context::Context,
     cookie::{Presented, is_withheld},
-    error::{Error, ErrorKind, OnError},
+    error::{DefaultOnError, Error, ErrorKind, OnError},
     future::ResponseFuture,
     session::{Main, Slots},
     slot::Slot,
 };
 
 /// The service that a [`SessionLayer`](crate::SessionLayer) makes of another.
-pub struct SessionService<S, L = Main, E = crate::DefaultOnError> {
+pub struct SessionService<S, L = Main, E = DefaultOnError> {
     inner: S,
     context: Arc<Context>,
     on_error: E,

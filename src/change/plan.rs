@@ -53,7 +53,7 @@ impl Facts {
         values: bool,
     ) -> Self {
         let stored = live.and_then(|live| live.header.lifetime);
-        let persistent = |lifetime: Option<crate::Lifetime>| {
+        let persistent = |lifetime: Option<crate::lifetime::Lifetime>| {
             lifetime.is_some_and(|lifetime| lifetime.is_persistent())
         };
         let set = pending.lifetime.is_some() && pending.lifetime != stored;

@@ -1,0 +1,59 @@
+//! A layer that does nothing, to be taken off what the others cost.
+
+use std::cell::Cell;
+
+use axum::{Router, http::Request, routing::get};
+use tower::{Layer, Service};
+
+use crate::workload::{Comes, Subject, Workload, unknown};
+
+#[derive(Clone)]
+struct NoopLayer;
+
+#[derive(Clone)]
+struct Noop<S>(S);
+
+impl<S> Layer<S> for NoopLayer {
+    type Service = Noop<S>;
+
+    fn layer(&self, inner: S) -> Noop<S> {
+        Noop(inner)
+    }
+}
+
+impl<S: Service<Request<B>>, B> Service<Request<B>> for Noop<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(
+        &mut self,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> S::Future {
+        self.0.call(request)
+    }
+}
+
+pub(crate) fn subject(workload: &Workload) -> Subject {
+    let answer = || async { "ok" };
+    let app = Router::new()
+        .route("/unused", get(answer))
+        .route("/read", get(answer))
+        .route("/write", get(answer))
+        .route("/read-write", get(answer))
+        .route("/cycle", get(answer))
+        .layer(NoopLayer);
+    Subject {
+        app,
+        path: workload.path,
+        cookies: (workload.comes != Comes::WithNothing)
+            .then(unknown)
+            .into_iter()
+            .collect(),
+        next: Cell::new(0),
+    }
+}
