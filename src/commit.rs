@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    change::{Live, Operation, Pending, Then, Work, outcome, replay},
+    change::{Live, Operation, Pending, Seen, Then, Work, outcome, replay},
     clock::Stopwatch,
     context::{Context, Turn, within},
     error::{Error, ErrorKind},
@@ -20,7 +20,7 @@ use crate::{
 /// What a commit has left behind.
 #[derive(Debug)]
 pub(crate) struct Committed {
-    pub(crate) live: Option<Live>,
+    pub(crate) live: Option<Arc<Live>>,
     pub(crate) values: Values,
     /// The operations, with the outcomes of the run that was committed.
     pub(crate) operations: Vec<Operation>,
@@ -51,7 +51,7 @@ pub(crate) struct Failure {
 }
 
 /// Carries out what a request wants.
-pub(crate) async fn commit(context: Arc<Context>, work: Work) -> Result<Committed, Failure> {
+pub(crate) async fn commit(context: Arc<Context>, work: Box<Work>) -> Result<Committed, Failure> {
     let mut commit = Commit {
         budget: Budget::new(context.commit_timeout),
         context,
@@ -91,7 +91,7 @@ struct Commit {
 /// The store's answer to an update, whatever it took to get it.
 enum Outcome {
     Conflict(Loaded),
-    Done(Live),
+    Done(Arc<Live>),
     Gone,
 }
 
@@ -135,7 +135,7 @@ impl Commit {
     }
 
     /// Creates a record, and binds it to a principal: an identity is only ever attached to a record that exists.
-    async fn begin(&mut self, work: Work, bind: bool) -> Result<Committed, Error> {
+    async fn begin(&mut self, work: Box<Work>, bind: bool) -> Result<Committed, Error> {
         let (mut live, token) = self.create(&work.values, work.pending.lifetime).await?;
         if bind {
             live = self.bind(live, &work.pending, &work.values).await?;
@@ -148,7 +148,7 @@ impl Commit {
         &mut self,
         values: &Values,
         lifetime: Option<Lifetime>,
-    ) -> Result<(Live, Token), Error> {
+    ) -> Result<(Arc<Live>, Token), Error> {
         let store = self.context.store.clone();
         let expires_in = lifetime.unwrap_or(self.context.lifetime).first_expiry();
         let mut attempt = Attempt::First;
@@ -160,11 +160,13 @@ impl Commit {
                 .ask(store.create(&token.handle(), &record, expires_in), attempt)
                 .await
             {
-                Ok(Created::Done(now)) => {
+                Ok(Created::Done(at)) => {
+                    let since = self.context.stopwatch();
+                    let seen = Seen { at, since };
                     self.context
                         .observe(Event::new(EventKind::Created).of(token.handle()));
                     return Ok((
-                        Live::begun(token.handle(), record.version(), header, now),
+                        Arc::new(Live::begun(token.handle(), record.version(), header, seen)),
                         token,
                     ));
                 }
@@ -183,10 +185,10 @@ impl Commit {
 
     async fn bind(
         &mut self,
-        live: Live,
+        live: Arc<Live>,
         pending: &Pending,
         values: &Values,
-    ) -> Result<Live, Error> {
+    ) -> Result<Arc<Live>, Error> {
         let header = self.successor(&live, None, pending);
         match self
             .replace(&live, header, values, self.draw_version()?)
@@ -204,7 +206,7 @@ impl Commit {
     /// Replaces a record by its successor, and makes the changes again on a fresher one for as long as it takes.
     async fn go_on(
         &mut self,
-        mut work: Work,
+        mut work: Box<Work>,
         rotate: bool,
         resend: bool,
     ) -> Result<Committed, Error> {
@@ -245,13 +247,13 @@ impl Commit {
     /// Sends an update; once more if its answer is lost, and then the record that is found tells what became of it.
     async fn replace(
         &mut self,
-        live: &Live,
+        live: &Arc<Live>,
         header: Header,
         values: &Values,
         version: Version,
     ) -> Result<Outcome, Error> {
         let store = self.context.store.clone();
-        let now = live.seen.now();
+        let now = self.context.now(&live.seen);
         let lifetime = header.lifetime.unwrap_or(self.context.lifetime);
         let Some(expires_in) = lifetime.expires_in(header.stamps(live.created, now), now) else {
             return Ok(Outcome::Gone);
@@ -274,10 +276,12 @@ impl Commit {
         };
         let next = || live.succeeded_by(version, header, now);
         match updated {
-            Updated::Done => Ok(Outcome::Done(next())),
+            Updated::Done => Ok(Outcome::Done(Arc::new(next()))),
             Updated::Gone => Ok(Outcome::Gone),
             Updated::Conflict(fresh) => match self.fresh(live.handle, fresh, lost).await? {
-                Some(fresh) if fresh.record.version() == version => Ok(Outcome::Done(next())),
+                Some(fresh) if fresh.record.version() == version => {
+                    Ok(Outcome::Done(Arc::new(next())))
+                }
                 // Another request has written since, on ours or instead of it: nobody knows.
                 Some(_) if lost => Err(Error::new(ErrorKind::OutcomeUnknown)),
                 Some(fresh) => Ok(Outcome::Conflict(fresh)),
@@ -302,23 +306,24 @@ impl Commit {
     }
 
     /// Goes on with a fresher record, if the request's id is still the one that opens it.
-    fn reconcile(&self, live: &Live, fresh: &Loaded) -> Result<Live, Error> {
-        let fresh = Live::of(live.handle, fresh).map_err(|undecodable| {
-            Error::new(ErrorKind::UndecodableRecord).with_source(undecodable)
-        })?;
+    fn reconcile(&self, live: &Live, fresh: &Loaded) -> Result<Arc<Live>, Error> {
+        let fresh =
+            Live::of(live.handle, fresh, self.context.stopwatch()).map_err(|undecodable| {
+                Error::new(ErrorKind::UndecodableRecord).with_source(undecodable)
+            })?;
         if !fresh.header.secret.matches(&live.header.secret) {
             return Err(Error::new(ErrorKind::Superseded));
         }
         let lifetime = fresh.header.lifetime.unwrap_or(self.context.lifetime);
-        let is_live = lifetime.is_live(fresh.stamps(), fresh.seen.now());
+        let is_live = lifetime.is_live(fresh.stamps(), fresh.seen.at());
         is_live
-            .then_some(fresh)
+            .then(|| Arc::new(fresh))
             .ok_or_else(|| Error::new(ErrorKind::Gone))
     }
 
     /// Makes the header that follows a live one.
     fn successor(&self, live: &Live, token: Option<&Token>, pending: &Pending) -> Header {
-        let now = live.seen.now();
+        let now = self.context.now(&live.seen);
         let mut header = live.header.clone();
         if let Some(token) = token {
             header.rotate(self.context.hasher.hash(token), now);
@@ -349,7 +354,8 @@ impl Commit {
     async fn ask<T>(&mut self, answer: Answer<T>, attempt: Attempt) -> Result<T, StoreError> {
         match answer.split() {
             Ok(answer) => answer,
-            Err(later) => within(self.budget.share(attempt), later).await,
+            // Boxed, so that a store which answers at once does not carry a timer along.
+            Err(later) => Box::pin(within(self.budget.share(attempt), later)).await,
         }
     }
 
@@ -403,7 +409,7 @@ impl Work {
         Ok(differs)
     }
 
-    fn done(self, live: Live, cookie: Cookie) -> Committed {
+    fn done(self: Box<Self>, live: Arc<Live>, cookie: Cookie) -> Committed {
         Committed {
             live: Some(live),
             values: self.values,

@@ -17,6 +17,8 @@ use tokio::{
 };
 
 use crate::{
+    change::Seen,
+    clock::{Stopwatch, Timestamp},
     cookie::{SameSite, Writer},
     id::{Handle, IdHasher, Random},
     lifetime::Lifetime,
@@ -29,6 +31,8 @@ use crate::{
 pub(crate) struct Context {
     pub(crate) marker: Marker,
     pub(crate) store: Arc<dyn SessionStore>,
+    /// The store's clock can be read without a round trip.
+    pub(crate) tells_the_time: bool,
     pub(crate) cookie_name: Box<str>,
     pub(crate) same_site: SameSite,
     pub(crate) writer: Writer,
@@ -46,6 +50,18 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn observe(&self, event: Event<'_>) {
         self.observer.observe(event);
+    }
+
+    /// Starts to measure how old a look at the engine's clock is, unless the engine can be asked at any time.
+    pub(crate) fn stopwatch(&self) -> Option<Stopwatch> {
+        (!self.tells_the_time).then(Stopwatch::start)
+    }
+
+    /// Tells what the engine's clock says by now.
+    pub(crate) fn now(&self, seen: &Seen) -> Timestamp {
+        self.store
+            .now()
+            .unwrap_or_else(|| seen.at() + seen.elapsed())
     }
 }
 

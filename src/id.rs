@@ -107,8 +107,10 @@ impl Token {
 
     /// Draws a new id.
     pub(crate) fn draw(random: Random) -> Result<Self, RandomError> {
-        let handle = Handle(random.draw()?);
-        Self::draw_for(handle, random)
+        let mut bytes = random.draw()?;
+        let token = Self::from_bytes(&bytes);
+        bytes.zeroize();
+        Ok(token)
     }
 
     /// Draws a new secret for a handle that stays.
@@ -121,15 +123,17 @@ impl Token {
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
         let text: &[u8; Self::CHARS] = value.try_into().ok()?;
         let mut bytes = [0; Handle::LEN + Secret::LEN];
-        let read = decode(text, &mut bytes).map(|_| {
-            let (handle, secret) = bytes.split_at(Handle::LEN);
-            Self {
-                handle: Handle(handle.try_into().expect("split at the handle's length")),
-                secret: Secret(secret.try_into().expect("what remains is the secret")),
-            }
-        });
+        let read = decode(text, &mut bytes).map(|_| Self::from_bytes(&bytes));
         bytes.zeroize();
         read
+    }
+
+    fn from_bytes(bytes: &[u8; Handle::LEN + Secret::LEN]) -> Self {
+        let (handle, secret) = bytes.split_at(Handle::LEN);
+        Self {
+            handle: Handle(handle.try_into().expect("split at the handle's length")),
+            secret: Secret(secret.try_into().expect("what remains is the secret")),
+        }
     }
 
     /// Writes the cookie's value; whoever asks for it puts it into a `Set-Cookie` and nowhere else.
@@ -339,23 +343,29 @@ fn encode(bytes: &[u8], text: &mut [u8]) {
 /// Reads unpadded base64url and returns the spare bits of the last character; `None` for a foreign character.
 ///
 /// There is no branch on what the text says: a foreign character is found out at the end.
-fn decode(text: &[u8], bytes: &mut [u8]) -> Option<u8> {
+fn decode<const CHARS: usize, const BYTES: usize>(
+    text: &[u8; CHARS],
+    bytes: &mut [u8; BYTES],
+) -> Option<u8> {
     let mut foreign = 0;
-    let mut spare = 0;
-    for (text, bytes) in text.chunks(4).zip(bytes.chunks_mut(3)) {
-        let mut group = 0_u32;
-        for char in text {
-            let value = VALUES[*char as usize];
-            foreign |= value;
-            group = group << 6 | u32::from(value & 63);
-        }
-        group <<= 6 * (4 - text.len());
-        let [_, group @ ..] = group.to_be_bytes();
-        bytes.copy_from_slice(&group[..bytes.len()]);
-        spare = group[bytes.len()..]
-            .iter()
-            .fold(0, |spare, byte| spare | byte);
+    let mut value = |char: u8| {
+        let value = VALUES[usize::from(char)];
+        foreign |= value;
+        u32::from(value & 63)
+    };
+    let (groups, rest) = text.as_chunks::<4>();
+    let (triples, last) = bytes.as_chunks_mut::<3>();
+    for (group, triple) in groups.iter().zip(triples) {
+        let word = group.iter().fold(0, |word, char| word << 6 | value(*char));
+        triple.copy_from_slice(&word.to_be_bytes()[1..]);
     }
+    let word =
+        rest.iter().fold(0, |word, char| word << 6 | value(*char)) << (6 * (4 - rest.len()) % 24);
+    let word = &word.to_be_bytes()[1..];
+    last.copy_from_slice(&word[..last.len()]);
+    let spare = word[last.len()..]
+        .iter()
+        .fold(0, |spare, byte| spare | byte);
     (foreign <= 63).then_some(spare)
 }
 

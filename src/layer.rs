@@ -318,6 +318,7 @@ impl Options {
             hasher: IdHasher::new(&self.cookie.name),
             cookie_name: self.cookie.name.into(),
             same_site: self.cookie.same_site,
+            tells_the_time: self.store.now().is_some(),
             store: self.store,
             random: Random::System,
             lifetime: self.lifetime,

@@ -15,16 +15,12 @@ use crate::{
 /// What a request's ids turned out to be.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) draft: Draft,
+    pub(crate) draft: Box<Draft>,
     /// The id that is live.
     pub(crate) token: Option<Token>,
 }
 
 /// A load that is done, or one that waits for the store.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for a few lines, and a box would cost every request"
-)]
 pub(crate) enum Loading {
     Already,
     Done(Result<Found, Error>),
@@ -98,13 +94,9 @@ async fn look_up(
 
 /// What one id turned out to be.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for a few lines, and a box would cost every request"
-)]
 enum Verdict {
     Expired,
-    Live(Live, Values),
+    Live(Arc<Live>, Values),
     Superseded,
     Unknown,
     WrongSecret,
@@ -120,7 +112,7 @@ fn judge(
     let Some(loaded) = answer.map_err(|error| failed(context, handle, error))? else {
         return Ok(Verdict::Unknown);
     };
-    let live = Live::of(handle, &loaded).map_err(|undecodable| {
+    let live = Live::of(handle, &loaded, context.stopwatch()).map_err(|undecodable| {
         report(
             context,
             handle,
@@ -132,7 +124,7 @@ fn judge(
     Ok(if !lifetime.is_live(live.stamps(), loaded.now) {
         Verdict::Expired
     } else if live.header.secret.matches(&secret) {
-        Verdict::Live(live, loaded.record.shared_values())
+        Verdict::Live(Arc::new(live), loaded.record.shared_values())
     } else if live.header.has_retired(&secret, loaded.now) {
         Verdict::Superseded
     } else {
@@ -143,7 +135,7 @@ fn judge(
 impl Found {
     pub(crate) fn nothing(origin: Origin) -> Self {
         Self {
-            draft: Draft::without_record(origin),
+            draft: Box::new(Draft::without_record(origin)),
             token: None,
         }
     }
@@ -152,7 +144,7 @@ impl Found {
         verdict.observe(context, token.handle());
         match verdict {
             Verdict::Live(live, values) => Self {
-                draft: Draft::live(live, values),
+                draft: Box::new(Draft::live(live, values)),
                 token: Some(token),
             },
             Verdict::Superseded => Self::nothing(Origin::Superseded),

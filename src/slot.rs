@@ -55,13 +55,9 @@ pub(crate) struct State {
 }
 
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one for each request, and it becomes the large one"
-)]
 enum Phase {
     Failed(ErrorKind),
-    Loaded(Draft),
+    Loaded(Box<Draft>),
     Presented { ids: Presented, withheld: bool },
 }
 
@@ -82,7 +78,7 @@ impl Slot {
 
     /// Makes a place whose session is loaded, for tests of handlers.
     pub(crate) fn loaded(context: Arc<Context>, draft: Draft) -> Self {
-        Self::in_phase(context, Phase::Loaded(draft), false)
+        Self::in_phase(context, Phase::Loaded(Box::new(draft)), false)
     }
 
     fn in_phase(context: Arc<Context>, phase: Phase, ambiguous: bool) -> Self {
@@ -299,7 +295,7 @@ impl Slot {
         }
     }
 
-    fn take_work(&self, only: Option<&str>) -> Result<Work, Error> {
+    fn take_work(&self, only: Option<&str>) -> Result<Box<Work>, Error> {
         self.state.lock().draft().take_work(only)
     }
 

@@ -31,35 +31,57 @@ const REQUESTS: u32 = 20_000;
 /// All that one subject is sent: the warm-up, one whose allocations are counted, and those that are timed.
 const SENT: usize = REQUESTS as usize * 11 / 10 + 1;
 
+/// What is measured, the layer that does nothing first.
+const SUBJECTS: [(&str, fn(&Workload) -> Subject); 4] = [
+    ("noop", noop::subject),
+    ("floor", floor::subject),
+    ("tenure", tenure::subject),
+    ("boxed", tenure::boxed),
+];
+
 fn main() {
-    let chosen: Vec<String> = env::args()
-        .skip(1)
-        .filter(|word| word.starts_with('W'))
-        .collect();
+    let words: Vec<String> = env::args().skip(1).collect();
+    let chosen = |workload: &&Workload| {
+        let mut named = words.iter().filter(|word| word.starts_with('W')).peekable();
+        named.peek().is_none() || named.any(|word| *word == workload.name)
+    };
+    let workloads: Vec<_> = WORKLOADS.iter().filter(chosen).collect();
+    match SUBJECTS
+        .iter()
+        .find(|(name, _)| words.iter().any(|word| word == name))
+    {
+        Some((_, subject)) => workloads
+            .into_iter()
+            .for_each(|workload| profile(*subject, workload)),
+        None => compare(&workloads),
+    }
+}
+
+/// Runs one subject alone, for a profiler: `-- W3 tenure`.
+fn profile(subject: fn(&Workload) -> Subject, workload: &Workload) {
+    for _ in 0..ROUNDS {
+        let (nanos, allocations) = measure(&subject(workload));
+        println!(
+            "{}: {nanos:.0} ns, {allocations} allocations",
+            workload.name
+        );
+    }
+}
+
+fn compare(workloads: &[&Workload]) {
     println!("| workload | floor | tenure | tenure ÷ floor | boxed ÷ floor |");
     println!("|---|---|---|---|---|");
-    for workload in WORKLOADS {
-        if chosen.is_empty() || chosen.iter().any(|name| name == workload.name) {
-            report(workload);
-        }
-    }
+    workloads.iter().for_each(|workload| report(workload));
 }
 
 /// Runs a workload in turns and prints what each costs above the layer that does nothing.
 fn report(workload: &Workload) {
-    let subjects: [fn(&Workload) -> Subject; 4] = [
-        noop::subject,
-        floor::subject,
-        tenure::subject,
-        tenure::boxed,
-    ];
     let mut rounds: Vec<[f64; 4]> = Vec::new();
     let mut allocations = [0; 4];
     for _ in 0..ROUNDS {
         let mut nanos = [0.0; 4];
-        for (index, subject) in subjects.iter().enumerate() {
-            let subject = subject(workload);
-            (nanos[index], allocations[index]) = measure(&subject);
+        for (index, (_, subject)) in SUBJECTS.iter().enumerate() {
+            (nanos[index], allocations[index]) = measure(&subject(workload));
         }
         rounds.push(nanos);
     }

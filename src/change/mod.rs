@@ -7,6 +7,8 @@ mod values;
 pub(crate) use plan::{Facts, Plan, Then};
 pub(crate) use values::{Check, Operation, Update, ValueDraft, outcome, replay};
 
+use std::{sync::Arc, time::Duration};
+
 use crate::{
     clock::{Stopwatch, Timestamp},
     error::{Error, ErrorKind},
@@ -48,26 +50,33 @@ pub(crate) struct Live {
 
 impl Live {
     /// Knows a record from the store's answer.
-    pub(crate) fn of(handle: Handle, loaded: &Loaded) -> Result<Self, Undecodable> {
+    pub(crate) fn of(
+        handle: Handle,
+        loaded: &Loaded,
+        since: Option<Stopwatch>,
+    ) -> Result<Self, Undecodable> {
         Ok(Self {
             handle,
             version: loaded.record.version(),
             header: Header::decode(loaded.record.header())?,
             created: loaded.created,
             last_seen: loaded.last_seen,
-            seen: Seen::new(loaded.now),
+            seen: Seen {
+                at: loaded.now,
+                since,
+            },
         })
     }
 
     /// Knows a record that was created just now.
-    pub(crate) fn begun(handle: Handle, version: Version, header: Header, now: Timestamp) -> Self {
+    pub(crate) fn begun(handle: Handle, version: Version, header: Header, seen: Seen) -> Self {
         Self {
             handle,
             version,
             header,
-            created: now,
-            last_seen: now,
-            seen: Seen::new(now),
+            created: seen.at,
+            last_seen: seen.at,
+            seen,
         }
     }
 
@@ -86,29 +95,22 @@ impl Live {
     }
 }
 
-/// A look at the engine's clock.
+/// A look at the engine's clock, and how long ago it was where that cannot be asked again without a round trip.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
-    at: Timestamp,
-    since: Stopwatch,
+    pub(crate) at: Timestamp,
+    pub(crate) since: Option<Stopwatch>,
 }
 
 impl Seen {
-    pub(crate) fn new(at: Timestamp) -> Self {
-        Self {
-            at,
-            since: Stopwatch::start(),
-        }
-    }
-
     /// Tells what the engine's clock said.
     pub(crate) const fn at(&self) -> Timestamp {
         self.at
     }
 
-    /// Tells what the engine's clock says by now.
-    pub(crate) fn now(&self) -> Timestamp {
-        self.at + self.since.elapsed()
+    /// Tells how long ago it was.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, Stopwatch::elapsed)
     }
 }
 
@@ -117,7 +119,7 @@ impl Seen {
 pub(crate) struct Draft {
     origin: Origin,
     /// The record that was loaded, or that a commit of this request has left in the store.
-    live: Option<Live>,
+    live: Option<Arc<Live>>,
     values: ValueDraft,
     pending: Pending,
     may_start_cross_site: bool,
@@ -137,7 +139,7 @@ pub(crate) struct Pending {
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) plan: Plan,
-    pub(crate) live: Option<Live>,
+    pub(crate) live: Option<Arc<Live>>,
     /// What the operations make of the values that were loaded.
     pub(crate) values: Values,
     pub(crate) operations: Vec<Operation>,
@@ -152,7 +154,7 @@ impl Pending {
 
 impl Draft {
     /// Begins on a live record.
-    pub(crate) fn live(live: Live, values: Values) -> Self {
+    pub(crate) fn live(live: Arc<Live>, values: Values) -> Self {
         Self {
             live: Some(live),
             values: ValueDraft::new(values),
@@ -306,7 +308,7 @@ impl Draft {
 
     /// Returns the record that the session goes on with, unless it is to be ended.
     pub(crate) fn current(&self) -> Option<&Live> {
-        self.live.as_ref().filter(|_| self.pending.end.is_none())
+        self.live.as_deref().filter(|_| self.pending.end.is_none())
     }
 
     pub(crate) fn principal(&self) -> Option<&PrincipalId> {
@@ -330,7 +332,7 @@ impl Draft {
 
     /// Knows that the last-seen stamp was renewed.
     pub(crate) fn touched(&mut self) {
-        if let Some(live) = &mut self.live {
+        if let Some(live) = self.live.as_mut().and_then(Arc::get_mut) {
             live.last_seen = live.seen.at();
         }
     }
@@ -338,7 +340,7 @@ impl Draft {
     /// Takes what is pending as work for a commit: all of it, or what concerns one key.
     ///
     /// A key cannot be told from the rest once everything was dropped, so after `clear` or an end all is taken.
-    pub(crate) fn take_work(&mut self, only: Option<&str>) -> Result<Work, Error> {
+    pub(crate) fn take_work(&mut self, only: Option<&str>) -> Result<Box<Work>, Error> {
         let only = only.filter(|_| self.pending.end.is_none() && !self.values.is_cleared());
         let operations = self.values.take_operations(only);
         let pending = match only {
@@ -352,20 +354,20 @@ impl Draft {
         let outcome = outcome(&base, &operations)?;
         let plan = Plan::of(&Facts::new(
             self.origin,
-            self.live.as_ref(),
+            self.live.as_deref(),
             &pending,
             outcome.is_some(),
         ));
         if plan.is_nothing() && only.is_none() {
             self.pending = pending.clone();
         }
-        Ok(Work {
+        Ok(Box::new(Work {
             plan,
             live: self.live.clone(),
             values: outcome.unwrap_or(base),
             operations,
             pending,
-        })
+        }))
     }
 
     /// Tells whether a commit may have something to do.
@@ -374,7 +376,7 @@ impl Draft {
     }
 
     /// Goes on from what a commit has left in the store.
-    pub(crate) fn rebase(&mut self, live: Option<Live>, values: Values) {
+    pub(crate) fn rebase(&mut self, live: Option<Arc<Live>>, values: Values) {
         self.origin = match live {
             Some(_) => Origin::Live,
             None => Origin::Absent,

@@ -48,25 +48,13 @@ impl Reads {
 
     /// Goes on with another base, and remembers what was read of those keys that differ in it.
     pub(super) fn rebase(&mut self, old: &Values, new: &Values) {
-        if old == new {
+        let is_unread = self.entries == 0 && self.others.is_empty() && !self.all;
+        if is_unread || old == new {
             return;
         }
-        let mut read = std::mem::take(&mut self.others);
-        let entries = old.to_vec().unwrap_or_default().into_iter().enumerate();
-        read.extend(
-            entries
-                .filter(|(index, (key, _))| self.was_read(key, Some(*index)))
-                .map(|(_, (key, _))| key.into()),
-        );
-        if self.all {
-            let added = new.to_vec().unwrap_or_default().into_iter();
-            read.extend(
-                added
-                    .filter(|(key, _)| old.find(key) == Ok(None))
-                    .map(|(key, _)| key.into()),
-            );
-        }
+        let read = self.names(old, new);
         self.entries = 0;
+        self.others.clear();
         for key in read {
             let value = |values: &Values| values.find(&key).ok().flatten().map(|(_, value)| value);
             let known = self.outdated.iter().any(|(outdated, _)| *outdated == key);
@@ -78,11 +66,30 @@ impl Reads {
         }
     }
 
+    /// Lists the keys that were read.
+    fn names(&self, old: &Values, new: &Values) -> Vec<Box<str>> {
+        let name = |key: &[u8]| String::from_utf8_lossy(key).into_owned().into_boxed_str();
+        let entries = old.to_vec().unwrap_or_default().into_iter().enumerate();
+        let marked = entries.filter(|(index, _)| self.all || self.is_marked(*index));
+        let mut read: Vec<_> = marked.map(|(_, (key, _))| name(key)).collect();
+        if self.all {
+            let all = new.to_vec().unwrap_or_default().into_iter();
+            read.extend(
+                all.map(|(key, _)| name(key))
+                    .filter(|key| old.find(key) == Ok(None)),
+            );
+        }
+        read.extend(self.others.iter().cloned());
+        read
+    }
+
     fn was_read(&self, key: &str, index: Option<usize>) -> bool {
-        let marked = index
-            .and_then(bit)
-            .is_some_and(|bit| self.entries & bit != 0);
+        let marked = index.is_some_and(|index| self.is_marked(index));
         self.all || marked || self.others.iter().any(|other| **other == *key)
+    }
+
+    fn is_marked(&self, index: usize) -> bool {
+        bit(index).is_some_and(|bit| self.entries & bit != 0)
     }
 }
 

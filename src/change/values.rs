@@ -5,7 +5,7 @@ use std::fmt;
 use super::reads::Reads;
 use crate::{
     error::{Error, ErrorKind},
-    record::{Corrupt, Limit, MAX_ENTRIES, MAX_LEN, Value, Values},
+    record::{Corrupt, Limit, MAX_ENTRIES, MAX_LEN, Pair, Value, Values},
 };
 
 /// The values as a request sees them: what was loaded, and what it has done to it since.
@@ -90,7 +90,8 @@ impl ValueDraft {
         self.reads.note_all();
         let entries =
             merge(&self.base, &self.operations).map_err(|corrupt| undecodable("", corrupt))?;
-        Ok(entries.into_iter().map(|(key, _)| key.to_owned()).collect())
+        let name = |(key, _): Pair<'_>| String::from_utf8_lossy(key).into_owned();
+        Ok(entries.into_iter().map(name).collect())
     }
 
     /// Writes a key, or removes it.
@@ -196,17 +197,21 @@ impl ValueDraft {
     }
 
     fn recount(&mut self) {
+        self.revision += 1;
+        if self.operations.is_empty() {
+            self.size = Size::of(&self.base);
+            return;
+        }
         let entries = merge(&self.base, &self.operations);
         self.size = entries.map_or(Size::of(&self.base), |entries| Size::of_entries(&entries));
-        self.revision += 1;
     }
 
     /// Returns the size with a key set to a value, if that is within the limits.
     fn size_with(&self, key: &str, after: Option<&Value>) -> Result<Size, Error> {
         let before = self.peek(key)?;
         let mut size = self.size;
-        size.remove(key, before.as_deref());
-        size.add(key, after.map(|value| &**value));
+        size.remove(key.len(), before.as_deref());
+        size.add(key.len(), after.map(|value| &**value));
         let fits = after.is_none() || size.fits();
         fits.then_some(size)
             .ok_or_else(|| Error::of_key(ErrorKind::TooLarge, key))
@@ -343,10 +348,7 @@ fn latest_index(operations: &[Operation], key: &str) -> Option<usize> {
 }
 
 /// Lists the entries after operations, what was loaded first and in its order.
-fn merge<'a>(
-    base: &'a Values,
-    operations: &'a [Operation],
-) -> Result<Vec<(&'a str, &'a [u8])>, Corrupt> {
+fn merge<'a>(base: &'a Values, operations: &'a [Operation]) -> Result<Vec<Pair<'a>>, Corrupt> {
     let cleared = operations
         .iter()
         .rposition(|operation| operation.key.is_none());
@@ -356,11 +358,13 @@ fn merge<'a>(
     };
     for operation in &operations[cleared.map_or(0, |index| index + 1)..] {
         let Some(key) = &operation.key else { continue };
-        let place = entries.iter().position(|(known, _)| **known == **key);
+        let place = entries
+            .iter()
+            .position(|(known, _)| *known == key.as_bytes());
         match (place, &operation.after) {
             (Some(place), Some(value)) => entries[place].1 = value,
             (Some(place), None) => drop(entries.remove(place)),
-            (None, Some(value)) => entries.push((key, value)),
+            (None, Some(value)) => entries.push((key.as_bytes(), value)),
             (None, None) => {}
         }
     }
@@ -391,24 +395,26 @@ impl Size {
         }
     }
 
-    fn of_entries(entries: &[(&str, &[u8])]) -> Self {
+    fn of_entries(entries: &[Pair<'_>]) -> Self {
         let mut size = Self::EMPTY;
         entries
             .iter()
-            .for_each(|(key, value)| size.add(key, Some(value)));
+            .for_each(|(key, value)| size.add(key.len(), Some(value)));
         size
     }
 
-    fn add(&mut self, key: &str, value: Option<&[u8]>) {
+    fn add(&mut self, key_len: usize, value: Option<&[u8]>) {
         if let Some(value) = value {
-            self.len += Values::entry_len(key, value.len());
+            self.len += Values::entry_len(key_len, value.len());
             self.count += 1;
         }
     }
 
-    fn remove(&mut self, key: &str, value: Option<&[u8]>) {
+    fn remove(&mut self, key_len: usize, value: Option<&[u8]>) {
         if let Some(value) = value {
-            self.len = self.len.saturating_sub(Values::entry_len(key, value.len()));
+            self.len = self
+                .len
+                .saturating_sub(Values::entry_len(key_len, value.len()));
             self.count = self.count.saturating_sub(1);
         }
     }
@@ -425,7 +431,7 @@ mod tests {
     fn values(entries: &[(&str, &str)]) -> Values {
         let entries: Vec<_> = entries
             .iter()
-            .map(|(key, json)| (*key, json.as_bytes()))
+            .map(|(key, json)| (key.as_bytes(), json.as_bytes()))
             .collect();
         Values::encode(&entries).unwrap()
     }
@@ -470,7 +476,7 @@ mod tests {
             .to_vec()
             .unwrap()
             .into_iter()
-            .map(|(key, value)| (key.to_owned(), text(value)))
+            .map(|(key, value)| (text(key), text(value)))
             .collect())
     }
 
@@ -686,9 +692,9 @@ mod tests {
         draft.write("0", Some(value("2"))).unwrap();
         draft.write("1", None).unwrap();
         draft.write("more", Some(value("1"))).unwrap();
-        let largest = MAX_LEN - draft.size.len - Values::entry_len("k", 0);
+        let largest = MAX_LEN - draft.size.len - Values::entry_len(1, 0);
         draft.write("2", None).unwrap();
-        let room = Values::entry_len("2", 1);
+        let room = Values::entry_len(1, 1);
         draft
             .write("k", Some(vec![b'1'; largest + room].into()))
             .unwrap();

@@ -9,7 +9,7 @@ mod values;
 use std::{fmt, sync::Arc};
 
 pub(crate) use header::{Header, Identity, Undecodable};
-pub(crate) use values::{Corrupt, Limit, MAX_ENTRIES, MAX_LEN, Value, Values};
+pub(crate) use values::{Corrupt, Limit, MAX_ENTRIES, MAX_LEN, Pair, Value, Values};
 
 /// The random name of the commit that wrote a record.
 ///

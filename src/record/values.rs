@@ -5,6 +5,9 @@
 
 use std::{fmt, ops::Range, sync::Arc};
 
+/// A key and its encoded value.
+pub(crate) type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// The values of a session, encoded one by one. Cloning copies no bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Values(Arc<[u8]>);
@@ -34,8 +37,8 @@ impl Values {
     }
 
     /// Returns how many bytes an entry takes.
-    pub(crate) const fn entry_len(key: &str, value_len: usize) -> usize {
-        1 + key.len() + 4 + value_len
+    pub(crate) const fn entry_len(key_len: usize, value_len: usize) -> usize {
+        1 + key_len + 4 + value_len
     }
 
     /// Returns how many bytes they take.
@@ -63,21 +66,18 @@ impl Values {
     }
 
     /// Returns all keys and values.
-    pub(crate) fn to_vec(&self) -> Result<Vec<(&str, &[u8])>, Corrupt> {
+    pub(crate) fn to_vec(&self) -> Result<Vec<Pair<'_>>, Corrupt> {
         let mut all = Vec::with_capacity(self.count()? + 1);
         for entry in self.entries()? {
             let entry = entry?;
-            all.push((
-                str::from_utf8(entry.key).map_err(|_| Corrupt)?,
-                &self.0[entry.value],
-            ));
+            all.push((entry.key, &self.0[entry.value]));
         }
         Ok(all)
     }
 
     /// Encodes entries; the caller has seen to it that no key stands twice.
-    pub(crate) fn encode(entries: &[(&str, &[u8])]) -> Result<Self, Limit> {
-        let size = |(key, value): &(&str, &[u8])| Self::entry_len(key, value.len());
+    pub(crate) fn encode(entries: &[Pair<'_>]) -> Result<Self, Limit> {
+        let size = |(key, value): &Pair<'_>| Self::entry_len(key.len(), value.len());
         let len = HEAD + entries.iter().map(size).sum::<usize>();
         if len > MAX_LEN || entries.len() > MAX_ENTRIES {
             return Err(Limit);
@@ -89,7 +89,7 @@ impl Values {
         ]);
         for (key, value) in entries {
             bytes.push(u8::try_from(key.len()).expect("at most 128 bytes"));
-            bytes.extend_from_slice(key.as_bytes());
+            bytes.extend_from_slice(key);
             bytes.extend_from_slice(
                 &u32::try_from(value.len())
                     .expect("at most 32 KiB")
@@ -232,7 +232,7 @@ mod tests {
     }
 
     fn sample() -> Values {
-        Values::encode(&[("a", b"1"), ("cart", b"[1,2]"), ("empty", b"")]).unwrap()
+        Values::encode(&[(b"a", b"1"), (b"cart", b"[1,2]"), (b"empty", b"")]).unwrap()
     }
 
     #[test]
@@ -250,7 +250,7 @@ mod tests {
     /// The stored form is kept for ever: these bytes must never change.
     #[test]
     fn the_stored_form_is_stable() {
-        let values = Values::encode(&[("a", b"1"), ("no", b"null")]).unwrap();
+        let values = Values::encode(&[(b"a", b"1"), (b"no", b"null")]).unwrap();
         assert_eq!(
             values.stored()[..],
             *b"\x01\x02\x01a\0\0\0\x011\x02no\0\0\0\x04null"
@@ -271,10 +271,6 @@ mod tests {
         later[0] = 2;
         assert_eq!(Values::from_stored(later.into()).count(), Err(Corrupt));
         assert_eq!(
-            Values::from_stored([1, 1, 1, 0xff, 0, 0, 0, 0].into()).to_vec(),
-            Err(Corrupt)
-        );
-        assert_eq!(
             Values::from_stored([1, 1, 0, 0xff, 0xff, 0xff, 0xff].into()).to_vec(),
             Err(Corrupt)
         );
@@ -282,13 +278,13 @@ mod tests {
 
     #[test]
     fn one_byte_or_one_entry_too_many_is_over_the_limit() {
-        let largest = MAX_LEN - HEAD - Values::entry_len("k", 0);
-        assert!(Values::encode(&[("k", &vec![b'1'; largest])]).is_ok());
+        let largest = MAX_LEN - HEAD - Values::entry_len(1, 0);
+        assert!(Values::encode(&[(b"k", &vec![b'1'; largest])]).is_ok());
         assert_eq!(
-            Values::encode(&[("k", &vec![b'1'; largest + 1])]),
+            Values::encode(&[(b"k", &vec![b'1'; largest + 1])]),
             Err(Limit)
         );
-        let entry = ("k", &b"1"[..]);
+        let entry = (&b"k"[..], &b"1"[..]);
         assert!(Values::encode(&vec![entry; MAX_ENTRIES]).is_ok());
         assert_eq!(Values::encode(&vec![entry; MAX_ENTRIES + 1]), Err(Limit));
     }

@@ -82,6 +82,13 @@ pub trait SessionStore: Send + Sync + 'static {
     /// * Nothing that was on its way brings a deleted record back.
     /// * To delete what is absent is `false`, not an error.
     fn delete(&self, handle: &Handle) -> Answer<bool>;
+
+    /// Says what the engine's clock says, if that is known without a round trip.
+    ///
+    /// Default: `None`; the time that has passed since an answer is then measured. It always is `None` or never.
+    fn now(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// The answer to [`SessionStore::create`].
@@ -318,6 +325,10 @@ macro_rules! forward_to_the_inner_store {
 
             fn delete(&self, handle: &Handle) -> Answer<bool> {
                 (**self).delete(handle)
+            }
+
+            fn now(&self) -> Option<Timestamp> {
+                (**self).now()
             }
         }
     )*};

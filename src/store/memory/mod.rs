@@ -151,6 +151,10 @@ impl SessionStore for MemoryStore {
         self.0.free(removed.as_slice());
         Answer::ready(Ok(removed.is_some_and(|evicted| evicted.deadline > now)))
     }
+
+    fn now(&self) -> Option<Timestamp> {
+        Some(self.0.clock.now())
+    }
 }
 
 impl Shared {
