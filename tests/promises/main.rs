@@ -2,5 +2,6 @@
 
 mod concurrency;
 mod failures;
+mod model;
 mod situations;
 mod support;
