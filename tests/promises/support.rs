@@ -392,4 +392,8 @@ impl SessionStore for Recorder {
         let handle = *handle;
         self.carry_out("delete", move |store| store.delete(&handle))
     }
+
+    fn now(&self) -> Option<tenure::Timestamp> {
+        self.inner.now()
+    }
 }
