@@ -2,6 +2,9 @@
 
 mod concurrency;
 mod failures;
+mod identity;
+mod lifetime;
 mod model;
+mod response;
 mod situations;
 mod support;
