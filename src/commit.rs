@@ -409,7 +409,7 @@ impl Work {
         Ok(differs)
     }
 
-    fn done(self: Box<Self>, live: Arc<Live>, cookie: Cookie) -> Committed {
+    fn done(self, live: Arc<Live>, cookie: Cookie) -> Committed {
         Committed {
             live: Some(live),
             values: self.values,

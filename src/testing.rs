@@ -1,6 +1,6 @@
 //! Testing an application that uses sessions.
 //!
-//! A handler's unit test makes a [`Session`](crate::Session) by [`for_test`](crate::Session::for_test) and calls the
+//! A handler's unit test makes a [`Session`] by [`for_test`](Session::for_test) and calls the
 //! handler; an integration test gets a `Cookie` header of somebody who is [`signed_in`] and sends a request.
 
 use std::sync::Arc;

@@ -3,7 +3,6 @@
 //! It promises nothing: no versions, no errors, no expiry that moves, no caching headers.
 
 use std::{
-    cell::Cell,
     collections::HashMap,
     future::Future,
     pin::Pin,
@@ -23,13 +22,11 @@ use axum::{
     routing::get,
 };
 use pin_project_lite::pin_project;
+use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use tower::{Layer, Service};
 
-use crate::{
-    finish,
-    workload::{Comes, Subject, Workload, cookies, values},
-};
+use crate::workload::{Comes, Subject, Workload, begin, values};
 
 type Id = [u8; 48];
 type Key = [u8; 32];
@@ -71,6 +68,8 @@ fn hash(id: &Id) -> Key {
 #[derive(Default)]
 struct State {
     loaded: bool,
+    /// What the id is stored under, once it was looked up and found.
+    key: Option<Key>,
     values: Option<Flat>,
     written: Option<Flat>,
     cycle: bool,
@@ -90,12 +89,16 @@ impl Slot {
         let mut state = self.state.lock().unwrap();
         if !state.loaded {
             state.loaded = true;
-            state.values = self.id.and_then(|id| self.store.load(&hash(&id)));
+            if let Some(id) = &self.id {
+                let key = hash(id);
+                state.values = self.store.load(&key);
+                state.key = state.values.is_some().then_some(key);
+            }
         }
         act(&mut state)
     }
 
-    fn get(&self, key: &str) -> Option<String> {
+    fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         self.with(|state| {
             let values = state.written.as_ref().or(state.values.as_ref())?;
             let (_, range) = entries(values).find(|(name, _)| *name == key.as_bytes())?;
@@ -103,19 +106,24 @@ impl Slot {
         })
     }
 
-    fn insert(&self, key: &str, value: &str) {
-        let json = serde_json::to_vec(value).unwrap();
+    fn insert(&self, key: &str, value: impl Serialize) {
         self.with(|state| {
             let old: &[u8] = state
                 .written
                 .as_ref()
                 .or(state.values.as_ref())
                 .map_or(&[], |old| old);
-            let mut new = Vec::with_capacity(old.len() + json.len() + key.len() + 5);
+            let mut new = Vec::with_capacity(old.len() + key.len() + 32);
             for (name, range) in entries(old).filter(|(name, _)| *name != key.as_bytes()) {
-                push(&mut new, name, &old[range]);
+                new.extend_from_slice(&old[range.start - name.len() - 5..range.end]);
             }
-            push(&mut new, key.as_bytes(), &json);
+            new.push(key.len() as u8);
+            new.extend_from_slice(key.as_bytes());
+            let start = new.len() + 4;
+            new.extend_from_slice(&[0; 4]);
+            serde_json::to_writer(&mut new, &value).unwrap();
+            let len = (new.len() - start) as u32;
+            new[start - 4..start].copy_from_slice(&len.to_be_bytes());
             state.written = Some(new.into());
         });
     }
@@ -124,36 +132,25 @@ impl Slot {
     fn commit(&self) -> Option<HeaderValue> {
         let mut state = self.state.lock().unwrap();
         let written = state.written.take();
-        if state.cycle || (written.is_some() && state.values.is_none()) {
-            let mut id = [0; 48];
-            getrandom::fill(&mut id).unwrap();
-            let values = written
-                .or(state.values.take())
-                .unwrap_or_else(|| Arc::new([]));
-            if state.cycle
-                && let Some(old) = self.id
-            {
-                self.store
-                    .shard(&hash(&old))
-                    .lock()
-                    .unwrap()
-                    .remove(&hash(&old));
+        match state.key {
+            Some(key) if state.cycle => {
+                self.store.shard(&key).lock().unwrap().remove(&key);
+                self.create(written.or(state.values.take())?)
             }
-            self.store.save(hash(&id), values);
-            return Some(set_cookie(&id));
+            Some(key) => {
+                self.store.save(key, written?);
+                None
+            }
+            None => self.create(written?),
         }
-        if let (Some(written), Some(id)) = (written, self.id) {
-            self.store.save(hash(&id), written);
-        }
-        None
     }
-}
 
-fn push(flat: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    flat.push(name.len() as u8);
-    flat.extend_from_slice(name);
-    flat.extend_from_slice(&(value.len() as u32).to_be_bytes());
-    flat.extend_from_slice(value);
+    fn create(&self, values: Flat) -> Option<HeaderValue> {
+        let mut id = [0; 48];
+        getrandom::fill(&mut id).unwrap();
+        self.store.save(hash(&id), values);
+        Some(set_cookie(&id))
+    }
 }
 
 fn entries(flat: &[u8]) -> impl Iterator<Item = (&[u8], std::ops::Range<usize>)> {
@@ -181,14 +178,17 @@ const VALUES: [u8; 256] = {
     values
 };
 
+const NAME: &[u8] = b"__Host-Http-id=";
+const ATTRIBUTES: &[u8] = b"; Path=/; HttpOnly; SameSite=Lax; Secure";
+
 fn set_cookie(id: &Id) -> HeaderValue {
-    let mut text = Vec::with_capacity(140);
-    text.extend_from_slice(b"__Host-Http-id=");
+    let mut text = Vec::with_capacity(NAME.len() + 64 + ATTRIBUTES.len());
+    text.extend_from_slice(NAME);
     for group in id.chunks_exact(3) {
         let word = u32::from_be_bytes([0, group[0], group[1], group[2]]);
         text.extend([18, 12, 6, 0].map(|shift| ALPHABET[(word >> shift) as usize & 63]));
     }
-    text.extend_from_slice(b"; Path=/; HttpOnly; SameSite=Lax; Secure");
+    text.extend_from_slice(ATTRIBUTES);
     HeaderValue::try_from(text).unwrap()
 }
 
@@ -196,7 +196,7 @@ fn read_id(headers: &HeaderMap) -> Option<Id> {
     let field = headers.get(COOKIE)?.as_bytes();
     let value = field
         .split(|byte| *byte == b';')
-        .find_map(|pair| pair.strip_prefix(b"__Host-Http-id="))?;
+        .find_map(|pair| pair.trim_ascii_start().strip_prefix(NAME))?;
     let mut id = [0; 48];
     for (text, bytes) in value.chunks_exact(4).zip(id.chunks_exact_mut(3)) {
         let word = text.iter().fold(0, |word, char| {
@@ -287,21 +287,7 @@ pub(crate) fn subject(workload: &Workload) -> Subject {
             get(move |session: Session| async move { fill(&session, comes) }),
         )
         .layer(FloorLayer(store));
-    let cookies = cookies(workload, || begin(&app));
-    Subject {
-        app,
-        path: workload.path,
-        cookies,
-        next: Cell::new(0),
-    }
-}
-
-fn begin(app: &Router) -> HeaderValue {
-    let mut request = Request::new(axum::body::Body::empty());
-    *request.uri_mut() = http::Uri::from_static("/fill");
-    let response = finish(app.clone().call(request)).unwrap();
-    let cookie = response.headers()[SET_COOKIE].to_str().unwrap();
-    cookie.split(';').next().unwrap().parse().unwrap()
+    Subject::new(app, workload, begin).checked(workload)
 }
 
 fn fill(session: &Session, comes: Comes) -> &'static str {
@@ -312,26 +298,23 @@ fn fill(session: &Session, comes: Comes) -> &'static str {
 }
 
 async fn read(session: Session) -> &'static str {
-    std::hint::black_box(session.0.get("theme"));
-    "ok"
+    match session.0.get::<u32>("visits") {
+        Some(_) => "found",
+        None => "missing",
+    }
 }
 
 async fn write(session: Session) -> &'static str {
-    session.0.insert("theme", "dark");
+    session.0.insert("visits", 10_000);
     "ok"
 }
 
 async fn read_write(session: Session) -> &'static str {
-    let theme = session.0.get("theme");
-    session.0.insert(
-        "theme",
-        if theme.as_deref() == Some("dark") {
-            "pale"
-        } else {
-            "dark"
-        },
-    );
-    "ok"
+    let Some(visits) = session.0.get::<u32>("visits") else {
+        return "missing";
+    };
+    session.0.insert("visits", visits + 1);
+    "found"
 }
 
 async fn cycle(session: Session) -> &'static str {

@@ -1,8 +1,14 @@
-//! What a request costs above a layer that does nothing: `cargo bench --bench in_process [-- W3 W4 …]`.
+//! What a request costs above a layer that does nothing: `cargo bench --bench in_process [-- W3 W4 … | --once]`.
 //!
 //! Beside `tenure` runs a floor: a hand-written minimum without promises. All are wrapped around the same router and
 //! answer the same requests in one run, in turns, so that what the machine does to one it does to the others. `boxed` is
-//! `tenure` on a store whose answers are all allocated, as an engine's are.
+//! `tenure` on the same store with every answer allocated, as an engine's is. `--once` is one short round of each: it
+//! shows that all do their work, and its figures mean little.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "to read the time is what a bench is for, and the floor has no clock to ask"
+)]
 
 mod floor;
 mod noop;
@@ -27,12 +33,18 @@ use workload::{Subject, WORKLOADS, Workload};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const ROUNDS: usize = 9;
-const REQUESTS: u32 = 20_000;
-/// All that one subject is sent: the warm-up, one whose allocations are counted, and those that are timed.
-const SENT: usize = REQUESTS as usize * 11 / 10 + 1;
+/// How many batches of one subject are timed in a round; a tenth as many warm it up.
+const BATCHES: usize = 100;
+const BATCH: u32 = 200;
+
+const FLOOR: usize = 1;
+const TENURE: usize = 2;
+const BOXED: usize = 3;
+
+type Prepare = fn(&Workload) -> Subject;
 
 /// What is measured, the layer that does nothing first.
-const SUBJECTS: [(&str, fn(&Workload) -> Subject); 4] = [
+const SUBJECTS: [(&str, Prepare); 4] = [
     ("noop", noop::subject),
     ("floor", floor::subject),
     ("tenure", tenure::subject),
@@ -46,84 +58,134 @@ fn main() {
         named.peek().is_none() || named.any(|word| *word == workload.name)
     };
     let workloads: Vec<_> = WORKLOADS.iter().filter(chosen).collect();
+    let effort = match words.iter().any(|word| word == "--once") {
+        true => Effort {
+            rounds: 1,
+            batches: BATCHES / 10,
+        },
+        false => Effort {
+            rounds: ROUNDS,
+            batches: BATCHES,
+        },
+    };
     match SUBJECTS
         .iter()
         .find(|(name, _)| words.iter().any(|word| word == name))
     {
         Some((_, subject)) => workloads
             .into_iter()
-            .for_each(|workload| profile(*subject, workload)),
-        None => compare(&workloads),
+            .for_each(|workload| profile(*subject, workload, effort)),
+        None => compare(&workloads, effort),
     }
 }
 
+#[derive(Clone, Copy)]
+struct Effort {
+    rounds: usize,
+    batches: usize,
+}
+
+/// What one request takes.
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    nanos: f64,
+    allocations: f64,
+}
+
 /// Runs one subject alone, for a profiler: `-- W3 tenure`.
-fn profile(subject: fn(&Workload) -> Subject, workload: &Workload) {
-    for _ in 0..ROUNDS {
-        let (nanos, allocations) = measure(&subject(workload));
+fn profile(subject: Prepare, workload: &Workload, effort: Effort) {
+    for _ in 0..effort.rounds {
+        let [Cost { nanos, allocations }] = measure(&[subject(workload)], effort);
         println!(
-            "{}: {nanos:.0} ns, {allocations} allocations",
+            "{}: {nanos:.0} ns, {allocations:.1} allocations",
             workload.name
         );
     }
 }
 
-fn compare(workloads: &[&Workload]) {
-    println!("| workload | floor | tenure | tenure ÷ floor | boxed ÷ floor |");
-    println!("|---|---|---|---|---|");
-    workloads.iter().for_each(|workload| report(workload));
+fn compare(workloads: &[&Workload], effort: Effort) {
+    println!(
+        "Above `noop`: medians of {} rounds; of a ratio also the 10th and the 90th percentile.\n",
+        effort.rounds
+    );
+    println!("| workload | floor | tenure | tenure ÷ floor | boxed | boxed ÷ floor |");
+    println!("|---|---|---|---|---|---|");
+    workloads
+        .iter()
+        .for_each(|workload| report(workload, effort));
 }
 
 /// Runs a workload in turns and prints what each costs above the layer that does nothing.
-fn report(workload: &Workload) {
-    let mut rounds: Vec<[f64; 4]> = Vec::new();
-    let mut allocations = [0; 4];
-    for _ in 0..ROUNDS {
-        let mut nanos = [0.0; 4];
-        for (index, (_, subject)) in SUBJECTS.iter().enumerate() {
-            (nanos[index], allocations[index]) = measure(&subject(workload));
-        }
-        rounds.push(nanos);
-    }
-    let above = |index: usize| median(rounds.iter().map(|nanos| nanos[index] - nanos[0]));
+fn report(workload: &Workload, effort: Effort) {
+    let rounds: Vec<_> = (0..effort.rounds)
+        .map(|_| run_all(workload, effort))
+        .collect();
+    let above = |index: usize| {
+        let nanos = sorted(rounds.iter().map(|costs| costs[index].nanos));
+        let allocations = sorted(rounds.iter().map(|costs| costs[index].allocations));
+        format!("{:.0} ns, {:.1}", at(&nanos, 0.5), at(&allocations, 0.5))
+    };
     let ratio = |index: usize| {
-        median(
+        let ratios = sorted(
             rounds
                 .iter()
-                .map(|nanos| (nanos[index] - nanos[0]) / (nanos[1] - nanos[0])),
-        )
-    };
-    let cell = |index: usize| {
-        format!(
-            "{:.0} ns, {}",
-            above(index),
-            allocations[index] as i64 - allocations[0] as i64
-        )
+                .map(|costs| costs[index].nanos / costs[FLOOR].nanos),
+        );
+        let [low, middle, high] = [0.1, 0.5, 0.9].map(|part| at(&ratios, part));
+        format!("{middle:.2} ({low:.2}–{high:.2})")
     };
     println!(
-        "| {} {} | {} | {} | {:.2} | {:.2} |",
+        "| {} {} | {} | {} | {} | {} | {} |",
         workload.name,
         workload.what,
-        cell(1),
-        cell(2),
-        ratio(2),
-        ratio(3),
+        above(FLOOR),
+        above(TENURE),
+        ratio(TENURE),
+        above(BOXED),
+        ratio(BOXED),
     );
 }
 
-/// Returns nanoseconds and allocations of one request.
-fn measure(subject: &Subject) -> (f64, usize) {
+/// Measures all subjects in one round, and takes off what the first of them costs.
+fn run_all(workload: &Workload, effort: Effort) -> [Cost; SUBJECTS.len()] {
+    let costs = measure(&SUBJECTS.map(|(_, subject)| subject(workload)), effort);
+    let noop = costs[0];
+    costs.map(|cost| Cost {
+        nanos: cost.nanos - noop.nanos,
+        allocations: cost.allocations - noop.allocations,
+    })
+}
+
+/// Sends batches to the subjects in turns: of the times the median counts, of the allocations the mean.
+fn measure<const N: usize>(subjects: &[Subject; N], effort: Effort) -> [Cost; N] {
+    let mut batches: [Vec<Cost>; N] = std::array::from_fn(|_| Vec::new());
+    for _ in 0..effort.batches * 11 / 10 {
+        for (subject, batches) in subjects.iter().zip(&mut batches) {
+            batches.push(send_batch(subject));
+        }
+    }
+    batches.map(|batches| {
+        let timed = &batches[effort.batches / 10..];
+        let nanos = sorted(timed.iter().map(|batch| batch.nanos));
+        let allocations: f64 = timed.iter().map(|batch| batch.allocations).sum();
+        Cost {
+            nanos: at(&nanos, 0.5) / f64::from(BATCH),
+            allocations: allocations / timed.len() as f64 / f64::from(BATCH),
+        }
+    })
+}
+
+/// Returns what a batch takes in all.
+fn send_batch(subject: &Subject) -> Cost {
+    subject.prepare(BATCH);
     let mut app = subject.app.clone();
-    (0..REQUESTS / 10).for_each(|_| send(&mut app, subject.request()));
     let region = Region::new(ALLOCATOR);
-    send(&mut app, subject.request());
-    let allocations = region.change().allocations;
     let start = Instant::now();
-    (0..REQUESTS).for_each(|_| send(&mut app, subject.request()));
-    (
-        start.elapsed().as_nanos() as f64 / f64::from(REQUESTS),
-        allocations,
-    )
+    (0..BATCH).for_each(|_| send(&mut app, subject.request()));
+    Cost {
+        nanos: start.elapsed().as_nanos() as f64,
+        allocations: region.change().allocations as f64,
+    }
 }
 
 /// Sends a request and waits for its answer on this thread.
@@ -142,8 +204,13 @@ pub(crate) fn finish<F: Future>(future: F) -> F::Output {
     }
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
+fn sorted(figures: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut figures: Vec<f64> = figures.collect();
     figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
+    figures
+}
+
+/// Returns the figure below which a part of the others lies.
+fn at(sorted: &[f64], part: f64) -> f64 {
+    sorted[((sorted.len() - 1) as f64 * part).round() as usize]
 }

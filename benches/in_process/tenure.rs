@@ -1,22 +1,14 @@
 //! `tenure` as its users have it, on the memory store.
 
-use std::{cell::Cell, time::Duration};
+use std::time::Duration;
 
-use axum::{
-    Router,
-    http::{HeaderValue, Request, header::SET_COOKIE},
-    routing::get,
-};
+use axum::{Router, routing::get};
 use tenure::{
-    Error, Handle, Session, SessionLayer,
+    Error, Handle, Session, SessionLayer, Timestamp,
     store::{Answer, Created, Loaded, MemoryStore, Record, SessionStore, Updated, Version},
 };
-use tower::Service;
 
-use crate::{
-    finish,
-    workload::{Comes, Subject, Workload, cookies, values},
-};
+use crate::workload::{Comes, Subject, Workload, begin, values};
 
 pub(crate) fn subject(workload: &Workload) -> Subject {
     on(store(), workload)
@@ -46,21 +38,7 @@ fn on(store: impl SessionStore, workload: &Workload) -> Subject {
             get(move |session: Session| async move { fill(&session, comes) }),
         )
         .layer(SessionLayer::new(store));
-    let cookies = cookies(workload, || begin(&app));
-    Subject {
-        app,
-        path: workload.path,
-        cookies,
-        next: Cell::new(0),
-    }
-}
-
-fn begin(app: &Router) -> HeaderValue {
-    let mut request = Request::new(axum::body::Body::empty());
-    *request.uri_mut() = http::Uri::from_static("/fill");
-    let response = finish(app.clone().call(request)).unwrap();
-    let cookie = response.headers()[SET_COOKIE].to_str().unwrap();
-    cookie.split(';').next().unwrap().parse().unwrap()
+    Subject::new(app, workload, begin).checked(workload)
 }
 
 fn fill(session: &Session, comes: Comes) -> Result<&'static str, Error> {
@@ -71,26 +49,23 @@ fn fill(session: &Session, comes: Comes) -> Result<&'static str, Error> {
 }
 
 async fn read(session: Session) -> Result<&'static str, Error> {
-    std::hint::black_box(session.get::<String>("theme")?);
-    Ok("ok")
+    Ok(match session.get::<u32>("visits")? {
+        Some(_) => "found",
+        None => "missing",
+    })
 }
 
 async fn write(session: Session) -> Result<&'static str, Error> {
-    session.insert("theme", "dark")?;
+    session.insert("visits", 10_000)?;
     Ok("ok")
 }
 
 async fn read_write(session: Session) -> Result<&'static str, Error> {
-    let theme = session.get::<String>("theme")?;
-    session.insert(
-        "theme",
-        if theme.as_deref() == Some("dark") {
-            "pale"
-        } else {
-            "dark"
-        },
-    )?;
-    Ok("ok")
+    let Some(visits) = session.get::<u32>("visits")? else {
+        return Ok("missing");
+    };
+    session.insert("visits", visits + 1)?;
+    Ok("found")
 }
 
 async fn cycle(session: Session) -> Result<&'static str, Error> {
@@ -125,5 +100,9 @@ impl SessionStore for Boxed {
 
     fn delete(&self, handle: &Handle) -> Answer<bool> {
         Answer::later(self.0.delete(handle))
+    }
+
+    fn now(&self) -> Option<Timestamp> {
+        self.0.now()
     }
 }

@@ -155,7 +155,7 @@ async fn carry_out(session: Session, deed: Deed, gate: oneshot::Receiver<()>) ->
         Deed::Clear => session.clear()?,
         Deed::Cycle => session.cycle_id()?,
         Deed::GetThenInsert(key, value) => {
-            session.insert(name(key), before.unwrap_or(0) + value)?
+            session.insert(name(key), before.unwrap_or(0) + value)?;
         }
         Deed::Increment(key) => session.update(name(key), |value: &mut u32| *value += 1)?,
         Deed::Insert(key, value) => session.insert(name(key), value)?,
@@ -254,7 +254,7 @@ impl World {
             came,
         } = self.in_flight.remove(which);
         // A fault that no verb meets would hit a later request, so it is set where a verb is sure to come.
-        let verb = self.verb_of(&came, deed).filter(|_| lost != Lost::Nothing);
+        let verb = Self::verb_of(&came, deed).filter(|_| lost != Lost::Nothing);
         let fails = verb.is_some();
         if let Some(verb) = verb {
             site.store.fail(
@@ -290,7 +290,7 @@ impl World {
     }
 
     /// Names a verb that a request is sure to send.
-    fn verb_of(&self, came: &Came, deed: Deed) -> Option<&'static str> {
+    fn verb_of(came: &Came, deed: Deed) -> Option<&'static str> {
         match (came, deed) {
             (Came::Live { .. }, Deed::Logout) => Some("delete"),
             (Came::Live { .. }, Deed::Cycle) => Some("update"),
