@@ -23,9 +23,7 @@ pin_project! {
     pub struct ResponseFuture<F, T, E> {
         #[pin]
         handler: F,
-        stage: Stage,
-        // What the handler has answered.
-        answer: Option<T>,
+        stage: Stage<T>,
         on_error: E,
     }
 
@@ -38,15 +36,22 @@ pin_project! {
     }
 }
 
-enum Stage {
+enum Stage<T> {
     /// Two layers with one cookie name met, and this is what to say about it.
-    Clash(Error),
-    Commit(Arc<Slot>, Commit),
+    Clash(Box<Error>),
+    Commit(Box<Committing<T>>),
     Done,
     Handler(Arc<Slot>),
-    Show(Arc<Slot>, Option<Error>),
     /// The same layer is further out, and does all that is to be done.
     StepAside,
+}
+
+/// What is kept while a commit waits for the store; boxed, because most requests have nothing to commit.
+struct Committing<T> {
+    slot: Arc<Slot>,
+    commit: Commit,
+    /// What the handler has answered.
+    answer: Option<T>,
 }
 
 impl<F, T, E> ResponseFuture<F, T, E> {
@@ -58,15 +63,14 @@ impl<F, T, E> ResponseFuture<F, T, E> {
         Self::new(handler, Stage::StepAside, on_error)
     }
 
-    pub(crate) const fn refusing(handler: F, error: Error, on_error: E) -> Self {
-        Self::new(handler, Stage::Clash(error), on_error)
+    pub(crate) fn refusing(handler: F, error: Error, on_error: E) -> Self {
+        Self::new(handler, Stage::Clash(Box::new(error)), on_error)
     }
 
-    const fn new(handler: F, stage: Stage, on_error: E) -> Self {
+    const fn new(handler: F, stage: Stage<T>, on_error: E) -> Self {
         Self {
             handler,
             stage,
-            answer: None,
             on_error,
         }
     }
@@ -80,41 +84,48 @@ where
     type Output = Result<Response<B>, X>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        loop {
-            *this.stage = match &mut this.stage {
-                Stage::Handler(slot) => {
-                    let answer = ready!(this.handler.as_mut().poll(context));
-                    let stage = match slot.close(is_discarded(&answer, slot)) {
-                        true => Stage::Commit(slot.clone(), Commit::new(slot.clone(), None)),
-                        false => Stage::Show(slot.clone(), None),
-                    };
-                    *this.answer = Some(answer);
-                    stage
-                }
-                Stage::Commit(slot, commit) => {
-                    let committed = ready!(Pin::new(commit).poll(context));
-                    Stage::Show(slot.clone(), committed.err())
-                }
-                Stage::Show(slot, error) => {
-                    let answer = this
-                        .answer
-                        .take()
-                        .expect("the handler has answered, and it is shown once");
-                    let shown =
-                        answer.map(|response| show(slot, response, error.take(), this.on_error));
-                    *this.stage = Stage::Done;
-                    return Poll::Ready(shown);
-                }
-                Stage::Clash(error) => {
-                    let answer = ready!(this.handler.poll(context));
-                    return Poll::Ready(
-                        answer.map(|response| this.on_error.respond(error, response)),
-                    );
-                }
-                Stage::Done | Stage::StepAside => return this.handler.poll(context),
-            }
+        let this = self.project();
+        if let Stage::Commit(committing) = this.stage {
+            return committing.poll(context, this.on_error);
         }
+        let answer = ready!(this.handler.poll(context));
+        match std::mem::replace(this.stage, Stage::Done) {
+            Stage::Handler(slot) if slot.close(is_discarded(&answer, &slot)) => {
+                let mut committing = Committing::new(slot, answer);
+                let poll = committing.poll(context, this.on_error);
+                if poll.is_pending() {
+                    *this.stage = Stage::Commit(Box::new(committing));
+                }
+                poll
+            }
+            Stage::Handler(slot) => {
+                Poll::Ready(answer.map(|response| show(&slot, response, None, this.on_error)))
+            }
+            Stage::Clash(error) => {
+                Poll::Ready(answer.map(|response| this.on_error.respond(&error, response)))
+            }
+            Stage::Commit(_) | Stage::Done | Stage::StepAside => Poll::Ready(answer),
+        }
+    }
+}
+
+impl<B, X> Committing<Result<Response<B>, X>> {
+    fn new(slot: Arc<Slot>, answer: Result<Response<B>, X>) -> Self {
+        Self {
+            commit: Commit::new(slot.clone(), None),
+            slot,
+            answer: Some(answer),
+        }
+    }
+
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        on_error: &impl OnError<B>,
+    ) -> Poll<Result<Response<B>, X>> {
+        let error = ready!(Pin::new(&mut self.commit).poll(context)).err();
+        let answer = self.answer.take().expect("an answer is let go once");
+        Poll::Ready(answer.map(|response| show(&self.slot, response, error, on_error)))
     }
 }
 

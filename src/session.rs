@@ -505,7 +505,11 @@ impl<L> Session<L> {
     /// assert!(!session.contains("visits").unwrap()); // it was not committed yet
     /// ```
     pub fn discard(&self) {
-        self.slot.ask(|draft| draft.discard());
+        // After the handler has returned there is nothing left to drop.
+        drop(self.slot.change(|draft| {
+            draft.discard();
+            Ok(())
+        }));
     }
 
     /// Lets a cross-site request that came without its cookie start a session.

@@ -418,17 +418,18 @@ impl Future for Commit {
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         this.begun = true;
-        let future = this
+        // Taken out, so that one whose user's function panics is not polled again when this is dropped.
+        let mut future = this
             .future
-            .as_mut()
+            .take()
             .expect("a commit is polled until it is done");
         let poll = future.as_mut().poll(task);
-        match poll {
-            Poll::Ready(_) => this.future = None,
-            Poll::Pending if this.runtime.is_none() => {
-                this.runtime = runtime::Handle::try_current().ok();
-            }
-            Poll::Pending => {}
+        if poll.is_pending() {
+            this.future = Some(future);
+            this.runtime = this
+                .runtime
+                .take()
+                .or_else(|| runtime::Handle::try_current().ok());
         }
         poll
     }

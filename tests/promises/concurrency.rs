@@ -422,3 +422,35 @@ async fn a_change_after_the_handler_has_returned_is_an_error() {
         "what was loaded can still be read"
     );
 }
+
+#[tokio::test]
+async fn a_function_that_panics_when_it_runs_again_fails_its_own_request_only() {
+    let site = Site::new();
+    let browser = site.visitor().await;
+    let mut runs = 0;
+    let fragile = move |session: Session| async move {
+        session.update("a", move |a: &mut u32| {
+            runs += 1;
+            assert!(runs < 2, "it runs once and no more");
+            *a += 1;
+        })?;
+        Ok(StatusCode::OK)
+    };
+    let increment = |session: Session| async move {
+        session.update("a", |a: &mut u32| *a += 1)?;
+        Ok(StatusCode::OK)
+    };
+    let (tab, mut other_tab) = (browser.clone(), browser.clone());
+    let request =
+        tokio::spawn(async move { held(&tab, fragile, other_tab.visit(increment)).await });
+    assert!(request.await.unwrap_err().is_panic());
+    assert_eq!(
+        browser.read("a").await,
+        Some(2),
+        "the other request has written"
+    );
+    assert_eq!(
+        browser.clone().visit(increment).await.status(),
+        StatusCode::OK
+    );
+}
