@@ -91,7 +91,7 @@ struct Commit {
 /// The store's answer to an update, whatever it took to get it.
 enum Outcome {
     Conflict(Loaded),
-    Done(Arc<Live>),
+    Done,
     Gone,
 }
 
@@ -189,12 +189,9 @@ impl Commit {
         pending: &Pending,
         values: &Values,
     ) -> Result<Arc<Live>, Error> {
-        let header = self.successor(&live, None, pending);
-        match self
-            .replace(&live, header, values, self.draw_version()?)
-            .await?
-        {
-            Outcome::Done(bound) => {
+        let bound = self.successor(&live, None, pending, self.draw_version()?);
+        match self.replace(&live, &bound, values).await? {
+            Outcome::Done => {
                 self.observe_change(&bound, pending);
                 Ok(bound)
             }
@@ -220,9 +217,9 @@ impl Commit {
         let mut conflicts = 0;
         let mut _turn = None;
         loop {
-            let header = self.successor(&live, token.as_ref(), &work.pending);
-            let fresh = match self.replace(&live, header, &work.values, version).await? {
-                Outcome::Done(next) => {
+            let next = self.successor(&live, token.as_ref(), &work.pending, version);
+            let fresh = match self.replace(&live, &next, &work.values).await? {
+                Outcome::Done => {
                     self.observe_change(&next, &work.pending);
                     let max_age = self.max_age(&next);
                     return Ok(work.done(next, Cookie::after(token, max_age, resend)));
@@ -244,49 +241,49 @@ impl Commit {
         }
     }
 
-    /// Sends an update; once more if its answer is lost, and then the record that is found tells what became of it.
+    /// Replaces a record by the next one, and finds out what became of an update whose answer was lost.
     async fn replace(
         &mut self,
-        live: &Arc<Live>,
-        header: Header,
+        live: &Live,
+        next: &Live,
         values: &Values,
-        version: Version,
     ) -> Result<Outcome, Error> {
-        let store = self.context.store.clone();
-        let now = self.context.now(&live.seen);
-        let lifetime = header.lifetime.unwrap_or(self.context.lifetime);
-        let Some(expires_in) = lifetime.expires_in(header.stamps(live.created, now), now) else {
+        let lifetime = next.header.lifetime.unwrap_or(self.context.lifetime);
+        let Some(expires_in) = lifetime.expires_in(next.stamps(), next.last_seen) else {
             return Ok(Outcome::Gone);
         };
-        let record = Record::with_values(version, &header, values);
-        let send = || store.update(&live.handle, live.version, &record, expires_in);
-        let (updated, lost) = match self.ask(send(), Attempt::First).await {
-            Err(error) if is_unknown(&error) => {
-                self.context.observe(
-                    Event::new(EventKind::StoreFailed)
-                        .of(live.handle)
-                        .because(&error),
-                );
-                (
-                    self.ask(send(), Attempt::Last).await.map_err(unknown)?,
-                    true,
-                )
-            }
-            answer => (answer.map_err(refused)?, false),
-        };
-        let next = || live.succeeded_by(version, header, now);
+        let record = Record::with_values(next.version, &next.header, values);
+        let (updated, lost) = self.update(live, &record, expires_in).await?;
         match updated {
-            Updated::Done => Ok(Outcome::Done(Arc::new(next()))),
+            Updated::Done => Ok(Outcome::Done),
             Updated::Gone => Ok(Outcome::Gone),
             Updated::Conflict(fresh) => match self.fresh(live.handle, fresh, lost).await? {
-                Some(fresh) if fresh.record.version() == version => {
-                    Ok(Outcome::Done(Arc::new(next())))
-                }
+                Some(fresh) if fresh.record.version() == next.version => Ok(Outcome::Done),
                 // Another request has written since, on ours or instead of it: nobody knows.
                 Some(_) if lost => Err(Error::new(ErrorKind::OutcomeUnknown)),
                 Some(fresh) => Ok(Outcome::Conflict(fresh)),
                 None => Ok(Outcome::Gone),
             },
+        }
+    }
+
+    /// Sends an update, and once more if its answer is lost; tells whether it was.
+    async fn update(
+        &mut self,
+        live: &Live,
+        record: &Record,
+        expires_in: Duration,
+    ) -> Result<(Updated, bool), Error> {
+        let store = self.context.store.clone();
+        let send = || store.update(&live.handle, live.version, record, expires_in);
+        match self.ask(send(), Attempt::First).await {
+            Err(error) if is_unknown(&error) => {
+                let event = Event::new(EventKind::StoreFailed).of(live.handle);
+                self.context.observe(event.because(&error));
+                let answer = self.ask(send(), Attempt::Last).await;
+                Ok((answer.map_err(unknown)?, true))
+            }
+            answer => Ok((answer.map_err(refused)?, false)),
         }
     }
 
@@ -321,10 +318,17 @@ impl Commit {
             .ok_or_else(|| Error::new(ErrorKind::Gone))
     }
 
-    /// Makes the header that follows a live one.
-    fn successor(&self, live: &Live, token: Option<&Token>, pending: &Pending) -> Header {
+    /// Makes the record that follows a live one.
+    fn successor(
+        &self,
+        live: &Live,
+        token: Option<&Token>,
+        pending: &Pending,
+        version: Version,
+    ) -> Arc<Live> {
         let now = self.context.now(&live.seen);
-        let mut header = live.header.clone();
+        let mut next = live.succeeded_by(version, now);
+        let header = &mut next.header;
         if let Some(token) = token {
             header.rotate(self.context.hasher.hash(token), now);
         }
@@ -336,7 +340,7 @@ impl Commit {
         }
         header.generation += u64::from(token.is_some() || pending.login.is_some());
         header.lifetime = pending.lifetime.or(header.lifetime);
-        header
+        Arc::new(next)
     }
 
     async fn wait_for_turn<'a>(

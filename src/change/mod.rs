@@ -80,11 +80,10 @@ impl Live {
         }
     }
 
-    /// Knows the record that has replaced this one.
-    pub(crate) fn succeeded_by(&self, version: Version, header: Header, now: Timestamp) -> Self {
+    /// Begins the record that is to replace this one.
+    pub(crate) fn succeeded_by(&self, version: Version, now: Timestamp) -> Self {
         Self {
             version,
-            header,
             last_seen: now,
             ..self.clone()
         }
@@ -155,19 +154,19 @@ impl Pending {
 impl Draft {
     /// Begins on a live record.
     pub(crate) fn live(live: Arc<Live>, values: Values) -> Self {
-        Self {
-            live: Some(live),
-            values: ValueDraft::new(values),
-            ..Self::without_record(Origin::Live)
-        }
+        Self::new(Origin::Live, Some(live), ValueDraft::new(values))
     }
 
     /// Begins without a record.
     pub(crate) fn without_record(origin: Origin) -> Self {
+        Self::new(origin, None, ValueDraft::of_nobody())
+    }
+
+    fn new(origin: Origin, live: Option<Arc<Live>>, values: ValueDraft) -> Self {
         Self {
             origin,
-            live: None,
-            values: ValueDraft::new(Values::empty()),
+            live,
+            values,
             pending: Pending::default(),
             may_start_cross_site: false,
         }
@@ -383,6 +382,11 @@ impl Draft {
         };
         self.live = live;
         self.values.rebase(values);
+    }
+
+    /// Keeps what the last commit has left in the store, for those who still read it.
+    pub(crate) fn close(&mut self, live: Option<Arc<Live>>, values: Values) {
+        *self = Self::new(self.origin, live, ValueDraft::new(values));
     }
 
     fn replace(&mut self) {

@@ -10,14 +10,26 @@ pub(super) struct Reads {
     /// Keys that have no bit, most of them because they were missing.
     others: Vec<Box<str>>,
     all: bool,
+    untracked: bool,
     /// What was read of keys that a commit of this request has found changed since.
     outdated: Vec<(Box<str>, Option<Value>)>,
 }
 
 impl Reads {
+    /// Remembers nothing until the next base.
+    pub(super) fn untracked() -> Self {
+        Self {
+            untracked: true,
+            ..Self::default()
+        }
+    }
+
     /// Reads a key of the base.
     pub(super) fn note(&mut self, base: &Values, key: &str) -> Result<Option<Value>, Corrupt> {
         let found = base.find(key)?;
+        if self.untracked {
+            return Ok(found.map(|(_, value)| value));
+        }
         match found.as_ref().and_then(|(index, _)| bit(*index)) {
             Some(bit) => self.entries |= bit,
             None if self.others.iter().any(|other| **other == *key) => {}
@@ -48,6 +60,7 @@ impl Reads {
 
     /// Goes on with another base, and remembers what was read of those keys that differ in it.
     pub(super) fn rebase(&mut self, old: &Values, new: &Values) {
+        self.untracked = false;
         let is_unread = self.entries == 0 && self.others.is_empty() && !self.all;
         if is_unread || old == new {
             return;

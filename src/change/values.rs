@@ -58,6 +58,14 @@ impl ValueDraft {
         }
     }
 
+    /// Begins without a record: what is read of it is nobody else's, and no commit can conflict with it.
+    pub(crate) fn of_nobody() -> Self {
+        Self {
+            reads: Reads::untracked(),
+            ..Self::new(Values::empty())
+        }
+    }
+
     pub(crate) const fn revision(&self) -> u64 {
         self.revision
     }

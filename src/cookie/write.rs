@@ -32,17 +32,18 @@ impl Writer {
 
     /// Tells the browser an id; with a `Max-Age` in seconds if it is to survive a restart.
     pub(crate) fn set(&self, token: &Token, max_age: Option<u64>) -> HeaderValue {
-        let mut bytes = Vec::with_capacity(
-            self.head.len() + Token::CHARS + self.attributes.len() + MAX_AGE_LEN,
-        );
+        let max_age = max_age
+            .map(|seconds| format!("; Max-Age={seconds}"))
+            .unwrap_or_default();
+        // No spare room: a header value of a vector that is full needs no second allocation.
+        let len = self.head.len() + Token::CHARS + self.attributes.len() + max_age.len();
+        let mut bytes = Vec::with_capacity(len);
         bytes.extend_from_slice(self.head.as_bytes());
         let mut text = [0; Token::CHARS];
         token.write(&mut text);
         bytes.extend_from_slice(&text);
         bytes.extend_from_slice(self.attributes.as_bytes());
-        if let Some(seconds) = max_age {
-            bytes.extend_from_slice(format!("; Max-Age={seconds}").as_bytes());
-        }
+        bytes.extend_from_slice(max_age.as_bytes());
         sensitive(HeaderValue::try_from(bytes).expect("checked settings and base64url"))
     }
 
@@ -92,9 +93,6 @@ fn sensitive(mut value: HeaderValue) -> HeaderValue {
     value.set_sensitive(true);
     value
 }
-
-/// `; Max-Age=` and the digits of 400 days.
-const MAX_AGE_LEN: usize = 10 + 8;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,11 @@
 //!
 //! Nothing is decoded until it is asked for: finding one key hops over the others.
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{
+    fmt,
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
 
 /// A key and its encoded value.
 pub(crate) type Pair<'a> = (&'a [u8], &'a [u8]);
@@ -24,7 +28,7 @@ impl Values {
     pub(crate) const HEAD: usize = 2;
 
     pub(crate) fn empty() -> Self {
-        Self(Arc::new([FORMAT, 0]))
+        Self(EMPTY.clone())
     }
 
     /// Takes what a store gave back; whether it decodes is found out when something is asked of it.
@@ -219,6 +223,9 @@ pub(crate) const MAX_LEN: usize = 32 * 1024;
 
 /// How many values a session has at most.
 pub(crate) const MAX_ENTRIES: usize = 64;
+
+/// No values, shared by all sessions that have none.
+static EMPTY: LazyLock<Arc<[u8]>> = LazyLock::new(|| Arc::new([FORMAT, 0]));
 
 const FORMAT: u8 = 1;
 const HEAD: usize = Values::HEAD;

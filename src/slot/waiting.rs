@@ -13,7 +13,7 @@ use tokio::runtime;
 
 use super::{Phase, Slot};
 use crate::{
-    change::{Operation, Origin, Work},
+    change::{Draft, Operation, Origin, Work},
     commit::{Committed, Failure, commit},
     context::{Background, Boxed},
     error::Error,
@@ -100,7 +100,12 @@ impl Slot {
         let mut state = self.state.lock();
         match committed {
             Ok(committed) => {
-                state.draft().rebase(committed.live, committed.values);
+                let draft = if state.closed {
+                    Draft::close
+                } else {
+                    Draft::rebase
+                };
+                draft(state.draft(), committed.live, committed.values);
                 state.tell(&self.context, committed.cookie);
                 Ok(committed.operations)
             }
