@@ -3,18 +3,21 @@
 //! Nothing here brings back what is gone, and nothing is applied twice: an update names the version it was made from,
 //! and a statement whose answer was lost is sent once more as it was, never made again.
 
+mod exchange;
+
 use std::{sync::Arc, time::Duration};
+
+use exchange::{Attempt, Exchange, Outcome, is_unknown, refused};
 
 use crate::{
     change::{Live, Operation, Pending, Seen, Then, Work, outcome, replay},
-    clock::Stopwatch,
-    context::{Context, Turn, within},
+    context::{Context, within},
     error::{Error, ErrorKind},
     id::{Handle, RandomError, Token},
     lifetime::Lifetime,
     observe::{EndReason, Event, EventKind},
     record::{Header, Identity, Record, Values, Version},
-    store::{Answer, Created, Loaded, StoreError, StoreErrorKind, Updated},
+    store::{Created, Loaded, StoreError},
 };
 
 /// What a commit has left behind.
@@ -53,7 +56,7 @@ pub(crate) struct Failure {
 /// Carries out what a request wants.
 pub(crate) async fn commit(context: Arc<Context>, work: Box<Work>) -> Result<Committed, Failure> {
     let mut commit = Commit {
-        budget: Budget::new(context.commit_timeout),
+        exchange: Exchange::new(context.clone()),
         context,
     };
     if let (true, Some(live), Some(reason)) = (work.plan.delete, &work.live, work.pending.end) {
@@ -85,34 +88,13 @@ pub(crate) async fn commit(context: Arc<Context>, work: Box<Work>) -> Result<Com
 
 struct Commit {
     context: Arc<Context>,
-    budget: Budget,
-}
-
-/// The store's answer to an update, whatever it took to get it.
-enum Outcome {
-    Conflict(Loaded),
-    Done,
-    Gone,
-}
-
-/// Whether a statement is sent for the first time, or once more because its answer was lost.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Attempt {
-    First,
-    Last,
+    exchange: Exchange,
 }
 
 impl Commit {
     /// Ends a session, whatever other requests are doing to it.
     async fn end(&mut self, handle: Handle, reason: EndReason) -> Result<(), Failure> {
-        let store = self.context.store.clone();
-        let deleted = match self.ask(store.delete(&handle), Attempt::First).await {
-            Err(error) if is_unknown(&error) => {
-                self.ask(store.delete(&handle), Attempt::Last).await
-            }
-            answer => answer,
-        };
-        match deleted {
+        match self.exchange.delete(handle).await {
             Ok(true) => self
                 .context
                 .observe(Event::new(EventKind::Destroyed(reason)).of(handle)),
@@ -156,19 +138,15 @@ impl Commit {
             let token = Token::draw(self.context.random).map_err(no_random)?;
             let header = Header::new(self.context.hasher.hash(&token), lifetime);
             let record = Record::with_values(self.draw_version()?, &header, values);
-            match self
-                .ask(store.create(&token.handle(), &record, expires_in), attempt)
-                .await
-            {
+            let created = store.create(&token.handle(), &record, expires_in);
+            match self.exchange.ask(created, attempt).await {
                 Ok(Created::Done(at)) => {
                     let since = self.context.stopwatch();
-                    let seen = Seen { at, since };
+                    let live =
+                        Live::begun(token.handle(), record.version(), header, Seen { at, since });
                     self.context
-                        .observe(Event::new(EventKind::Created).of(token.handle()));
-                    return Ok((
-                        Arc::new(Live::begun(token.handle(), record.version(), header, seen)),
-                        token,
-                    ));
+                        .observe(Event::new(EventKind::Created).of(live.handle));
+                    return Ok((Arc::new(live), token));
                 }
                 Ok(Created::Full) => return Err(Error::new(ErrorKind::Full)),
                 Ok(Created::Taken) => {}
@@ -190,7 +168,7 @@ impl Commit {
         values: &Values,
     ) -> Result<Arc<Live>, Error> {
         let bound = self.successor(&live, None, pending, self.draw_version()?);
-        match self.replace(&live, &bound, values).await? {
+        match self.exchange.replace(&live, &bound, values).await? {
             Outcome::Done => {
                 self.observe_change(&bound, pending);
                 Ok(bound)
@@ -218,7 +196,7 @@ impl Commit {
         let mut _turn = None;
         loop {
             let next = self.successor(&live, token.as_ref(), &work.pending, version);
-            let fresh = match self.replace(&live, &next, &work.values).await? {
+            let fresh = match self.exchange.replace(&live, &next, &work.values).await? {
                 Outcome::Done => {
                     self.observe_change(&next, &work.pending);
                     let max_age = self.max_age(&next);
@@ -235,71 +213,10 @@ impl Commit {
             }
             conflicts += 1;
             if conflicts == CONFLICTS_BEFORE_QUEUE {
-                _turn = Some(self.wait_for_turn(&context, live.handle).await?);
+                _turn = Some(self.exchange.turn(&context, live.handle).await?);
             }
-            self.budget.check()?;
+            self.exchange.check_time()?;
         }
-    }
-
-    /// Replaces a record by the next one, and finds out what became of an update whose answer was lost.
-    async fn replace(
-        &mut self,
-        live: &Live,
-        next: &Live,
-        values: &Values,
-    ) -> Result<Outcome, Error> {
-        let lifetime = next.header.lifetime.unwrap_or(self.context.lifetime);
-        let Some(expires_in) = lifetime.expires_in(next.stamps(), next.last_seen) else {
-            return Ok(Outcome::Gone);
-        };
-        let record = Record::with_values(next.version, &next.header, values);
-        let (updated, lost) = self.update(live, &record, expires_in).await?;
-        match updated {
-            Updated::Done => Ok(Outcome::Done),
-            Updated::Gone => Ok(Outcome::Gone),
-            Updated::Conflict(fresh) => match self.fresh(live.handle, fresh, lost).await? {
-                Some(fresh) if fresh.record.version() == next.version => Ok(Outcome::Done),
-                // Another request has written since, on ours or instead of it: nobody knows.
-                Some(_) if lost => Err(Error::new(ErrorKind::OutcomeUnknown)),
-                Some(fresh) => Ok(Outcome::Conflict(fresh)),
-                None => Ok(Outcome::Gone),
-            },
-        }
-    }
-
-    /// Sends an update, and once more if its answer is lost; tells whether it was.
-    async fn update(
-        &mut self,
-        live: &Live,
-        record: &Record,
-        expires_in: Duration,
-    ) -> Result<(Updated, bool), Error> {
-        let store = self.context.store.clone();
-        let send = || store.update(&live.handle, live.version, record, expires_in);
-        match self.ask(send(), Attempt::First).await {
-            Err(error) if is_unknown(&error) => {
-                let event = Event::new(EventKind::StoreFailed).of(live.handle);
-                self.context.observe(event.because(&error));
-                let answer = self.ask(send(), Attempt::Last).await;
-                Ok((answer.map_err(unknown)?, true))
-            }
-            answer => Ok((answer.map_err(refused)?, false)),
-        }
-    }
-
-    /// Returns the record that an update conflicted with, from the store if it was not in the answer.
-    async fn fresh(
-        &mut self,
-        handle: Handle,
-        fresh: Option<Loaded>,
-        lost: bool,
-    ) -> Result<Option<Loaded>, Error> {
-        if fresh.is_some() {
-            return Ok(fresh);
-        }
-        let store = self.context.store.clone();
-        let loaded = self.ask(store.load(&handle), Attempt::Last).await;
-        loaded.map_err(if lost { unknown } else { refused })
     }
 
     /// Goes on with a fresher record, if the request's id is still the one that opens it.
@@ -341,26 +258,6 @@ impl Commit {
         header.generation += u64::from(token.is_some() || pending.login.is_some());
         header.lifetime = pending.lifetime.or(header.lifetime);
         Arc::new(next)
-    }
-
-    async fn wait_for_turn<'a>(
-        &mut self,
-        context: &'a Context,
-        handle: Handle,
-    ) -> Result<Turn<'a>, Error> {
-        let turn = async { Ok(context.queues.turn(handle).await) };
-        let limit = self.budget.share(Attempt::Last);
-        within(limit, turn)
-            .await
-            .map_err(|_| Error::new(ErrorKind::Contended))
-    }
-
-    async fn ask<T>(&mut self, answer: Answer<T>, attempt: Attempt) -> Result<T, StoreError> {
-        match answer.split() {
-            Ok(answer) => answer,
-            // Boxed, so that a store which answers at once does not carry a timer along.
-            Err(later) => Box::pin(within(self.budget.share(attempt), later)).await,
-        }
     }
 
     fn draw_version(&self) -> Result<Version, Error> {
@@ -441,37 +338,6 @@ impl Cookie {
     }
 }
 
-/// The time that a commit has, counted from the first time it has to wait.
-struct Budget {
-    total: Duration,
-    since: Option<Stopwatch>,
-}
-
-impl Budget {
-    const fn new(total: Duration) -> Self {
-        Self { total, since: None }
-    }
-
-    /// Returns how long to wait: a first attempt leaves as much for a last one.
-    fn share(&mut self, attempt: Attempt) -> Duration {
-        match attempt {
-            Attempt::First => self.remaining() / 2,
-            Attempt::Last => self.remaining(),
-        }
-    }
-
-    fn check(&mut self) -> Result<(), Error> {
-        let left = !self.remaining().is_zero();
-        left.then_some(())
-            .ok_or_else(|| Error::new(ErrorKind::Contended))
-    }
-
-    fn remaining(&mut self) -> Duration {
-        let since = self.since.get_or_insert_with(Stopwatch::start);
-        self.total.saturating_sub(since.elapsed())
-    }
-}
-
 /// Goes on trying to delete a session whose user was told that it has ended.
 async fn keep_deleting(context: Arc<Context>, handle: Handle, reason: EndReason) {
     let mut pause = FIRST_PAUSE;
@@ -492,24 +358,6 @@ async fn keep_deleting(context: Arc<Context>, handle: Handle, reason: EndReason)
             .of(handle)
             .because(&error),
     );
-}
-
-fn is_unknown(error: &StoreError) -> bool {
-    error.kind() == StoreErrorKind::Unknown
-}
-
-fn unknown(error: StoreError) -> Error {
-    Error::new(ErrorKind::OutcomeUnknown).with_source(error)
-}
-
-fn refused(error: StoreError) -> Error {
-    let kind = match error.kind() {
-        StoreErrorKind::Corrupt => ErrorKind::UndecodableRecord,
-        StoreErrorKind::Full => ErrorKind::Full,
-        StoreErrorKind::Unavailable => ErrorKind::Store,
-        StoreErrorKind::Unknown => ErrorKind::OutcomeUnknown,
-    };
-    Error::new(kind).with_source(error)
 }
 
 fn no_random(error: RandomError) -> Error {
