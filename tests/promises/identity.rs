@@ -67,6 +67,22 @@ async fn every_privilege_change_raises_the_generation_and_nothing_else_does() {
 }
 
 #[tokio::test]
+async fn a_handler_is_told_the_generation_that_its_response_will_have() {
+    let site = Site::new();
+    let mut browser = site.visitor().await;
+    browser
+        .visit(|session| async move {
+            assert_eq!(session.generation(), 0);
+            session.cycle_id()?;
+            session.login("1")?;
+            assert_eq!(session.generation(), 1);
+            Ok(StatusCode::OK)
+        })
+        .await;
+    assert_eq!(about(&browser).await.1, 1);
+}
+
+#[tokio::test]
 async fn a_login_as_another_keeps_nothing() {
     let site = Site::new();
     let mut browser = site.member("0").await;
