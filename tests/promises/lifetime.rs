@@ -159,3 +159,19 @@ async fn a_session_tells_its_deadlines() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn a_shorter_lifetime_of_the_layer_ends_sessions_that_began_under_a_longer_one() {
+    let site = site();
+    let mut browser = site.visitor().await;
+    let shorter = Lifetime::new().with_idle(MINUTE).with_touch_every(MINUTE);
+    browser.layer = tenure::SessionLayer::builder(site.store.clone())
+        .with_lifetime(shorter)
+        .build()
+        .unwrap();
+    site.clock.advance(2 * MINUTE - Duration::from_millis(1));
+    assert_eq!(browser.read("a").await, Some(1));
+    site.clock.advance(2 * MINUTE);
+    assert_eq!(browser.read("a").await, None);
+    assert_eq!(site.store.inner.len(), 1, "the store would have kept it");
+}

@@ -108,7 +108,7 @@ impl Site {
 /// A browser as far as one cookie goes. A clone is another tab that has the cookie it had when it was opened.
 #[derive(Clone)]
 pub(crate) struct Browser {
-    layer: SessionLayer,
+    pub(crate) layer: SessionLayer,
     pub(crate) cookie: Option<String>,
 }
 
