@@ -139,18 +139,23 @@ pub(crate) struct Queues(Mutex<HashMap<Handle, Arc<Semaphore>>>);
 impl Queues {
     /// Waits for this commit's turn, which lasts until what is returned is dropped.
     pub(crate) async fn turn(&self, handle: Handle) -> Turn<'_> {
-        let semaphore = self
-            .0
-            .lock()
-            .entry(handle)
-            .or_insert_with(|| Arc::new(Semaphore::new(1)))
-            .clone();
-        let permit = semaphore.acquire_owned().await;
-        Turn {
+        let semaphore = self.semaphore(handle);
+        // Made before it waits, so that one who gives up leaves no queue behind.
+        let mut turn = Turn {
             queues: self,
             handle,
-            permit: permit.ok(),
-        }
+            permit: None,
+        };
+        turn.permit = semaphore.acquire_owned().await.ok();
+        turn
+    }
+
+    fn semaphore(&self, handle: Handle) -> Arc<Semaphore> {
+        let mut queues = self.0.lock();
+        let queue = queues
+            .entry(handle)
+            .or_insert_with(|| Arc::new(Semaphore::new(1)));
+        queue.clone()
     }
 }
 
@@ -255,8 +260,15 @@ mod tests {
         drop(first);
         let second = second.poll_once().expect("the first is done");
         assert_eq!(queues.0.lock().len(), 2);
+        let mut impatient = tokio_test_poll(queues.turn(handle));
+        assert!(impatient.poll_once().is_none());
         drop(second);
-        assert_eq!(queues.0.lock().len(), 1);
+        drop(impatient);
+        assert_eq!(
+            queues.0.lock().len(),
+            1,
+            "neither who is done nor who gave up leaves a queue"
+        );
     }
 
     #[tokio::test]
