@@ -255,12 +255,12 @@ mod tests {
         let handle = Handle::from_bytes([1; 16]);
         let first = queues.turn(handle).await;
         let _other = queues.turn(Handle::from_bytes([2; 16])).await;
-        let mut second = tokio_test_poll(queues.turn(handle));
+        let mut second = by_hand(queues.turn(handle));
         assert!(second.poll_once().is_none());
         drop(first);
         let second = second.poll_once().expect("the first is done");
         assert_eq!(queues.0.lock().len(), 2);
-        let mut impatient = tokio_test_poll(queues.turn(handle));
+        let mut impatient = by_hand(queues.turn(handle));
         assert!(impatient.poll_once().is_none());
         drop(second);
         drop(impatient);
@@ -276,7 +276,7 @@ mod tests {
         let background = Background::new();
         let (gate, opened) = tokio::sync::oneshot::channel::<()>();
         background.finish(None, Box::pin(async { drop(opened.await) }));
-        let mut drained = tokio_test_poll(background.drained());
+        let mut drained = by_hand(background.drained());
         assert!(drained.poll_once().is_none());
         gate.send(()).unwrap();
         background.drained().await;
@@ -291,7 +291,7 @@ mod tests {
 
     struct ByHand<F>(Pin<Box<F>>);
 
-    fn tokio_test_poll<F: Future>(future: F) -> ByHand<F> {
+    fn by_hand<F: Future>(future: F) -> ByHand<F> {
         ByHand(Box::pin(future))
     }
 

@@ -6,7 +6,7 @@ mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use shard::{Evicted, Shard};
+use shard::{Entry, Shard};
 
 use super::{Answer, Created, Loaded, Record, SessionStore, StoreError, Updated, Version};
 use crate::{
@@ -18,8 +18,9 @@ use crate::{
 /// Keeps sessions in memory: for tests, and for one process whose sessions may end when it does.
 ///
 /// It needs no task to expire what is old: every write removes a little of it, and an expired session is absent whether
-/// it has been removed or not. When it is full it gives up anonymous sessions, those first that would expire first, and
-/// never one that somebody has signed in to; if there is no other, a new session is refused.
+/// it has been removed or not. When it is full it removes what has expired, or else gives up an anonymous session, one
+/// of those that would expire first, and never one that somebody has signed in to; if there is no other, a new session
+/// is refused. Neither bound is ever exceeded, whatever happens at the same time.
 ///
 /// Clones share the sessions.
 ///
@@ -38,6 +39,10 @@ struct Shared {
     clock: Clock,
     entries: Quota,
     bytes: Quota,
+    /// How many of the entries nobody has signed in to: if there is none, none need be looked for.
+    anonymous: Quota,
+    /// When expired sessions were last looked for in all shards, and not found.
+    searched: AtomicUsize,
 }
 
 impl MemoryStore {
@@ -49,6 +54,8 @@ impl MemoryStore {
             clock: Clock::system(),
             entries: Quota::of(100_000),
             bytes: Quota::of(256 * 1024 * 1024),
+            anonymous: Quota::of(usize::MAX),
+            searched: AtomicUsize::new(usize::MAX),
         }))
     }
 
@@ -59,18 +66,19 @@ impl MemoryStore {
     /// If the store has been cloned: settings come first.
     #[must_use]
     pub fn with_max_entries(mut self, entries: usize) -> Self {
-        self.settings().entries = Quota::of(entries);
+        self.settings().entries.most = entries;
         self
     }
 
-    /// Sets how many bytes the sessions take, with 256 bytes for each beside what it holds. Default: 256 MiB.
+    /// Sets how many bytes the sessions take: their values, and 448 bytes for each, or more where the principal is long.
+    /// Default: 256 MiB.
     ///
     /// # Panics
     ///
     /// If the store has been cloned: settings come first.
     #[must_use]
     pub fn with_max_bytes(mut self, bytes: usize) -> Self {
-        self.settings().bytes = Quota::of(bytes);
+        self.settings().bytes.most = bytes;
         self
     }
 
@@ -149,7 +157,7 @@ impl SessionStore for MemoryStore {
         let now = self.0.clock.now();
         let removed = self.0.with_shard(handle, now, |shard| shard.remove(handle));
         self.0.free(removed.as_slice());
-        Answer::ready(Ok(removed.is_some_and(|evicted| evicted.deadline > now)))
+        Answer::ready(Ok(removed.is_some_and(|entry| entry.is_live(now))))
     }
 
     fn now(&self) -> Option<Timestamp> {
@@ -160,22 +168,23 @@ impl SessionStore for MemoryStore {
 impl Shared {
     fn create(&self, handle: &Handle, record: &Record, expires_in: Duration) -> Created {
         let now = self.clock.now();
-        let cost = cost(record);
-        // Room is made first, so that the bounds hold whatever happens at the same time.
-        if !self.reserve(handle, 1, cost, now) {
-            return Created::Full;
+        let entry = Entry::new(record.clone(), now, now + expires_in);
+        // Room is taken first, so that the bounds hold whatever happens at the same time.
+        while !self.reserve(&entry) {
+            if self.shard(handle).lock().live(handle, now).is_some() {
+                return Created::Taken;
+            }
+            if !self.make_room(handle, entry.cost(), now) {
+                return Created::Full;
+            }
         }
-        let created = self.with_shard(handle, now, |shard| {
-            shard.create(handle, record.clone(), cost, now, now + expires_in)
-        });
-        match created {
+        match self.with_shard(handle, now, |shard| shard.create(handle, entry)) {
             Ok(replaced) => {
                 self.free(replaced.as_slice());
                 Created::Done(now)
             }
-            Err(shard::Taken) => {
-                self.entries.give_back(1);
-                self.bytes.give_back(cost);
+            Err(refused) => {
+                self.free(&[refused]);
                 Created::Taken
             }
         }
@@ -189,53 +198,84 @@ impl Shared {
         expires_in: Duration,
     ) -> Result<Updated, StoreError> {
         let now = self.clock.now();
-        let cost = cost(record);
         loop {
+            let entry = Entry::new(record.clone(), now, now + expires_in);
+            let cost = entry.cost();
             let updated = self.with_shard(handle, now, |shard| {
-                let entry = match shard.live(handle, now) {
-                    None => return Some(Updated::Gone),
-                    Some(entry) if entry.version() != expected => {
-                        return Some(Updated::Conflict(shard.load(handle, now)));
-                    }
-                    Some(entry) => entry,
-                };
-                if !self.bytes.resize(entry.cost(), cost) {
-                    return None;
-                }
-                entry.replace(record.clone(), cost, now, now + expires_in);
-                Some(Updated::Done)
+                shard.update(handle, expected, entry, |old, new| self.resize(old, new))
             });
             match updated {
                 Some(updated) => return Ok(updated),
-                None if self.make_room(handle, now) => {}
+                None if self.make_room(handle, cost, now) => {}
                 None => return Err(StoreError::full("the memory store's bytes are used up")),
             }
         }
     }
 
-    /// Takes room for a record, and makes it if there is none.
-    fn reserve(&self, handle: &Handle, entries: usize, bytes: usize, now: Timestamp) -> bool {
-        loop {
-            if self.entries.take(entries) {
-                if self.bytes.take(bytes) {
-                    return true;
-                }
-                self.entries.give_back(entries);
-            }
-            if !self.make_room(handle, now) {
-                return false;
-            }
+    /// Takes room for a session: all of it or nothing.
+    fn reserve(&self, entry: &Entry) -> bool {
+        if !self.entries.take(1) {
+            return false;
         }
+        let fits = self.bytes.take(entry.cost());
+        if fits {
+            self.anonymous.take(usize::from(entry.is_anonymous()));
+        } else {
+            self.entries.give_back(1);
+        }
+        fits
     }
 
-    /// Removes what has expired, or gives up an anonymous session that is not `spared`; the nearest shard first.
-    fn make_room(&self, spared: &Handle, now: Timestamp) -> bool {
-        let nearest = shard_of(spared);
-        (0..SHARDS).any(|distance| {
-            let shard = &self.shards[(nearest + distance) % SHARDS];
-            let evicted = shard.lock().evict(spared, now);
-            self.free(&evicted);
-            !evicted.is_empty()
+    /// Takes the room of one entry instead of another's.
+    fn resize(&self, old: &Entry, new: &Entry) -> bool {
+        let fits = self.bytes.resize(old.cost(), new.cost());
+        if fits {
+            let [old, new] = [old, new].map(|entry| usize::from(entry.is_anonymous()));
+            self.anonymous.resize(old, new);
+        }
+        fits
+    }
+
+    /// Removes something for a session of this cost: what has expired, or else an anonymous session, but not its own.
+    fn make_room(&self, spared: &Handle, cost: usize, now: Timestamp) -> bool {
+        // What would not fit into an empty store ends nobody's session.
+        cost <= self.bytes.most && (self.remove_expired(spared, now) || self.give_up(spared))
+    }
+
+    /// Removes what has expired, in all shards unless that was in vain a moment ago.
+    fn remove_expired(&self, near: &Handle, now: Timestamp) -> bool {
+        // Only compared with itself, so it may be cut where a word is short.
+        let moment = (now.as_millis() / SEARCH_EVERY_MILLIS) as usize;
+        let shards = match self.searched.load(Ordering::Relaxed) == moment {
+            true => 1,
+            false => SHARDS,
+        };
+        let found = self.free_first(near, shards, |shard| shard.sweep(now));
+        if !found {
+            self.searched.store(moment, Ordering::Relaxed);
+        }
+        found
+    }
+
+    fn give_up(&self, spared: &Handle) -> bool {
+        self.anonymous.used() > 0
+            && self.free_first(spared, SHARDS, |shard| {
+                shard.give_up(spared).into_iter().collect()
+            })
+    }
+
+    /// Asks shards for what they can spare until one has something: the handle's own first, one lock at a time.
+    fn free_first(
+        &self,
+        near: &Handle,
+        shards: usize,
+        ask: impl Fn(&mut Shard) -> Vec<Entry>,
+    ) -> bool {
+        let first = shard_of(near);
+        (0..shards).any(|distance| {
+            let spared = ask(&mut self.shards[(first + distance) % SHARDS].lock());
+            self.free(&spared);
+            !spared.is_empty()
         })
     }
 
@@ -254,10 +294,11 @@ impl Shared {
         done
     }
 
-    fn free(&self, evicted: &[Evicted]) {
-        for evicted in evicted {
+    fn free(&self, removed: &[Entry]) {
+        for entry in removed {
             self.entries.give_back(1);
-            self.bytes.give_back(evicted.cost);
+            self.bytes.give_back(entry.cost());
+            self.anonymous.give_back(usize::from(entry.is_anonymous()));
         }
     }
 
@@ -298,9 +339,12 @@ impl Quota {
             let resized = used - old + new;
             (new <= old || resized <= self.most).then_some(resized)
         };
-        self.used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, resized)
-            .is_ok()
+        // Most updates change no size, and need not fight for what all shards share.
+        old == new
+            || self
+                .used
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, resized)
+                .is_ok()
     }
 }
 
@@ -309,14 +353,9 @@ fn shard_of(handle: &Handle) -> usize {
     usize::from(u16::from_be_bytes([bytes[0], bytes[1]])) % SHARDS
 }
 
-/// What a record takes, with all that it takes beside its bytes.
-fn cost(record: &Record) -> usize {
-    OVERHEAD + record.header().len() + record.values().len()
-}
-
 /// So many that one of a million sessions' shards holds a thousand, and nothing that is done to a whole shard takes
 /// long.
 const SHARDS: usize = 1024;
 
-/// Two allocations, an entry of the table and one of a queue, both of which are half empty at times.
-const OVERHEAD: usize = 256;
+/// How often all shards are searched in vain at most: it takes some 20 µs, and a full store may be asked at any rate.
+const SEARCH_EVERY_MILLIS: u64 = 16;

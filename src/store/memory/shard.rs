@@ -1,7 +1,8 @@
 //! A part of the sessions, and the order in which they expire.
 //!
 //! Each session has one place in a queue, at the deadline it had when it was queued. A touch does not move it: when its
-//! turn comes and it lives on, it is queued again. So the common verbs cost one look into a table.
+//! turn comes and it lives on, it is queued again. So the common verbs cost one look into a table. Only a deadline that
+//! comes nearer needs a new place; the old one is then stale, as are those of sessions that were removed.
 
 use std::{
     cmp::Reverse,
@@ -12,63 +13,49 @@ use std::{
 use crate::{
     clock::Timestamp,
     id::Handle,
-    store::{Loaded, Record, Version},
+    store::{Loaded, Record, Updated, Version},
 };
 
 /// The sessions whose handles begin alike.
 #[derive(Default)]
 pub(super) struct Shard {
-    entries: HashMap<Handle, Entry, BuildHasherDefault<HandleHasher>>,
+    entries: Entries,
     anonymous: Queue,
     signed_in: Queue,
+    /// How many sessions there were at most since memory was given back.
+    most: usize,
 }
 
-/// The next to expire first.
-type Queue = BinaryHeap<Reverse<(Timestamp, Handle)>>;
+type Entries = HashMap<Handle, Entry, BuildHasherDefault<HandleHasher>>;
 
+/// The next to expire first.
+type Queue = BinaryHeap<Reverse<Place>>;
+
+/// The deadline of a session when it was queued.
+type Place = (Timestamp, Handle);
+
+/// A session, and what it takes.
+#[derive(Debug)]
 pub(super) struct Entry {
     record: Record,
     created: Timestamp,
     last_seen: Timestamp,
     deadline: Timestamp,
-    cost: usize,
+    /// The place that counts; it is never later than the deadline, and an anonymous session's is in that queue.
+    queued: Timestamp,
     is_anonymous: bool,
 }
 
-/// What was removed, and what it took.
-#[derive(Debug)]
-pub(super) struct Evicted {
-    pub(super) cost: usize,
-    pub(super) deadline: Timestamp,
-}
-
-/// A live session has this handle.
-#[derive(Debug)]
-pub(super) struct Taken;
-
 impl Shard {
-    pub(super) fn create(
-        &mut self,
-        handle: &Handle,
-        record: Record,
-        cost: usize,
-        now: Timestamp,
-        deadline: Timestamp,
-    ) -> Result<Option<Evicted>, Taken> {
-        if self.live(handle, now).is_some() {
-            return Err(Taken);
+    /// Keeps a session and returns the expired one that it replaces; gives it back if a live one has the handle.
+    pub(super) fn create(&mut self, handle: &Handle, entry: Entry) -> Result<Option<Entry>, Entry> {
+        if self.live(handle, entry.created).is_some() {
+            return Err(entry);
         }
         let replaced = self.remove(handle);
-        let entry = Entry {
-            is_anonymous: record.principal().is_none(),
-            record,
-            created: now,
-            last_seen: now,
-            deadline,
-            cost,
-        };
-        self.queue(*handle, deadline, entry.is_anonymous);
+        self.queue(*handle, entry.queued, entry.is_anonymous);
         self.entries.insert(*handle, entry);
+        self.most = self.most.max(self.entries.len());
         Ok(replaced)
     }
 
@@ -76,7 +63,7 @@ impl Shard {
         let entry = self
             .entries
             .get(handle)
-            .filter(|entry| entry.deadline > now)?;
+            .filter(|entry| entry.is_live(now))?;
         Some(Loaded::new(
             entry.record.clone(),
             entry.created,
@@ -89,7 +76,35 @@ impl Shard {
     pub(super) fn live(&mut self, handle: &Handle, now: Timestamp) -> Option<&mut Entry> {
         self.entries
             .get_mut(handle)
-            .filter(|entry| entry.deadline > now)
+            .filter(|entry| entry.is_live(now))
+    }
+
+    /// Replaces a session, if there is `room` for the new one in the old one's place; `None` if there is not.
+    pub(super) fn update(
+        &mut self,
+        handle: &Handle,
+        expected: Version,
+        mut new: Entry,
+        room: impl FnOnce(&Entry, &Entry) -> bool,
+    ) -> Option<Updated> {
+        let now = new.last_seen;
+        let Some(entry) = self.live(handle, now) else {
+            return Some(Updated::Gone);
+        };
+        if entry.record.version() != expected {
+            return Some(Updated::Conflict(self.load(handle, now)));
+        }
+        if !room(entry, &new) {
+            return None;
+        }
+        let is_misplaced = new.deadline < entry.queued || new.is_anonymous && !entry.is_anonymous;
+        new.created = entry.created;
+        new.queued = entry.queued;
+        *entry = new;
+        if is_misplaced {
+            self.requeue(*handle);
+        }
+        Some(Updated::Done)
     }
 
     pub(super) fn touch(
@@ -99,24 +114,28 @@ impl Shard {
         now: Timestamp,
         deadline: Timestamp,
     ) -> bool {
-        match self.live(handle, now) {
-            Some(entry) if entry.version() == expected => {
-                entry.last_seen = now;
-                entry.deadline = deadline;
-                true
-            }
-            _ => false,
+        let Some(entry) = self
+            .live(handle, now)
+            .filter(|entry| entry.record.version() == expected)
+        else {
+            return false;
+        };
+        entry.last_seen = now;
+        entry.deadline = deadline;
+        if deadline < entry.queued {
+            self.requeue(*handle);
         }
+        true
     }
 
-    pub(super) fn remove(&mut self, handle: &Handle) -> Option<Evicted> {
+    pub(super) fn remove(&mut self, handle: &Handle) -> Option<Entry> {
         let removed = self.entries.remove(handle)?;
-        self.forget_the_gone();
-        Some(removed.into())
+        self.tidy();
+        Some(removed)
     }
 
-    /// Removes a few sessions that have expired: more than a verb adds, so that none stays for ever.
-    pub(super) fn sweep(&mut self, now: Timestamp) -> Vec<Evicted> {
+    /// Removes a few sessions that have expired.
+    pub(super) fn sweep(&mut self, now: Timestamp) -> Vec<Entry> {
         let mut swept = Vec::new();
         for _ in 0..SWEPT_PER_VERB {
             let due = [&self.anonymous, &self.signed_in].map(|queue| is_due(queue, now));
@@ -126,52 +145,51 @@ impl Shard {
                 [false, false] => break,
             };
             let next = queue.pop();
-            swept.extend(next.and_then(|Reverse((_, handle))| self.settle(handle, now)));
+            swept.extend(next.and_then(|Reverse(place)| self.settle(place, now)));
         }
         swept
     }
 
-    /// Removes what has expired, or the anonymous session that would expire next.
-    pub(super) fn evict(&mut self, spared: &Handle, now: Timestamp) -> Vec<Evicted> {
-        let swept = self.sweep(now);
-        if !swept.is_empty() {
-            return swept;
-        }
-        self.next_anonymous(spared)
-            .and_then(|handle| self.remove(&handle))
-            .into_iter()
-            .collect()
-    }
-
-    /// Finds the anonymous session with the earliest deadline among the first of the queue, and queues the others again.
-    fn next_anonymous(&mut self, spared: &Handle) -> Option<Handle> {
-        let mut candidates = Vec::with_capacity(EVICTION_CANDIDATES);
-        while candidates.len() < EVICTION_CANDIDATES
-            && let Some(Reverse((_, handle))) = self.anonymous.pop()
+    /// Removes the anonymous session with the earliest deadline among the first of the queue, unless it is `spared`.
+    pub(super) fn give_up(&mut self, spared: &Handle) -> Option<Entry> {
+        let mut first = Vec::new();
+        while first.len() < EVICTION_CANDIDATES
+            && let Some(Reverse(place)) = self.anonymous.pop()
         {
-            match self.entries.get(&handle) {
-                Some(entry) if entry.is_anonymous => candidates.push((entry.deadline, handle)),
-                Some(entry) => self.signed_in.push(Reverse((entry.deadline, handle))),
-                None => {}
+            let Some(entry) = counting(&mut self.entries, place) else {
+                continue;
+            };
+            entry.queued = entry.deadline;
+            match entry.is_anonymous {
+                true => first.push((entry.deadline, place.1)),
+                false => self.signed_in.push(Reverse((entry.deadline, place.1))),
             }
         }
-        self.anonymous
-            .extend(candidates.iter().copied().map(Reverse));
-        let others = candidates
-            .into_iter()
-            .filter(|(_, handle)| handle != spared);
-        others.min().map(|(_, handle)| handle)
+        let others = first.iter().filter(|(_, handle)| handle != spared);
+        let next = others.min().copied();
+        let staying = first.into_iter().filter(|place| Some(*place) != next);
+        self.anonymous.extend(staying.map(Reverse));
+        next.and_then(|(_, handle)| self.remove(&handle))
     }
 
     /// Removes a session whose turn has come, or queues it again if it lives on.
-    fn settle(&mut self, handle: Handle, now: Timestamp) -> Option<Evicted> {
-        let entry = self.entries.get(&handle)?;
-        if entry.deadline <= now {
-            return self.remove(&handle);
+    fn settle(&mut self, place: Place, now: Timestamp) -> Option<Entry> {
+        let entry = counting(&mut self.entries, place)?;
+        if !entry.is_live(now) {
+            return self.remove(&place.1);
         }
-        let (deadline, is_anonymous) = (entry.deadline, entry.is_anonymous);
-        self.queue(handle, deadline, is_anonymous);
+        self.requeue(place.1);
         None
+    }
+
+    /// Gives a session a place at its deadline, the only one that counts from now on.
+    fn requeue(&mut self, handle: Handle) {
+        if let Some(entry) = self.entries.get_mut(&handle) {
+            entry.queued = entry.deadline;
+            let (deadline, is_anonymous) = (entry.deadline, entry.is_anonymous);
+            self.queue(handle, deadline, is_anonymous);
+            self.tidy();
+        }
     }
 
     fn queue(&mut self, handle: Handle, deadline: Timestamp, is_anonymous: bool) {
@@ -182,55 +200,103 @@ impl Shard {
         queue.push(Reverse((deadline, handle)));
     }
 
-    /// Drops the places of sessions that were removed, once they are the most.
-    fn forget_the_gone(&mut self) {
-        if self.anonymous.len() + self.signed_in.len() > 2 * self.entries.len() + FORGOTTEN_AT_ONCE
-        {
-            let entries = &self.entries;
-            for queue in [&mut self.anonymous, &mut self.signed_in] {
-                queue.retain(|Reverse((_, handle))| entries.contains_key(handle));
-                queue.shrink_to(2 * entries.len());
-            }
+    /// Gives memory back once most of it is for sessions that are gone, or for places that are stale.
+    fn tidy(&mut self) {
+        let len = self.entries.len();
+        if self.most > 4 * len + SLACK {
+            self.most = len;
+            self.entries.shrink_to(2 * len);
+            self.queue_all();
+        } else if self.anonymous.len() + self.signed_in.len() > 2 * len + SLACK {
+            self.queue_all();
         }
+    }
+
+    /// Makes the queues anew, with one place for each session.
+    fn queue_all(&mut self) {
+        let mut queues = [Vec::new(), Vec::new()];
+        for (handle, entry) in &mut self.entries {
+            entry.queued = entry.deadline;
+            queues[usize::from(entry.is_anonymous)].push(Reverse((entry.deadline, *handle)));
+        }
+        [self.signed_in, self.anonymous] = queues.map(Queue::from);
     }
 
     #[cfg(test)]
     pub(super) fn queued(&self) -> usize {
         self.anonymous.len() + self.signed_in.len()
     }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.entries.capacity() + self.anonymous.capacity() + self.signed_in.capacity()
+    }
+
+    /// Proves that each session has its place, and counts what is kept.
+    #[cfg(test)]
+    pub(super) fn audit(&self) -> Audit {
+        let has = |queue: &Queue, place| queue.iter().any(|Reverse(other)| *other == place);
+        for (handle, entry) in &self.entries {
+            let place = (entry.queued, *handle);
+            assert!(entry.queued <= entry.deadline, "its place is too late");
+            assert!(
+                has(&self.anonymous, place) || !entry.is_anonymous && has(&self.signed_in, place),
+                "its place is missing"
+            );
+        }
+        Audit {
+            entries: self.entries.len(),
+            bytes: self.entries.values().map(Entry::cost).sum(),
+            anonymous: self
+                .entries
+                .values()
+                .filter(|entry| entry.is_anonymous)
+                .count(),
+        }
+    }
+}
+
+/// What a shard keeps, counted one by one.
+#[cfg(test)]
+pub(super) struct Audit {
+    pub(super) entries: usize,
+    pub(super) bytes: usize,
+    pub(super) anonymous: usize,
 }
 
 impl Entry {
-    pub(super) const fn version(&self) -> Version {
-        self.record.version()
+    pub(super) fn new(record: Record, now: Timestamp, deadline: Timestamp) -> Self {
+        Self {
+            is_anonymous: record.principal().is_none(),
+            record,
+            created: now,
+            last_seen: now,
+            deadline,
+            queued: deadline,
+        }
     }
 
-    pub(super) const fn cost(&self) -> usize {
-        self.cost
+    pub(super) fn is_live(&self, now: Timestamp) -> bool {
+        now < self.deadline
     }
 
-    pub(super) fn replace(
-        &mut self,
-        record: Record,
-        cost: usize,
-        now: Timestamp,
-        deadline: Timestamp,
-    ) {
-        self.is_anonymous = record.principal().is_none();
-        self.record = record;
-        self.cost = cost;
-        self.last_seen = now;
-        self.deadline = deadline;
+    pub(super) const fn is_anonymous(&self) -> bool {
+        self.is_anonymous
+    }
+
+    /// Returns how many bytes it takes, with all that it takes beside its record's.
+    ///
+    /// A short header counts as a longer one, so that a login needs no room that a full store may not have.
+    pub(super) fn cost(&self) -> usize {
+        OVERHEAD + self.record.header().len().max(HEADER) + self.record.values().len()
     }
 }
 
-impl From<Entry> for Evicted {
-    fn from(entry: Entry) -> Self {
-        Self {
-            cost: entry.cost,
-            deadline: entry.deadline,
-        }
-    }
+/// Finds the session that a place stands for, unless it is gone or has another one that counts.
+fn counting(entries: &mut Entries, (queued, handle): Place) -> Option<&mut Entry> {
+    entries
+        .get_mut(&handle)
+        .filter(|entry| entry.queued == queued)
 }
 
 fn is_due(queue: &Queue, now: Timestamp) -> bool {
@@ -260,9 +326,17 @@ impl Hasher for HandleHasher {
     }
 }
 
+/// More than a verb adds, so that none stays for ever, and so few that nobody waits for it.
 const SWEPT_PER_VERB: usize = 4;
 
 /// How many anonymous sessions are looked at to find one to give up.
 const EVICTION_CANDIDATES: usize = 8;
 
-const FORGOTTEN_AT_ONCE: usize = 64;
+/// How much is kept for nothing, so that a few sessions that come and go rebuild nothing.
+pub(super) const SLACK: usize = 16;
+
+/// Two allocations, an entry of the table and one of a queue, both of which are half empty at times.
+const OVERHEAD: usize = 256;
+
+/// A header with a principal of some 50 bytes, a rotation, a lifetime of its own and a retired secret.
+const HEADER: usize = 192;
