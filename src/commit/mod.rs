@@ -261,8 +261,8 @@ impl Commit {
     }
 
     fn draw_version(&self) -> Result<Version, Error> {
-        let number = self.context.random.draw().map_err(no_random)?;
-        Ok(Version::from_u64(u64::from_ne_bytes(number)))
+        let [number] = self.context.random.draw().map_err(no_random)?;
+        Ok(Version::from_u64(number))
     }
 
     fn max_age(&self, live: &Live) -> Option<u64> {
