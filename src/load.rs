@@ -8,21 +8,23 @@ use crate::{
     error::{Error, ErrorKind},
     id::{Handle, Token},
     observe::{Event, EventKind, RejectReason},
-    record::Values,
     store::{Answer, Loaded, StoreError, StoreErrorKind},
 };
 
 /// What a request's ids turned out to be.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) draft: Box<Draft>,
+    pub(crate) draft: Draft,
     /// The id that is live.
     pub(crate) token: Option<Token>,
 }
 
 /// A load that is done, or one that waits for the store.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is moved a few times, and a box would be an allocation on every request"
+)]
 pub(crate) enum Loading {
-    Already,
     Done(Result<Found, Error>),
     Waiting(Boxed<Result<Found, Error>>),
 }
@@ -94,9 +96,13 @@ async fn look_up(
 
 /// What one id turned out to be.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is moved a few times, and a box would be an allocation on every request"
+)]
 enum Verdict {
     Expired,
-    Live(Arc<Live>, Values),
+    Live(Live),
     Superseded,
     Unknown,
     WrongSecret,
@@ -112,7 +118,8 @@ fn judge(
     let Some(loaded) = answer.map_err(|error| failed(context, handle, error))? else {
         return Ok(Verdict::Unknown);
     };
-    let live = Live::of(handle, &loaded, context.stopwatch()).map_err(|undecodable| {
+    let now = loaded.now;
+    let live = Live::of(handle, loaded, context.stopwatch()).map_err(|undecodable| {
         report(
             context,
             handle,
@@ -121,11 +128,11 @@ fn judge(
     })?;
     let secret = context.hasher.hash(token);
     let lifetime = live.header.lifetime.unwrap_or(context.lifetime);
-    Ok(if !lifetime.is_live(live.stamps(), loaded.now) {
+    Ok(if !lifetime.is_live(live.stamps(), now) {
         Verdict::Expired
     } else if live.header.secret.matches(&secret) {
-        Verdict::Live(Arc::new(live), loaded.record.shared_values())
-    } else if live.header.has_retired(&secret, loaded.now) {
+        Verdict::Live(live)
+    } else if live.header.has_retired(&secret, now) {
         Verdict::Superseded
     } else {
         Verdict::WrongSecret
@@ -135,7 +142,7 @@ fn judge(
 impl Found {
     pub(crate) fn nothing(origin: Origin) -> Self {
         Self {
-            draft: Box::new(Draft::without_record(origin)),
+            draft: Draft::without_record(origin),
             token: None,
         }
     }
@@ -143,8 +150,8 @@ impl Found {
     fn of(context: &Context, token: Token, verdict: Verdict) -> Self {
         verdict.observe(context, token.handle());
         match verdict {
-            Verdict::Live(live, values) => Self {
-                draft: Box::new(Draft::live(live, values)),
+            Verdict::Live(live) => Self {
+                draft: Draft::live(live),
                 token: Some(token),
             },
             Verdict::Superseded => Self::nothing(Origin::Superseded),
@@ -193,7 +200,7 @@ impl Found {
 impl Verdict {
     fn observe(&self, context: &Context, handle: Handle) {
         let kind = match self {
-            Self::Live(..) => return,
+            Self::Live(_) => return,
             Self::Expired => EventKind::Expired,
             Self::Superseded => EventKind::Superseded,
             Self::Unknown => EventKind::Rejected(RejectReason::Unknown),
@@ -214,7 +221,11 @@ fn touch(context: &Context, found: &Found) -> Option<Answer<bool>> {
     let expires_in = lifetime
         .expires_in(stamps, now)
         .filter(|_| lifetime.touch_is_due(stamps, now))?;
-    Some(context.store.touch(&live.handle, live.version, expires_in))
+    Some(
+        context
+            .store
+            .touch(&live.handle, live.record.version(), expires_in),
+    )
 }
 
 fn failed(context: &Context, handle: Handle, error: StoreError) -> Error {

@@ -9,7 +9,9 @@ mod values;
 use std::{fmt, sync::Arc};
 
 pub(crate) use header::{Header, Identity, Undecodable};
-pub(crate) use values::{Corrupt, Limit, MAX_ENTRIES, MAX_LEN, Pair, Value, Values};
+pub(crate) use values::{Corrupt, Pair, Value, Values};
+#[cfg(test)]
+pub(crate) use values::{MAX_ENTRIES, MAX_LEN};
 
 /// The random name of the commit that wrote a record.
 ///
@@ -98,6 +100,15 @@ impl Record {
         Self {
             version,
             header: header.encode(),
+            values: values.stored(),
+        }
+    }
+
+    /// Makes the record that follows this one and has its header.
+    pub(crate) fn with_other_values(&self, version: Version, values: &Values) -> Self {
+        Self {
+            version,
+            header: self.header.clone(),
             values: values.stored(),
         }
     }
