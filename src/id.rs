@@ -241,10 +241,10 @@ impl fmt::Debug for IdHasher {
     }
 }
 
-/// Where random bytes come from: the operating system, and nothing else.
+/// Where random words come from: the operating system, and nothing else.
 ///
 /// They are fetched in blocks per thread and wiped as they are used, because a call per secret costs more than all
-/// the rest of a rotation. A forked child does not use its parent's block.
+/// the rest of a rotation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Random {
     System,
@@ -254,9 +254,28 @@ pub(crate) enum Random {
 }
 
 impl Random {
-    pub(crate) fn draw<const N: usize>(self) -> Result<[u64; N], RandomError> {
+    /// Draws words for a secret. A forked child does not use its parent's block.
+    fn draw<const N: usize>(self) -> Result<[u64; N], RandomError> {
+        self.with_pool(|pool| {
+            pool.leave_to_parent();
+            pool.draw()
+        })
+    }
+
+    /// Draws a number that nobody else draws, and that need not be secret.
+    ///
+    /// To ask whether this is a forked child is a system call; the moment tells the child from its parent as well.
+    pub(crate) fn draw_number(self, moment: u64) -> Result<u64, RandomError> {
+        let [number] = self.with_pool(Pool::draw)?;
+        Ok(number ^ moment)
+    }
+
+    fn with_pool<T>(
+        self,
+        draw: impl FnOnce(&mut Pool) -> Result<T, RandomError>,
+    ) -> Result<T, RandomError> {
         match self {
-            Self::System => POOL.with_borrow_mut(Pool::draw),
+            Self::System => POOL.with_borrow_mut(draw),
             #[cfg(test)]
             Self::Broken => Err(RandomError(getrandom::Error::UNSUPPORTED)),
         }
@@ -297,9 +316,16 @@ impl Pool {
         process: 0,
     };
 
+    /// Begins a block of its own in a forked child.
+    fn leave_to_parent(&mut self) {
+        if self.process != std::process::id() {
+            self.used = Self::LEN;
+        }
+    }
+
     fn draw<const N: usize>(&mut self) -> Result<[u64; N], RandomError> {
         const { assert!(N <= Self::LEN, "more than a block holds") };
-        if self.used + N > Self::LEN || self.process != std::process::id() {
+        if self.used + N > Self::LEN {
             self.refill()?;
         }
         let source = &mut self.words[self.used..self.used + N];
@@ -552,8 +578,24 @@ mod tests {
         let _: [u64; 1] = pool.draw().unwrap();
         let inherited = pool.words;
         pool.process = pool.process.wrapping_add(1);
+        pool.leave_to_parent();
         let drawn: [u64; 4] = pool.draw().unwrap();
         assert!(!inherited.windows(4).any(|window| window == drawn));
+    }
+
+    #[test]
+    fn a_number_that_a_forked_child_draws_is_another_one() {
+        let mut parent = Pool::EMPTY;
+        parent.refill().unwrap();
+        let number = |moment| {
+            POOL.set(Pool {
+                words: parent.words,
+                used: 0,
+                process: parent.process,
+            });
+            Random::System.draw_number(moment).unwrap()
+        };
+        assert_ne!(number(1), number(2));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    change::{Draft, Live, Origin},
+    change::{Live, Origin},
     context::{Boxed, Context, within},
     error::{Error, ErrorKind},
     id::{Handle, Token},
@@ -14,7 +14,8 @@ use crate::{
 /// What a request's ids turned out to be.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) draft: Draft,
+    pub(crate) live: Option<Live>,
+    pub(crate) origin: Origin,
     /// The id that is live.
     pub(crate) token: Option<Token>,
 }
@@ -140,9 +141,10 @@ fn judge(
 }
 
 impl Found {
-    pub(crate) fn nothing(origin: Origin) -> Self {
+    pub(crate) const fn nothing(origin: Origin) -> Self {
         Self {
-            draft: Draft::without_record(origin),
+            live: None,
+            origin,
             token: None,
         }
     }
@@ -151,7 +153,8 @@ impl Found {
         verdict.observe(context, token.handle());
         match verdict {
             Verdict::Live(live) => Self {
-                draft: Draft::live(live),
+                live: Some(live),
+                origin: Origin::Live,
                 token: Some(token),
             },
             Verdict::Superseded => Self::nothing(Origin::Superseded),
@@ -178,7 +181,7 @@ impl Found {
         let superseded = live.is_empty()
             && others
                 .iter()
-                .any(|found| found.draft.origin() == Origin::Superseded);
+                .any(|found| found.origin == Origin::Superseded);
         Self::nothing(if superseded {
             Origin::Superseded
         } else {
@@ -189,7 +192,7 @@ impl Found {
     /// Takes the answer to a touch in: one that found another version, or nothing, is another request's business.
     fn touched(mut self, context: &Context, answer: Result<bool, StoreError>) -> Self {
         match answer {
-            Ok(true) => self.draft.touched(),
+            Ok(true) => self.live.iter_mut().for_each(Live::touched),
             Ok(false) => {}
             Err(error) => context.observe(Event::new(EventKind::StoreFailed).because(&error)),
         }
@@ -212,7 +215,7 @@ impl Verdict {
 
 /// Renews the last-seen stamp if it has become stale.
 fn touch(context: &Context, found: &Found) -> Option<Answer<bool>> {
-    let live = found.draft.current()?;
+    let live = found.live.as_ref()?;
     let (lifetime, stamps, now) = (
         live.header.lifetime.unwrap_or(context.lifetime),
         live.stamps(),

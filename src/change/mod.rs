@@ -81,17 +81,21 @@ impl Live {
         }
     }
 
-    /// Makes the record that replaces this one.
-    pub(crate) fn succeeded_by(&self, step: &Step<'_>, values: &Values) -> Self {
-        let mut next = self.clone();
-        next.last_seen = step.now;
-        if step.changes(&self.header) {
-            step.change(&mut next.header);
-            next.record = Record::with_values(step.version, &next.header, values);
-        } else {
-            next.record = self.record.with_other_values(step.version, values);
-        }
-        next
+    /// Becomes the record that replaces this one.
+    pub(crate) fn succeed(&mut self, step: &Step<'_>, values: &Values) {
+        self.last_seen = step.now;
+        self.record = match step.changes(&self.header) {
+            true => {
+                step.change(&mut self.header);
+                Record::with_values(step.version, &self.header, values)
+            }
+            false => self.record.with_other_values(step.version, values),
+        };
+    }
+
+    /// Knows that the last-seen stamp was renewed.
+    pub(crate) const fn touched(&mut self) {
+        self.last_seen = self.seen.at();
     }
 
     pub(crate) fn stamps(&self) -> Stamps {
@@ -375,13 +379,6 @@ impl Draft {
 
     // What a load and a commit do.
 
-    /// Knows that the last-seen stamp was renewed.
-    pub(crate) fn touched(&mut self) {
-        if let Some(live) = &mut self.live {
-            live.last_seen = live.seen.at();
-        }
-    }
-
     /// Takes what is pending as work for a commit: all of it, or what concerns one key.
     ///
     /// A key cannot be told from the rest once everything was dropped, so after `clear` or an end all is taken.
@@ -432,10 +429,9 @@ impl Draft {
 
     /// Keeps what the last commit has left in the store, for those who still read it.
     pub(crate) fn close(&mut self, live: Option<Live>) {
-        *self = match live {
-            Some(live) => Self::live(live),
-            None => Self::without_record(Origin::Absent),
-        };
+        self.values
+            .close(live.as_ref().map(|live| live.record.shared_values()));
+        self.live = live;
     }
 
     fn replace(&mut self) {

@@ -215,6 +215,12 @@ impl ValueDraft {
         self.rebuild();
     }
 
+    /// Keeps what the last commit has left in the store, for those who still read it.
+    pub(crate) fn close(&mut self, base: Option<Values>) {
+        self.base = base.unwrap_or_else(Values::empty);
+        self.current = self.base.clone();
+    }
+
     fn push(&mut self, operation: Operation, next: Values) {
         self.operations.push(operation);
         self.current = next;

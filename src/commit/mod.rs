@@ -16,10 +16,11 @@ use std::{
 };
 
 use patience::{Attempt, Patience};
-use replacing::{Replacing, Sent};
+use replacing::Replacing;
 
 use crate::{
     change::{Edits, Live, Pending, Seen, Then, Work},
+    clock,
     context::{Boxed, Context, Turn},
     error::{Error, ErrorKind},
     id::{RandomError, Token},
@@ -76,17 +77,13 @@ enum Step {
     /// It is over, or between two steps.
     Done,
     /// An update has conflicted, and the store did not say with what.
-    Look(Sent, Answer<Option<Loaded>>),
+    Look(Replacing, Answer<Option<Loaded>>),
     /// Others are committing to the same session, and this one is to come after them.
     Queue(Replacing, Boxed<Result<Turn, StoreError>>),
-    Replace(Sent, Answer<Updated>),
+    Replace(Replacing, Answer<Updated>),
 }
 
 /// What follows a step.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is moved a few times, and a box would be an allocation on every commit"
-)]
 enum Next {
     Done(Committed),
     Step(Step),
@@ -153,12 +150,12 @@ impl Commit {
                 };
                 self.deleted(attempt, deleted)
             }
-            Step::Look(sent, mut answer) => {
+            Step::Look(replacing, mut answer) => {
                 let Poll::Ready(fresh) = self.patience.poll(Attempt::Last, &mut answer, task)
                 else {
-                    return self.wait_for(Step::Look(sent, answer));
+                    return self.wait_for(Step::Look(replacing, answer));
                 };
-                self.looked(sent, fresh)
+                self.looked(replacing, fresh)
             }
             Step::Queue(replacing, mut answer) => {
                 let Poll::Ready(turn) = self.patience.poll(Attempt::Last, &mut answer, task) else {
@@ -166,12 +163,13 @@ impl Commit {
                 };
                 self.have_turn(replacing, turn)
             }
-            Step::Replace(sent, mut answer) => {
-                let Poll::Ready(updated) = self.patience.poll(sent.attempt(), &mut answer, task)
+            Step::Replace(replacing, mut answer) => {
+                let Poll::Ready(updated) =
+                    self.patience.poll(replacing.attempt(), &mut answer, task)
                 else {
-                    return self.wait_for(Step::Replace(sent, answer));
+                    return self.wait_for(Step::Replace(replacing, answer));
                 };
-                self.replaced(sent, updated)
+                self.replaced(replacing, updated)
             }
             Step::Done => unreachable!("a commit is polled until it is done"),
         })
@@ -194,7 +192,10 @@ impl Commit {
         self.work.edits.settle()?;
         match self.work.plan.then {
             Then::Create { .. } => self.create(Attempt::First, 1),
-            Then::Nothing => Ok(self.done(None, Cookie::Keep)),
+            Then::Nothing => {
+                self.work.live = None;
+                Ok(self.done(Cookie::Keep))
+            }
             Then::Update { rotate, .. } => self.update(rotate),
         }
     }
@@ -255,20 +256,21 @@ impl Commit {
             return self.bind(live, token);
         }
         let max_age = self.max_age(&live);
-        Ok(self.done(Some(live), Cookie::Set { token, max_age }))
+        self.work.live = Some(live);
+        Ok(self.done(Cookie::Set { token, max_age }))
     }
 
-    fn done(&mut self, live: Option<Live>, cookie: Cookie) -> Next {
+    fn done(&mut self, cookie: Cookie) -> Next {
         Next::Done(Committed {
-            live,
+            live: self.work.live.take(),
             edits: self.work.edits.take(),
             cookie,
         })
     }
 
     fn draw_version(&self) -> Result<Version, Error> {
-        let [number] = self.context.random.draw().map_err(no_random)?;
-        Ok(Version::from_u64(number))
+        let number = self.context.random.draw_number(clock::nanos());
+        Ok(Version::from_u64(number.map_err(no_random)?))
     }
 
     fn max_age(&self, live: &Live) -> Option<u64> {

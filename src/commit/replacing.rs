@@ -4,10 +4,10 @@ use super::{
     Attempt, Commit, Cookie, Next, Step as CommitStep, is_unknown, no_random, refused, unknown,
 };
 use crate::{
-    change::{Live, Step, Then},
+    change::{Live, Step, Then, Work},
     context::Turn,
     error::{Error, ErrorKind},
-    id::Token,
+    id::{Handle, SecretHash, Token},
     observe::{Event, EventKind},
     record::Version,
     store::{Loaded, StoreError, Updated},
@@ -15,24 +15,22 @@ use crate::{
 
 /// A record that is to be replaced.
 pub(super) struct Replacing {
-    live: Live,
     /// The id with the successor's secret, or with that of a record that is being bound.
     token: Option<Token>,
+    /// The version of the successor.
     version: Version,
+    /// The version that the successor is made from.
+    expected: Version,
+    /// What the request's id has to open for the request to write.
+    secret: SecretHash,
     conflicts: usize,
+    /// An answer was lost: what the store says of this update from now on may have two meanings.
+    lost: bool,
     /// Held while this commit's turn lasts.
     turn: Option<Turn>,
 }
 
-/// An update that was sent.
-pub(super) struct Sent {
-    replacing: Replacing,
-    next: Live,
-    /// An answer was lost: what the store says of this update from now on may have two meanings.
-    lost: bool,
-}
-
-impl Sent {
+impl Replacing {
     pub(super) const fn attempt(&self) -> Attempt {
         match self.lost {
             true => Attempt::Last,
@@ -51,111 +49,118 @@ impl Sent {
 impl Commit {
     /// Replaces the record that was loaded.
     pub(super) fn update(&mut self, rotate: bool) -> Result<Next, Error> {
-        let live = self.work.live.take();
-        let live = live.expect("an update is planned for a record");
+        let handle = self.live().handle;
         let token = rotate
-            .then(|| Token::draw_for(live.handle, self.context.random))
+            .then(|| Token::draw_for(handle, self.context.random))
             .transpose()
             .map_err(no_random)?;
-        let replacing = self.replacing(live, token)?;
+        let replacing = self.replacing(token)?;
         self.replace(replacing)
     }
 
     /// Binds a record that was created just now to its principal.
     pub(super) fn bind(&mut self, live: Live, token: Token) -> Result<Next, Error> {
-        let replacing = self.replacing(live, Some(token))?;
+        self.work.live = Some(live);
+        let replacing = self.replacing(Some(token))?;
         self.replace(replacing)
     }
 
-    fn replacing(&self, live: Live, token: Option<Token>) -> Result<Replacing, Error> {
+    fn replacing(&self, token: Option<Token>) -> Result<Replacing, Error> {
+        let live = self.live();
         Ok(Replacing {
-            live,
             token,
             version: self.draw_version()?,
+            expected: live.record.version(),
+            secret: live.header.secret,
             conflicts: 0,
+            lost: false,
             turn: None,
         })
     }
 
-    /// Makes the successor of a record and sends it, unless the record is already what it would become.
+    /// Makes the successor of the record and sends it, unless the record is already what it would become.
     fn replace(&mut self, replacing: Replacing) -> Result<Next, Error> {
-        let live = &replacing.live;
-        let secret = replacing.token.as_ref().filter(|_| !self.is_binding());
+        let is_binding = self.is_binding();
+        let Work {
+            live: Some(live),
+            edits,
+            pending,
+            ..
+        } = &mut self.work
+        else {
+            unreachable!("there is a record to replace")
+        };
+        let secret = replacing.token.as_ref().filter(|_| !is_binding);
         let step = Step {
             version: replacing.version,
             now: self.context.now(&live.seen),
             secret: secret.map(|token| self.context.hasher.hash(token)),
-            login: self.work.pending.login.as_ref(),
-            lifetime: self.work.pending.lifetime,
+            login: pending.login.as_ref(),
+            lifetime: pending.lifetime,
         };
-        if !self.work.edits.differs && !step.changes(&live.header) {
-            return Ok(self.done(Some(replacing.live), Cookie::Keep));
+        if !edits.differs && !step.changes(&live.header) {
+            return Ok(self.done(Cookie::Keep));
         }
-        let sent = Sent {
-            next: live.succeeded_by(&step, &self.work.edits.values),
-            replacing,
-            lost: false,
-        };
-        self.send(sent)
+        live.succeed(&step, &edits.values);
+        self.send(replacing)
     }
 
-    fn send(&self, sent: Sent) -> Result<Next, Error> {
-        let (live, next) = (&sent.replacing.live, &sent.next);
+    fn send(&self, replacing: Replacing) -> Result<Next, Error> {
+        let next = self.live();
         let lifetime = next.header.lifetime.unwrap_or(self.context.lifetime);
         let expires_in = lifetime
             .expires_in(next.stamps(), next.last_seen)
             .ok_or_else(|| Error::new(ErrorKind::Gone))?;
-        let expected = live.record.version();
-        let answer = self
-            .context
-            .store
-            .update(&live.handle, expected, &next.record, expires_in);
-        Ok(Next::Step(CommitStep::Replace(sent, answer)))
+        let answer =
+            self.context
+                .store
+                .update(&next.handle, replacing.expected, &next.record, expires_in);
+        Ok(Next::Step(CommitStep::Replace(replacing, answer)))
     }
 
     pub(super) fn replaced(
         &mut self,
-        mut sent: Sent,
+        mut replacing: Replacing,
         updated: Result<Updated, StoreError>,
     ) -> Result<Next, Error> {
         match updated {
-            Ok(Updated::Done) => Ok(self.finish(sent)),
+            Ok(Updated::Done) => Ok(self.finish(replacing)),
             Ok(Updated::Gone) => Err(Error::new(ErrorKind::Gone)),
-            Ok(Updated::Conflict(Some(fresh))) => self.compare(sent, Some(fresh)),
+            Ok(Updated::Conflict(Some(fresh))) => self.compare(replacing, Some(fresh)),
             Ok(Updated::Conflict(None)) => {
-                let fresh = self.context.store.load(&sent.next.handle);
-                Ok(Next::Step(CommitStep::Look(sent, fresh)))
+                let fresh = self.context.store.load(&self.live().handle);
+                Ok(Next::Step(CommitStep::Look(replacing, fresh)))
             }
-            Err(error) if is_unknown(&error) && !sent.lost => {
-                let event = Event::new(EventKind::StoreFailed).of(sent.next.handle);
+            Err(error) if is_unknown(&error) && !replacing.lost => {
+                let event = Event::new(EventKind::StoreFailed).of(self.live().handle);
                 self.context.observe(event.because(&error));
-                sent.lost = true;
-                self.send(sent)
+                replacing.lost = true;
+                self.send(replacing)
             }
-            Err(error) => Err(sent.failed(error)),
+            Err(error) => Err(replacing.failed(error)),
         }
     }
 
     pub(super) fn looked(
         &mut self,
-        sent: Sent,
+        replacing: Replacing,
         fresh: Result<Option<Loaded>, StoreError>,
     ) -> Result<Next, Error> {
         match fresh {
-            Ok(fresh) => self.compare(sent, fresh),
-            Err(error) => Err(sent.failed(error)),
+            Ok(fresh) => self.compare(replacing, fresh),
+            Err(error) => Err(replacing.failed(error)),
         }
     }
 
     /// Compares what is in the store with what this commit wanted to be there.
-    fn compare(&mut self, sent: Sent, fresh: Option<Loaded>) -> Result<Next, Error> {
+    fn compare(&mut self, replacing: Replacing, fresh: Option<Loaded>) -> Result<Next, Error> {
         match fresh {
-            Some(fresh) if fresh.record.version() == sent.replacing.version => {
-                Ok(self.finish(sent))
+            Some(fresh) if fresh.record.version() == replacing.version => {
+                Ok(self.finish(replacing))
             }
             // Another request has written since, on ours or instead of it: nobody knows.
-            Some(_) if sent.lost => Err(Error::new(ErrorKind::OutcomeUnknown)),
-            Some(fresh) if !self.is_binding() => self.replay(sent.replacing, fresh),
+            Some(_) if replacing.lost => Err(Error::new(ErrorKind::OutcomeUnknown)),
+            Some(fresh) if !self.is_binding() => self.replay(replacing, fresh),
             // Nobody knows the handle of a record that is being bound, so what is not as it was created was evicted.
             Some(_) | None => Err(Error::new(ErrorKind::Gone)),
         }
@@ -163,18 +168,19 @@ impl Commit {
 
     /// Makes the changes again on a fresher record.
     fn replay(&mut self, mut replacing: Replacing, fresh: Loaded) -> Result<Next, Error> {
+        let handle = self.live().handle;
         self.context
-            .observe(Event::new(EventKind::Conflict).of(replacing.live.handle));
-        replacing.live = self.reconcile(&replacing.live, fresh)?;
+            .observe(Event::new(EventKind::Conflict).of(handle));
+        let fresh = self.reconcile(handle, &replacing.secret, fresh)?;
+        self.work.edits.replay(&fresh.record.shared_values())?;
+        replacing.expected = fresh.record.version();
         replacing.conflicts += 1;
-        self.work
-            .edits
-            .replay(&replacing.live.record.shared_values())?;
+        self.work.live = Some(fresh);
         if self.patience.remaining().is_zero() {
             return Err(Error::new(ErrorKind::Contended));
         }
         if replacing.conflicts == CONFLICTS_BEFORE_QUEUE {
-            let turn = self.context.queues.turn(replacing.live.handle);
+            let turn = self.context.queues.turn(handle);
             let turn = Box::pin(async { Ok(turn.await) });
             return Ok(Next::Step(CommitStep::Queue(replacing, turn)));
         }
@@ -192,10 +198,10 @@ impl Commit {
     }
 
     /// Goes on with a fresher record, if the request's id is still the one that opens it.
-    fn reconcile(&self, live: &Live, fresh: Loaded) -> Result<Live, Error> {
+    fn reconcile(&self, handle: Handle, secret: &SecretHash, fresh: Loaded) -> Result<Live, Error> {
         let undecodable = |cause| Error::new(ErrorKind::UndecodableRecord).with_source(cause);
-        let fresh = Live::of(live.handle, fresh, self.context.stopwatch()).map_err(undecodable)?;
-        if !fresh.header.secret.matches(&live.header.secret) {
+        let fresh = Live::of(handle, fresh, self.context.stopwatch()).map_err(undecodable)?;
+        if !fresh.header.secret.matches(secret) {
             return Err(Error::new(ErrorKind::Superseded));
         }
         let lifetime = fresh.header.lifetime.unwrap_or(self.context.lifetime);
@@ -205,16 +211,22 @@ impl Commit {
         }
     }
 
-    fn finish(&mut self, sent: Sent) -> Next {
-        let next = sent.next;
+    fn finish(&mut self, replacing: Replacing) -> Next {
+        let next = self.live();
         if let Some(kind) = self.work.pending.event() {
             let event = Event::new(kind).of(next.handle);
             self.context
                 .observe(event.by(self.work.pending.login.as_ref()));
         }
         let resend = matches!(self.work.plan.then, Then::Update { resend: true, .. });
-        let cookie = Cookie::after(sent.replacing.token, self.max_age(&next), resend);
-        self.done(Some(next), cookie)
+        let cookie = Cookie::after(replacing.token, self.max_age(next), resend);
+        self.done(cookie)
+    }
+
+    /// Returns the record that was loaded or created, or the successor that is on its way.
+    fn live(&self) -> &Live {
+        let live = self.work.live.as_ref();
+        live.expect("there is a record to replace")
     }
 
     const fn is_binding(&self) -> bool {

@@ -138,8 +138,8 @@ impl Drop for Commit {
 pub(super) struct Committing {
     slot: Arc<Slot>,
     only: Option<Box<str>>,
-    /// `None` for as long as another of this request waits for the store.
-    commit: Option<commit::Commit>,
+    /// `None` for as long as another of this request waits for the store. Boxed, because it is large and moves.
+    commit: Option<Box<commit::Commit>>,
 }
 
 impl Committing {
@@ -162,7 +162,8 @@ impl Future for Committing {
             if work.plan.is_nothing() {
                 return Poll::Ready(Ok(work.edits));
             }
-            this.commit = Some(commit::Commit::new(this.slot.context.clone(), work));
+            let context = this.slot.context.clone();
+            this.commit = Some(Box::new(commit::Commit::new(context, work)));
         }
         let commit = this.commit.as_mut().expect("something to wait for");
         let committed = ready!(commit.poll(task));
@@ -248,7 +249,15 @@ impl State {
             Phase::Failed(_) | Phase::Loaded(_) => false,
         };
         match found {
-            Ok(Found { draft, token }) => {
+            Ok(Found {
+                live,
+                origin,
+                token,
+            }) => {
+                let draft = match live {
+                    Some(live) => Draft::live(live),
+                    None => Draft::without_record(origin),
+                };
                 self.phase = Phase::Loaded(Open::new(draft, token, ambiguous));
                 Ok(())
             }
