@@ -21,10 +21,6 @@ pub(crate) struct Found {
 }
 
 /// A load that is done, or one that waits for the store.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is moved a few times, and a box would be an allocation on every request"
-)]
 pub(crate) enum Loading {
     Done(Result<Found, Error>),
     Waiting(Boxed<Result<Found, Error>>),
@@ -97,10 +93,6 @@ async fn look_up(
 
 /// What one id turned out to be.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is moved a few times, and a box would be an allocation on every request"
-)]
 enum Verdict {
     Expired,
     Live(Live),
@@ -127,13 +119,14 @@ fn judge(
             Error::new(ErrorKind::UndecodableRecord).with_source(undecodable),
         )
     })?;
-    let secret = context.hasher.hash(token);
-    let lifetime = live.header.lifetime.unwrap_or(context.lifetime);
-    Ok(if !lifetime.is_live(live.stamps(), now) {
+    let (secret, header) = (context.hasher.hash(token), live.header());
+    let lifetime = header.lifetime.unwrap_or(context.lifetime);
+    let stamps = header.stamps(live.created, live.last_seen);
+    Ok(if !lifetime.is_live(stamps, now) {
         Verdict::Expired
-    } else if live.header.secret.matches(&secret) {
+    } else if header.secret.matches(&secret) {
         Verdict::Live(live)
-    } else if live.header.has_retired(&secret, now) {
+    } else if header.has_retired(&secret, now) {
         Verdict::Superseded
     } else {
         Verdict::WrongSecret
@@ -216,11 +209,9 @@ impl Verdict {
 /// Renews the last-seen stamp if it has become stale.
 fn touch(context: &Context, found: &Found) -> Option<Answer<bool>> {
     let live = found.live.as_ref()?;
-    let (lifetime, stamps, now) = (
-        live.header.lifetime.unwrap_or(context.lifetime),
-        live.stamps(),
-        live.seen.at(),
-    );
+    let (header, now) = (live.header(), live.seen.at());
+    let lifetime = header.lifetime.unwrap_or(context.lifetime);
+    let stamps = header.stamps(live.created, live.last_seen);
     let expires_in = lifetime
         .expires_in(stamps, now)
         .filter(|_| lifetime.touch_is_due(stamps, now))?;

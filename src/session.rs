@@ -543,7 +543,7 @@ impl<L> Session<L> {
     /// ```
     #[must_use]
     pub fn principal(&self) -> Option<PrincipalId> {
-        self.slot.ask(|draft| draft.principal().cloned())
+        self.slot.ask(|draft| draft.principal())
     }
 
     /// Returns the public name of the session: safe to log and to list. `None` until there is a record.
@@ -612,7 +612,7 @@ impl<L> Session<L> {
     /// Returns when the id was drawn; see [`created_at`](Self::created_at).
     #[must_use]
     pub fn rotated_at(&self) -> Option<Timestamp> {
-        self.current(|live| live.header.rotated_at.unwrap_or(live.created))
+        self.current(|live| live.header().rotated_at.unwrap_or(live.created))
     }
 
     /// Returns when the session ends if nobody uses it again; see [`created_at`](Self::created_at).

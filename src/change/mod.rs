@@ -7,7 +7,7 @@ mod values;
 pub(crate) use plan::{Facts, Plan, Then};
 pub(crate) use values::{Check, Edits, Update, ValueDraft};
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::{Stopwatch, Timestamp},
@@ -16,7 +16,7 @@ use crate::{
     lifetime::{Lifetime, Stamps},
     observe::EndReason,
     principal::PrincipalId,
-    record::{Header, Identity, Record, Undecodable, Value, Values, Version},
+    record::{Header, Identity, Record, Retired, Undecodable, Value, Values, Version},
     store::Loaded,
 };
 
@@ -41,8 +41,6 @@ pub(crate) enum Origin {
 pub(crate) struct Live {
     pub(crate) handle: Handle,
     pub(crate) record: Record,
-    /// The record's header, decoded.
-    pub(crate) header: Header,
     pub(crate) created: Timestamp,
     pub(crate) last_seen: Timestamp,
     /// The engine's clock when it answered, and how long ago that was.
@@ -50,15 +48,15 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Knows a record from the store's answer.
+    /// Knows a record from the store's answer, if its header decodes.
     pub(crate) fn of(
         handle: Handle,
         loaded: Loaded,
         since: Option<Stopwatch>,
     ) -> Result<Self, Undecodable> {
+        Header::decode(loaded.record.header())?;
         Ok(Self {
             handle,
-            header: Header::decode(loaded.record.header())?,
             record: loaded.record,
             created: loaded.created,
             last_seen: loaded.last_seen,
@@ -70,11 +68,10 @@ impl Live {
     }
 
     /// Knows a record that was created just now.
-    pub(crate) const fn begun(handle: Handle, record: Record, header: Header, seen: Seen) -> Self {
+    pub(crate) const fn begun(handle: Handle, record: Record, seen: Seen) -> Self {
         Self {
             handle,
             record,
-            header,
             created: seen.at,
             last_seen: seen.at,
             seen,
@@ -84,13 +81,15 @@ impl Live {
     /// Becomes the record that replaces this one.
     pub(crate) fn succeed(&mut self, step: &Step<'_>, values: &Values) {
         self.last_seen = step.now;
-        self.record = match step.changes(&self.header) {
-            true => {
-                step.change(&mut self.header);
-                Record::with_values(step.version, &self.header, values)
-            }
-            false => self.record.with_other_values(step.version, values),
+        self.record = match step.header(&self.header()) {
+            Some(header) => Record::of(step.version, header, values),
+            None => self.record.with_values(step.version, values),
         };
+    }
+
+    /// Reads the record's header.
+    pub(crate) fn header(&self) -> Header<'_> {
+        Header::decode(self.record.header()).expect("it decoded when the record was loaded")
     }
 
     /// Knows that the last-seen stamp was renewed.
@@ -99,7 +98,7 @@ impl Live {
     }
 
     pub(crate) fn stamps(&self) -> Stamps {
-        self.header.stamps(self.created, self.last_seen)
+        self.header().stamps(self.created, self.last_seen)
     }
 }
 
@@ -116,23 +115,36 @@ pub(crate) struct Step<'a> {
 
 impl Step<'_> {
     /// Tells whether the header becomes another one.
-    pub(crate) fn changes(&self, header: &Header) -> bool {
+    pub(crate) fn changes(&self, header: &Header<'_>) -> bool {
         let lifetime = self.lifetime.is_some() && self.lifetime != header.lifetime;
         self.secret.is_some() || self.login.is_some() || lifetime
     }
 
-    fn change(&self, header: &mut Header) {
-        if let Some(secret) = self.secret {
-            header.rotate(secret, self.now);
+    /// Makes the header that follows another, unless it stays as it is.
+    fn header(&self, old: &Header<'_>) -> Option<Arc<[u8]>> {
+        if !self.changes(old) {
+            return None;
         }
+        let mut next = *old;
+        next.generation += u64::from(self.secret.is_some() || self.login.is_some());
+        next.lifetime = self.lifetime.or(old.lifetime);
         if let Some(principal) = self.login {
-            header.identity = Some(Identity {
-                principal: principal.clone(),
+            next.identity = Some(Identity {
+                principal: principal.as_str(),
                 authenticated_at: self.now,
             });
         }
-        header.generation += u64::from(self.secret.is_some() || self.login.is_some());
-        header.lifetime = self.lifetime.or(header.lifetime);
+        Some(match self.secret {
+            None => next.encode(),
+            Some(secret) => {
+                next.secret = secret;
+                next.rotated_at = Some(self.now);
+                next.encode_rotated(Retired {
+                    secret: old.secret,
+                    at: self.now,
+                })
+            }
+        })
     }
 }
 
@@ -295,10 +307,7 @@ impl Draft {
     pub(crate) fn login(&mut self, principal: PrincipalId) -> Result<(), Error> {
         self.may(Deed::Login)?;
         check_principal(&principal)?;
-        if self
-            .principal()
-            .is_some_and(|current| *current != principal)
-        {
+        if self.principal().is_some_and(|current| current != principal) {
             self.replace();
         }
         self.pending.login = Some(principal);
@@ -349,7 +358,7 @@ impl Draft {
 
     /// Returns the generation that the session has once this is committed.
     pub(crate) fn generation(&self) -> u64 {
-        let stored = self.current().map_or(0, |live| live.header.generation);
+        let stored = self.current().map_or(0, |live| live.header().generation);
         let rotates =
             self.pending.login.is_some() || (self.pending.cycle && self.current().is_some());
         stored + u64::from(rotates)
@@ -360,16 +369,21 @@ impl Draft {
         self.live.as_ref().filter(|_| self.pending.end.is_none())
     }
 
-    pub(crate) fn principal(&self) -> Option<&PrincipalId> {
-        let stored = || Some(&self.current()?.header.identity.as_ref()?.principal);
-        self.pending.login.as_ref().or_else(stored)
+    pub(crate) fn principal(&self) -> Option<PrincipalId> {
+        let stored = || Some(self.current()?.record.principal()?.into());
+        self.pending.login.clone().or_else(stored)
+    }
+
+    pub(crate) fn is_signed_in(&self) -> bool {
+        let stored = || self.current()?.record.principal();
+        self.pending.login.is_some() || stored().is_some()
     }
 
     /// Returns the lifetime that this session has apart from the layer's.
     pub(crate) fn own_lifetime(&self) -> Option<Lifetime> {
         self.pending
             .lifetime
-            .or_else(|| self.current()?.header.lifetime)
+            .or_else(|| self.current()?.header().lifetime)
     }
 
     /// Tells whether the request brought an id that is about to be worthless.

@@ -52,7 +52,10 @@ impl Facts {
         pending: &Pending,
         values: bool,
     ) -> Self {
-        let stored = live.and_then(|live| live.header.lifetime);
+        // What is stored only matters where something else was set.
+        let stored = live
+            .filter(|_| pending.lifetime.is_some())
+            .and_then(|live| live.header().lifetime);
         let persistent =
             |lifetime: Option<Lifetime>| lifetime.is_some_and(|lifetime| lifetime.is_persistent());
         let set = pending.lifetime.is_some() && pending.lifetime != stored;

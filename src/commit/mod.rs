@@ -93,7 +93,6 @@ enum Next {
 struct Creating {
     token: Token,
     record: Record,
-    header: Header,
     attempt: Attempt,
     draws: usize,
 }
@@ -204,7 +203,11 @@ impl Commit {
         let token = Token::draw(self.context.random).map_err(no_random)?;
         let lifetime = self.work.pending.lifetime;
         let header = Header::new(self.context.hasher.hash(&token), lifetime);
-        let record = Record::with_values(self.draw_version()?, &header, &self.work.edits.values);
+        let record = Record::of(
+            self.draw_version()?,
+            header.encode(),
+            &self.work.edits.values,
+        );
         let expires_in = lifetime.unwrap_or(self.context.lifetime).first_expiry();
         let answer = self
             .context
@@ -213,7 +216,6 @@ impl Commit {
         let creating = Creating {
             token,
             record,
-            header,
             attempt,
             draws,
         };
@@ -274,8 +276,9 @@ impl Commit {
     }
 
     fn max_age(&self, live: &Live) -> Option<u64> {
-        let lifetime = live.header.lifetime.unwrap_or(self.context.lifetime);
-        lifetime.max_age(live.stamps(), live.last_seen)
+        let header = live.header();
+        let lifetime = header.lifetime.unwrap_or(self.context.lifetime);
+        lifetime.max_age(header.stamps(live.created, live.last_seen), live.last_seen)
     }
 
     /// Says what went wrong to those who watch.
@@ -299,20 +302,12 @@ impl Commit {
 
 impl Creating {
     fn done(self, seen: Seen) -> (Live, Token) {
-        let live = Live::begun(self.token.handle(), self.record, self.header, seen);
+        let live = Live::begun(self.token.handle(), self.record, seen);
         (live, self.token)
     }
 }
 
 impl Cookie {
-    fn after(token: Option<Token>, max_age: Option<u64>, resend: bool) -> Self {
-        match token {
-            Some(token) => Self::Set { token, max_age },
-            None if resend => Self::Resend { max_age },
-            None => Self::Keep,
-        }
-    }
-
     /// Tells the browser to forget its id, unless it is told a new one.
     fn or_forget(self, forget: bool) -> Self {
         match self {

@@ -71,7 +71,7 @@ impl Commit {
             token,
             version: self.draw_version()?,
             expected: live.record.version(),
-            secret: live.header.secret,
+            secret: live.header().secret,
             conflicts: 0,
             lost: false,
             turn: None,
@@ -98,7 +98,7 @@ impl Commit {
             login: pending.login.as_ref(),
             lifetime: pending.lifetime,
         };
-        if !edits.differs && !step.changes(&live.header) {
+        if !edits.differs && !step.changes(&live.header()) {
             return Ok(self.done(Cookie::Keep));
         }
         live.succeed(&step, &edits.values);
@@ -107,9 +107,11 @@ impl Commit {
 
     fn send(&self, replacing: Replacing) -> Result<Next, Error> {
         let next = self.live();
-        let lifetime = next.header.lifetime.unwrap_or(self.context.lifetime);
+        let header = next.header();
+        let lifetime = header.lifetime.unwrap_or(self.context.lifetime);
+        let stamps = header.stamps(next.created, next.last_seen);
         let expires_in = lifetime
-            .expires_in(next.stamps(), next.last_seen)
+            .expires_in(stamps, next.last_seen)
             .ok_or_else(|| Error::new(ErrorKind::Gone))?;
         let answer =
             self.context
@@ -201,11 +203,13 @@ impl Commit {
     fn reconcile(&self, handle: Handle, secret: &SecretHash, fresh: Loaded) -> Result<Live, Error> {
         let undecodable = |cause| Error::new(ErrorKind::UndecodableRecord).with_source(cause);
         let fresh = Live::of(handle, fresh, self.context.stopwatch()).map_err(undecodable)?;
-        if !fresh.header.secret.matches(secret) {
+        let header = fresh.header();
+        if !header.secret.matches(secret) {
             return Err(Error::new(ErrorKind::Superseded));
         }
-        let lifetime = fresh.header.lifetime.unwrap_or(self.context.lifetime);
-        match lifetime.is_live(fresh.stamps(), fresh.seen.at()) {
+        let lifetime = header.lifetime.unwrap_or(self.context.lifetime);
+        let stamps = header.stamps(fresh.created, fresh.last_seen);
+        match lifetime.is_live(stamps, fresh.seen.at()) {
             true => Ok(fresh),
             false => Err(Error::new(ErrorKind::Gone)),
         }
@@ -218,8 +222,16 @@ impl Commit {
             self.context
                 .observe(event.by(self.work.pending.login.as_ref()));
         }
-        let resend = matches!(self.work.plan.then, Then::Update { resend: true, .. });
-        let cookie = Cookie::after(replacing.token, self.max_age(next), resend);
+        let cookie = match (replacing.token, self.work.plan.then) {
+            (Some(token), _) => Cookie::Set {
+                token,
+                max_age: self.max_age(next),
+            },
+            (None, Then::Update { resend: true, .. }) => Cookie::Resend {
+                max_age: self.max_age(next),
+            },
+            (None, _) => Cookie::Keep,
+        };
         self.done(cookie)
     }
 

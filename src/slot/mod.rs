@@ -245,7 +245,7 @@ impl Open {
             twin_removal: twin.map(|_| context.writer.twin_removal().clone()),
             cookie,
             exposure: match self.used {
-                true if self.draft.principal().is_some() => Some(Exposure::SignedIn),
+                true if self.draft.is_signed_in() => Some(Exposure::SignedIn),
                 true => Some(Exposure::Anonymous),
                 false => None,
             },
