@@ -1,6 +1,6 @@
 //! From an id to a session: what the store says, judged.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     change::{Live, Origin},
@@ -8,6 +8,7 @@ use crate::{
     error::{Error, ErrorKind},
     id::{Handle, Token},
     observe::{Event, EventKind, RejectReason},
+    record::Header,
     store::{Answer, Loaded, StoreError, StoreErrorKind},
 };
 
@@ -18,6 +19,7 @@ pub(crate) struct Found {
     pub(crate) origin: Origin,
     /// The id that is live.
     pub(crate) token: Option<Token>,
+    touch: Option<Duration>,
 }
 
 /// A load that is done, or one that waits for the store.
@@ -95,7 +97,8 @@ async fn look_up(
 #[derive(Debug)]
 enum Verdict {
     Expired,
-    Live(Live),
+    /// With the life that its stamp is to be given, if that has become stale.
+    Live(Live, Option<Duration>),
     Superseded,
     Unknown,
     WrongSecret,
@@ -111,21 +114,18 @@ fn judge(
     let Some(loaded) = answer.map_err(|error| failed(context, handle, error))? else {
         return Ok(Verdict::Unknown);
     };
-    let now = loaded.now;
-    let live = Live::of(handle, loaded, context.stopwatch()).map_err(|undecodable| {
-        report(
-            context,
-            handle,
-            Error::new(ErrorKind::UndecodableRecord).with_source(undecodable),
-        )
+    let header = Header::decode(loaded.record.header()).map_err(|undecodable| {
+        let error = Error::new(ErrorKind::UndecodableRecord);
+        report(context, handle, error.with_source(undecodable))
     })?;
-    let (secret, header) = (context.hasher.hash(token), live.header());
+    let (secret, now) = (context.hasher.hash(token), loaded.now);
     let lifetime = header.lifetime.unwrap_or(context.lifetime);
-    let stamps = header.stamps(live.created, live.last_seen);
+    let stamps = header.stamps(loaded.created, loaded.last_seen);
     Ok(if !lifetime.is_live(stamps, now) {
         Verdict::Expired
     } else if header.secret.matches(&secret) {
-        Verdict::Live(live)
+        let touch = lifetime.touch(stamps, now);
+        Verdict::Live(Live::of(handle, loaded, context.stopwatch()), touch)
     } else if header.has_retired(&secret, now) {
         Verdict::Superseded
     } else {
@@ -139,16 +139,18 @@ impl Found {
             live: None,
             origin,
             token: None,
+            touch: None,
         }
     }
 
     fn of(context: &Context, token: Token, verdict: Verdict) -> Self {
         verdict.observe(context, token.handle());
         match verdict {
-            Verdict::Live(live) => Self {
+            Verdict::Live(live, touch) => Self {
                 live: Some(live),
                 origin: Origin::Live,
                 token: Some(token),
+                touch,
             },
             Verdict::Superseded => Self::nothing(Origin::Superseded),
             Verdict::Expired | Verdict::Unknown | Verdict::WrongSecret => {
@@ -196,7 +198,7 @@ impl Found {
 impl Verdict {
     fn observe(&self, context: &Context, handle: Handle) {
         let kind = match self {
-            Self::Live(_) => return,
+            Self::Live(..) => return,
             Self::Expired => EventKind::Expired,
             Self::Superseded => EventKind::Superseded,
             Self::Unknown => EventKind::Rejected(RejectReason::Unknown),
@@ -208,18 +210,9 @@ impl Verdict {
 
 /// Renews the last-seen stamp if it has become stale.
 fn touch(context: &Context, found: &Found) -> Option<Answer<bool>> {
-    let live = found.live.as_ref()?;
-    let (header, now) = (live.header(), live.seen.at());
-    let lifetime = header.lifetime.unwrap_or(context.lifetime);
-    let stamps = header.stamps(live.created, live.last_seen);
-    let expires_in = lifetime
-        .expires_in(stamps, now)
-        .filter(|_| lifetime.touch_is_due(stamps, now))?;
-    Some(
-        context
-            .store
-            .touch(&live.handle, live.record.version(), expires_in),
-    )
+    let (live, expires_in) = found.live.as_ref().zip(found.touch)?;
+    let version = live.record.version();
+    Some(context.store.touch(&live.handle, version, expires_in))
 }
 
 fn failed(context: &Context, handle: Handle, error: StoreError) -> Error {

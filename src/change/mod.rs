@@ -16,7 +16,7 @@ use crate::{
     lifetime::{Lifetime, Stamps},
     observe::EndReason,
     principal::PrincipalId,
-    record::{Header, Identity, Record, Retired, Undecodable, Value, Values, Version},
+    record::{Header, Identity, Record, Retired, Value, Values, Version},
     store::Loaded,
 };
 
@@ -48,14 +48,9 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Knows a record from the store's answer, if its header decodes.
-    pub(crate) fn of(
-        handle: Handle,
-        loaded: Loaded,
-        since: Option<Stopwatch>,
-    ) -> Result<Self, Undecodable> {
-        Header::decode(loaded.record.header())?;
-        Ok(Self {
+    /// Knows a record from the store's answer; its header has been decoded before.
+    pub(crate) fn of(handle: Handle, loaded: Loaded, since: Option<Stopwatch>) -> Self {
+        Self {
             handle,
             record: loaded.record,
             created: loaded.created,
@@ -64,7 +59,7 @@ impl Live {
                 at: loaded.now,
                 since,
             },
-        })
+        }
     }
 
     /// Knows a record that was created just now.
@@ -89,7 +84,7 @@ impl Live {
 
     /// Reads the record's header.
     pub(crate) fn header(&self) -> Header<'_> {
-        Header::decode(self.record.header()).expect("it decoded when the record was loaded")
+        Header::decode(self.record.header()).expect("it was decoded when the record was loaded")
     }
 
     /// Knows that the last-seen stamp was renewed.

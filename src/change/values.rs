@@ -12,8 +12,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct ValueDraft {
     base: Values,
-    /// What the operations make of the base.
-    current: Values,
+    /// What the operations make of the base; `None` if there are none.
+    changed: Option<Values>,
     operations: Vec<Operation>,
     /// The operations were made on another base, so before they are committed they are made again on this one.
     is_stale: bool,
@@ -63,8 +63,8 @@ enum Act {
 impl ValueDraft {
     pub(crate) fn new(base: Values) -> Self {
         Self {
-            current: base.clone(),
             base,
+            changed: None,
             operations: Vec::new(),
             is_stale: false,
             reads: Reads::default(),
@@ -99,13 +99,13 @@ impl ValueDraft {
 
     /// Looks at a key on behalf of an operation that is done again if the key changes.
     pub(crate) fn peek(&self, key: &str) -> Result<Option<Value>, Error> {
-        find(&self.current, key)
+        find(self.current(), key)
     }
 
     /// Lists the keys, and remembers that all were read.
     pub(crate) fn keys(&mut self) -> Result<Vec<String>, Error> {
         self.reads.note_all();
-        let entries = self.current.to_vec();
+        let entries = self.current().to_vec();
         let name = |(key, _): Pair<'_>| String::from_utf8_lossy(key).into_owned();
         Ok(entries
             .map_err(|corrupt| undecodable("", corrupt))?
@@ -116,7 +116,7 @@ impl ValueDraft {
 
     /// Writes a key, or removes it.
     pub(crate) fn write(&mut self, key: &str, value: Option<Vec<u8>>) -> Result<(), Error> {
-        let next = with(&self.current, key, value.as_deref())?;
+        let next = with(self.current(), key, value.as_deref())?;
         let read = match latest_index(&self.operations, key) {
             Some(index) if self.operations[index].is_write() => {
                 self.operations.remove(index).into_read()
@@ -131,7 +131,7 @@ impl ValueDraft {
     /// Removes a key's value, if there is one.
     pub(crate) fn take(&mut self, key: &str) -> Result<(), Error> {
         if let Some(value) = self.peek(key)? {
-            let next = with(&self.current, key, None)?;
+            let next = with(self.current(), key, None)?;
             self.push(Operation::new(key, Act::Take(value)), next);
         }
         Ok(())
@@ -140,14 +140,14 @@ impl ValueDraft {
     /// Removes a key's value, and remembers which it was when the removal was committed.
     pub(crate) fn claim(&mut self, key: &str, check: Check) -> Result<(), Error> {
         let claimed = self.peek(key)?;
-        let next = with(&self.current, key, None)?;
+        let next = with(self.current(), key, None)?;
         self.push(Operation::new(key, Act::Claim(claimed, check)), next);
         Ok(())
     }
 
     /// Adds an update whose first run made `after` of what [`peek`](Self::peek) showed.
     pub(crate) fn update(&mut self, key: &str, after: &[u8], update: Update) -> Result<(), Error> {
-        let next = with(&self.current, key, Some(after))?;
+        let next = with(self.current(), key, Some(after))?;
         self.push(Operation::new(key, Act::Update(update)), next);
         Ok(())
     }
@@ -189,7 +189,7 @@ impl ValueDraft {
                 self.operations.extract_if(.., concerned).collect()
             }
         };
-        let (is_stale, current) = (self.is_stale, self.current.clone());
+        let (is_stale, current) = (self.is_stale, self.current().clone());
         self.rebuild();
         let values = match only {
             _ if is_stale => self.base.clone(),
@@ -218,29 +218,37 @@ impl ValueDraft {
     /// Keeps what the last commit has left in the store, for those who still read it.
     pub(crate) fn close(&mut self, base: Option<Values>) {
         self.base = base.unwrap_or_else(Values::empty);
-        self.current = self.base.clone();
+        self.changed = None;
+    }
+
+    /// Returns the values as the request sees them.
+    fn current(&self) -> &Values {
+        self.changed.as_ref().unwrap_or(&self.base)
     }
 
     fn push(&mut self, operation: Operation, next: Values) {
         self.operations.push(operation);
-        self.current = next;
+        self.changed = Some(next);
         self.revision += 1;
     }
 
     /// Shows what the operations that are left have made of their keys, until they are made again.
     fn rebuild(&mut self) {
-        let shown = std::mem::replace(&mut self.current, self.base.clone());
-        for key in self
-            .operations
-            .iter()
-            .filter_map(|done| done.key.as_deref())
-        {
-            let rebuilt =
-                find(&shown, key).and_then(|value| with(&self.current, key, value.as_deref()));
-            self.current = rebuilt.unwrap_or_else(|_| self.current.clone());
-        }
         self.is_stale &= self.is_changed();
         self.revision += 1;
+        let Some(shown) = self.changed.take() else {
+            return;
+        };
+        let keys = self
+            .operations
+            .iter()
+            .filter_map(|done| done.key.as_deref());
+        for key in keys {
+            let current = self.changed.as_ref().unwrap_or(&self.base);
+            let value = find(&shown, key);
+            let rebuilt = value.and_then(|value| with(current, key, value.as_deref()));
+            self.changed = rebuilt.ok().or_else(|| Some(current.clone()));
+        }
     }
 }
 
@@ -408,7 +416,7 @@ mod tests {
     impl ValueDraft {
         /// Returns what there is to commit, if it makes a difference.
         fn outcome(&self) -> Option<Values> {
-            (self.current != self.base).then(|| self.current.clone())
+            (*self.current() != self.base).then(|| self.current().clone())
         }
     }
 

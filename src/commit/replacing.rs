@@ -9,7 +9,7 @@ use crate::{
     error::{Error, ErrorKind},
     id::{Handle, SecretHash, Token},
     observe::{Event, EventKind},
-    record::Version,
+    record::{Header, Version},
     store::{Loaded, StoreError, Updated},
 };
 
@@ -201,16 +201,15 @@ impl Commit {
 
     /// Goes on with a fresher record, if the request's id is still the one that opens it.
     fn reconcile(&self, handle: Handle, secret: &SecretHash, fresh: Loaded) -> Result<Live, Error> {
-        let undecodable = |cause| Error::new(ErrorKind::UndecodableRecord).with_source(cause);
-        let fresh = Live::of(handle, fresh, self.context.stopwatch()).map_err(undecodable)?;
-        let header = fresh.header();
+        let header = Header::decode(fresh.record.header())
+            .map_err(|cause| Error::new(ErrorKind::UndecodableRecord).with_source(cause))?;
         if !header.secret.matches(secret) {
             return Err(Error::new(ErrorKind::Superseded));
         }
         let lifetime = header.lifetime.unwrap_or(self.context.lifetime);
         let stamps = header.stamps(fresh.created, fresh.last_seen);
-        match lifetime.is_live(stamps, fresh.seen.at()) {
-            true => Ok(fresh),
+        match lifetime.is_live(stamps, fresh.now) {
+            true => Ok(Live::of(handle, fresh, self.context.stopwatch())),
             false => Err(Error::new(ErrorKind::Gone)),
         }
     }

@@ -253,6 +253,7 @@ impl State {
                 live,
                 origin,
                 token,
+                ..
             }) => {
                 let draft = match live {
                     Some(live) => Draft::live(live),
