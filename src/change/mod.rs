@@ -16,7 +16,7 @@ use crate::{
     lifetime::{Lifetime, Stamps},
     observe::EndReason,
     principal::PrincipalId,
-    record::{Header, Identity, Record, Retired, Value, Values, Version},
+    record::{Header, Identity, Record, Value, Values, Version},
     store::Loaded,
 };
 
@@ -73,13 +73,23 @@ impl Live {
         }
     }
 
-    /// Becomes the record that replaces this one.
-    pub(crate) fn succeed(&mut self, step: &Step<'_>, values: &Values) {
-        self.last_seen = step.now;
-        self.record = match step.header(&self.header()) {
-            Some(header) => Record::of(step.version, header, values),
-            None => self.record.with_values(step.version, values),
-        };
+    /// Makes the record that replaces this one, with another header if there is one.
+    pub(crate) fn successor(
+        &self,
+        version: Version,
+        header: Option<Arc<[u8]>>,
+        values: &Values,
+    ) -> Record {
+        match header {
+            Some(header) => Record::of(version, header, values),
+            None => self.record.with_values(version, values),
+        }
+    }
+
+    /// Goes on as another record.
+    pub(crate) fn succeed(&mut self, record: Record, now: Timestamp) {
+        self.record = record;
+        self.last_seen = now;
     }
 
     /// Reads the record's header.
@@ -109,37 +119,24 @@ pub(crate) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Tells whether the header becomes another one.
-    pub(crate) fn changes(&self, header: &Header<'_>) -> bool {
-        let lifetime = self.lifetime.is_some() && self.lifetime != header.lifetime;
-        self.secret.is_some() || self.login.is_some() || lifetime
-    }
-
     /// Makes the header that follows another, unless it stays as it is.
-    fn header(&self, old: &Header<'_>) -> Option<Arc<[u8]>> {
-        if !self.changes(old) {
+    pub(crate) fn applied_to<'a>(&'a self, old: &Header<'a>) -> Option<Header<'a>> {
+        let lifetime = self.lifetime.filter(|own| Some(*own) != old.lifetime);
+        if self.secret.is_none() && self.login.is_none() && lifetime.is_none() {
             return None;
         }
+        let login = self.login.map(|principal| Identity {
+            principal: principal.as_str(),
+            authenticated_at: self.now,
+        });
         let mut next = *old;
-        next.generation += u64::from(self.secret.is_some() || self.login.is_some());
-        next.lifetime = self.lifetime.or(old.lifetime);
-        if let Some(principal) = self.login {
-            next.identity = Some(Identity {
-                principal: principal.as_str(),
-                authenticated_at: self.now,
-            });
+        next.generation += u64::from(self.secret.is_some() || login.is_some());
+        next.lifetime = lifetime.or(old.lifetime);
+        next.identity = login.or(old.identity);
+        if let Some(secret) = self.secret {
+            next.rotate(secret, self.now);
         }
-        Some(match self.secret {
-            None => next.encode(),
-            Some(secret) => {
-                next.secret = secret;
-                next.rotated_at = Some(self.now);
-                next.encode_rotated(Retired {
-                    secret: old.secret,
-                    at: self.now,
-                })
-            }
-        })
+        Some(next)
     }
 }
 

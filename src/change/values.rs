@@ -17,6 +17,8 @@ pub(crate) struct ValueDraft {
     operations: Vec<Operation>,
     /// The operations were made on another base, so before they are committed they are made again on this one.
     is_stale: bool,
+    /// Something was removed: what is written again stands in another place, and is no difference for that.
+    removed: bool,
     reads: Reads,
     /// Counts changes, so that one that was made of a stale look is noticed.
     revision: u64,
@@ -67,6 +69,7 @@ impl ValueDraft {
             changed: None,
             operations: Vec::new(),
             is_stale: false,
+            removed: false,
             reads: Reads::default(),
             revision: 0,
         }
@@ -189,7 +192,7 @@ impl ValueDraft {
                 self.operations.extract_if(.., concerned).collect()
             }
         };
-        let (is_stale, current) = (self.is_stale, self.current().clone());
+        let (is_stale, removed, current) = (self.is_stale, self.removed, self.current().clone());
         self.rebuild();
         let values = match only {
             _ if is_stale => self.base.clone(),
@@ -199,7 +202,7 @@ impl ValueDraft {
         Ok(Edits {
             differs: match is_stale {
                 true => !operations.is_empty(),
-                false => values != self.base,
+                false => values != self.base && !(removed && values.has_entries_of(&self.base)),
             },
             operations,
             values,
@@ -227,6 +230,7 @@ impl ValueDraft {
     }
 
     fn push(&mut self, operation: Operation, next: Values) {
+        self.removed |= operation.removes();
         self.operations.push(operation);
         self.changed = Some(next);
         self.revision += 1;
@@ -235,6 +239,7 @@ impl ValueDraft {
     /// Shows what the operations that are left have made of their keys, until they are made again.
     fn rebuild(&mut self) {
         self.is_stale &= self.is_changed();
+        self.removed &= self.is_changed();
         self.revision += 1;
         let Some(shown) = self.changed.take() else {
             return;
@@ -287,7 +292,8 @@ impl Edits {
         for operation in &mut self.operations {
             self.values = operation.redo(fresh, &self.values)?;
         }
-        self.differs = self.values != *fresh;
+        let removed = self.operations.iter().any(Operation::removes);
+        self.differs = self.values != *fresh && !(removed && self.values.has_entries_of(fresh));
         self.is_stale = false;
         Ok(())
     }
@@ -315,6 +321,14 @@ impl Operation {
     /// Tells whether what follows it does not depend on what was loaded.
     const fn hides_base(&self) -> bool {
         matches!(self.act, Act::Clear | Act::Write { read: None, .. })
+    }
+
+    const fn removes(&self) -> bool {
+        match &self.act {
+            Act::Claim(..) | Act::Clear | Act::Take(_) => true,
+            Act::Update(_) => false,
+            Act::Write { value, .. } => value.is_none(),
+        }
     }
 
     const fn is_write(&self) -> bool {
@@ -416,7 +430,9 @@ mod tests {
     impl ValueDraft {
         /// Returns what there is to commit, if it makes a difference.
         fn outcome(&self) -> Option<Values> {
-            (*self.current() != self.base).then(|| self.current().clone())
+            let current = self.current();
+            let differs = *current != self.base && !current.has_entries_of(&self.base);
+            differs.then(|| current.clone())
         }
     }
 

@@ -16,7 +16,7 @@ use std::{
 };
 
 use patience::{Attempt, Patience};
-use replacing::Replacing;
+use replacing::{Change, Replacing};
 
 use crate::{
     change::{Edits, Live, Pending, Seen, Then, Work},
@@ -79,7 +79,7 @@ enum Step {
     /// An update has conflicted, and the store did not say with what.
     Look(Replacing, Answer<Option<Loaded>>),
     /// Others are committing to the same session, and this one is to come after them.
-    Queue(Replacing, Boxed<Result<Turn, StoreError>>),
+    Queue(Change, Boxed<Result<Turn, StoreError>>),
     Replace(Replacing, Answer<Updated>),
 }
 
@@ -109,32 +109,30 @@ impl Commit {
 
     /// Goes on for as long as the store answers.
     pub(crate) fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<Committed, Failure>> {
-        loop {
-            let next = match ready!(self.poll_step(task)) {
-                Ok(Next::Step(step)) => {
-                    self.step = step;
-                    continue;
-                }
-                Ok(Next::Done(committed)) => Ok(committed),
-                Err(error) => Err(error),
-            };
-            let forget = self.work.plan.forget;
-            return Poll::Ready(match next {
-                Ok(committed) => Ok(Committed {
-                    cookie: committed.cookie.or_forget(forget),
-                    ..committed
-                }),
-                // What was ended is ended, whatever became of the rest.
-                Err(error) => Err(Failure {
-                    error: self.report(error),
-                    cookie: Cookie::Keep.or_forget(forget),
-                }),
-            });
-        }
+        let mut step = std::mem::replace(&mut self.step, Step::Done);
+        let committed = loop {
+            match ready!(self.poll_step(step, task)) {
+                Ok(Next::Step(next)) => step = next,
+                Ok(Next::Done(committed)) => break Ok(committed),
+                Err(error) => break Err(error),
+            }
+        };
+        let forget = self.work.plan.forget;
+        Poll::Ready(match committed {
+            Ok(committed) => Ok(Committed {
+                cookie: committed.cookie.or_forget(forget),
+                ..committed
+            }),
+            // What was ended is ended, whatever became of the rest.
+            Err(error) => Err(Failure {
+                error: self.report(error),
+                cookie: Cookie::Keep.or_forget(forget),
+            }),
+        })
     }
 
-    fn poll_step(&mut self, task: &mut Task<'_>) -> Poll<Result<Next, Error>> {
-        Poll::Ready(match std::mem::replace(&mut self.step, Step::Done) {
+    fn poll_step(&mut self, step: Step, task: &mut Task<'_>) -> Poll<Result<Next, Error>> {
+        Poll::Ready(match step {
             Step::Begin => self.begin(),
             Step::Create(creating, mut answer) => {
                 let Poll::Ready(created) = self.patience.poll(creating.attempt, &mut answer, task)
@@ -156,11 +154,11 @@ impl Commit {
                 };
                 self.looked(replacing, fresh)
             }
-            Step::Queue(replacing, mut answer) => {
+            Step::Queue(change, mut answer) => {
                 let Poll::Ready(turn) = self.patience.poll(Attempt::Last, &mut answer, task) else {
-                    return self.wait_for(Step::Queue(replacing, answer));
+                    return self.wait_for(Step::Queue(change, answer));
                 };
-                self.have_turn(replacing, turn)
+                self.have_turn(change, turn)
             }
             Step::Replace(replacing, mut answer) => {
                 let Poll::Ready(updated) =

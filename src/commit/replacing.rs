@@ -1,10 +1,12 @@
 //! Replacing a record by its successor, on a fresher one for as long as it takes.
 
+use std::time::Duration;
+
 use super::{
     Attempt, Commit, Cookie, Next, Step as CommitStep, is_unknown, no_random, refused, unknown,
 };
 use crate::{
-    change::{Live, Step, Then, Work},
+    change::{Live, Step, Then},
     context::Turn,
     error::{Error, ErrorKind},
     id::{Handle, SecretHash, Token},
@@ -13,21 +15,27 @@ use crate::{
     store::{Loaded, StoreError, Updated},
 };
 
-/// A record that is to be replaced.
-pub(super) struct Replacing {
+/// What is to become of a record.
+pub(super) struct Change {
     /// The id with the successor's secret, or with that of a record that is being bound.
     token: Option<Token>,
     /// The version of the successor.
     version: Version,
-    /// The version that the successor is made from.
+    conflicts: usize,
+    /// Held while this commit's turn lasts.
+    turn: Option<Turn>,
+}
+
+/// A record that is being replaced.
+pub(super) struct Replacing {
+    change: Change,
+    /// The version that the successor was made from.
     expected: Version,
     /// What the request's id has to open for the request to write.
     secret: SecretHash,
-    conflicts: usize,
+    expires_in: Duration,
     /// An answer was lost: what the store says of this update from now on may have two meanings.
     lost: bool,
-    /// Held while this commit's turn lasts.
-    turn: Option<Turn>,
 }
 
 impl Replacing {
@@ -54,70 +62,68 @@ impl Commit {
             .then(|| Token::draw_for(handle, self.context.random))
             .transpose()
             .map_err(no_random)?;
-        let replacing = self.replacing(token)?;
-        self.replace(replacing)
+        let change = self.change(token)?;
+        self.replace(change)
     }
 
     /// Binds a record that was created just now to its principal.
     pub(super) fn bind(&mut self, live: Live, token: Token) -> Result<Next, Error> {
         self.work.live = Some(live);
-        let replacing = self.replacing(Some(token))?;
-        self.replace(replacing)
+        let change = self.change(Some(token))?;
+        self.replace(change)
     }
 
-    fn replacing(&self, token: Option<Token>) -> Result<Replacing, Error> {
-        let live = self.live();
-        Ok(Replacing {
+    fn change(&self, token: Option<Token>) -> Result<Change, Error> {
+        Ok(Change {
             token,
             version: self.draw_version()?,
-            expected: live.record.version(),
-            secret: live.header().secret,
             conflicts: 0,
-            lost: false,
             turn: None,
         })
     }
 
     /// Makes the successor of the record and sends it, unless the record is already what it would become.
-    fn replace(&mut self, replacing: Replacing) -> Result<Next, Error> {
-        let is_binding = self.is_binding();
-        let Work {
-            live: Some(live),
-            edits,
-            pending,
-            ..
-        } = &mut self.work
-        else {
-            unreachable!("there is a record to replace")
-        };
-        let secret = replacing.token.as_ref().filter(|_| !is_binding);
+    fn replace(&mut self, change: Change) -> Result<Next, Error> {
+        let secret = change.token.as_ref().filter(|_| !self.is_binding());
+        let now = self.context.now(&self.live().seen);
         let step = Step {
-            version: replacing.version,
-            now: self.context.now(&live.seen),
+            version: change.version,
+            now,
             secret: secret.map(|token| self.context.hasher.hash(token)),
-            login: pending.login.as_ref(),
-            lifetime: pending.lifetime,
+            login: self.work.pending.login.as_ref(),
+            lifetime: self.work.pending.lifetime,
         };
-        if !edits.differs && !step.changes(&live.header()) {
+        let live = self.live();
+        let (expected, old) = (live.record.version(), live.header());
+        let next = step.applied_to(&old);
+        if next.is_none() && !self.work.edits.differs {
             return Ok(self.done(Cookie::Keep));
         }
-        live.succeed(&step, &edits.values);
-        self.send(replacing)
+        let new = next.as_ref().unwrap_or(&old);
+        let lifetime = new.lifetime.unwrap_or(self.context.lifetime);
+        let expires_in = lifetime
+            .expires_in(new.stamps(live.created, now), now)
+            .ok_or_else(|| Error::new(ErrorKind::Gone))?;
+        let replacing = Replacing {
+            expected,
+            secret: old.secret,
+            expires_in,
+            lost: false,
+            change,
+        };
+        let header = next.map(|header| header.encode());
+        let record = live.successor(step.version, header, &self.work.edits.values);
+        self.live_mut().succeed(record, now);
+        Ok(self.send(replacing))
     }
 
-    fn send(&self, replacing: Replacing) -> Result<Next, Error> {
-        let next = self.live();
-        let header = next.header();
-        let lifetime = header.lifetime.unwrap_or(self.context.lifetime);
-        let stamps = header.stamps(next.created, next.last_seen);
-        let expires_in = lifetime
-            .expires_in(stamps, next.last_seen)
-            .ok_or_else(|| Error::new(ErrorKind::Gone))?;
+    fn send(&self, replacing: Replacing) -> Next {
+        let (next, expected) = (self.live(), replacing.expected);
         let answer =
             self.context
                 .store
-                .update(&next.handle, replacing.expected, &next.record, expires_in);
-        Ok(Next::Step(CommitStep::Replace(replacing, answer)))
+                .update(&next.handle, expected, &next.record, replacing.expires_in);
+        Next::Step(CommitStep::Replace(replacing, answer))
     }
 
     pub(super) fn replaced(
@@ -137,7 +143,7 @@ impl Commit {
                 let event = Event::new(EventKind::StoreFailed).of(self.live().handle);
                 self.context.observe(event.because(&error));
                 replacing.lost = true;
-                self.send(replacing)
+                Ok(self.send(replacing))
             }
             Err(error) => Err(replacing.failed(error)),
         }
@@ -157,7 +163,7 @@ impl Commit {
     /// Compares what is in the store with what this commit wanted to be there.
     fn compare(&mut self, replacing: Replacing, fresh: Option<Loaded>) -> Result<Next, Error> {
         match fresh {
-            Some(fresh) if fresh.record.version() == replacing.version => {
+            Some(fresh) if fresh.record.version() == replacing.change.version => {
                 Ok(self.finish(replacing))
             }
             // Another request has written since, on ours or instead of it: nobody knows.
@@ -169,34 +175,34 @@ impl Commit {
     }
 
     /// Makes the changes again on a fresher record.
-    fn replay(&mut self, mut replacing: Replacing, fresh: Loaded) -> Result<Next, Error> {
+    fn replay(&mut self, replacing: Replacing, fresh: Loaded) -> Result<Next, Error> {
         let handle = self.live().handle;
         self.context
             .observe(Event::new(EventKind::Conflict).of(handle));
         let fresh = self.reconcile(handle, &replacing.secret, fresh)?;
         self.work.edits.replay(&fresh.record.shared_values())?;
-        replacing.expected = fresh.record.version();
-        replacing.conflicts += 1;
         self.work.live = Some(fresh);
         if self.patience.remaining().is_zero() {
             return Err(Error::new(ErrorKind::Contended));
         }
-        if replacing.conflicts == CONFLICTS_BEFORE_QUEUE {
+        let mut change = replacing.change;
+        change.conflicts += 1;
+        if change.conflicts == CONFLICTS_BEFORE_QUEUE {
             let turn = self.context.queues.turn(handle);
             let turn = Box::pin(async { Ok(turn.await) });
-            return Ok(Next::Step(CommitStep::Queue(replacing, turn)));
+            return Ok(Next::Step(CommitStep::Queue(change, turn)));
         }
-        self.replace(replacing)
+        self.replace(change)
     }
 
     pub(super) fn have_turn(
         &mut self,
-        mut replacing: Replacing,
+        mut change: Change,
         turn: Result<Turn, StoreError>,
     ) -> Result<Next, Error> {
         let contended = |_| Error::new(ErrorKind::Contended);
-        replacing.turn = Some(turn.map_err(contended)?);
-        self.replace(replacing)
+        change.turn = Some(turn.map_err(contended)?);
+        self.replace(change)
     }
 
     /// Goes on with a fresher record, if the request's id is still the one that opens it.
@@ -221,7 +227,7 @@ impl Commit {
             self.context
                 .observe(event.by(self.work.pending.login.as_ref()));
         }
-        let cookie = match (replacing.token, self.work.plan.then) {
+        let cookie = match (replacing.change.token, self.work.plan.then) {
             (Some(token), _) => Cookie::Set {
                 token,
                 max_age: self.max_age(next),
@@ -237,6 +243,11 @@ impl Commit {
     /// Returns the record that was loaded or created, or the successor that is on its way.
     fn live(&self) -> &Live {
         let live = self.work.live.as_ref();
+        live.expect("there is a record to replace")
+    }
+
+    fn live_mut(&mut self) -> &mut Live {
+        let live = self.work.live.as_mut();
         live.expect("there is a record to replace")
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Header<'a> {
     pub(crate) identity: Option<Identity<'a>>,
     /// Where it differs from the layer's.
     pub(crate) lifetime: Option<Lifetime>,
+    /// The secret that has just been replaced, which is not among the fields yet.
+    retiring: Option<Retired>,
     /// All fields, for those that are kept as they are: the secrets that were replaced lately, newest last, and what
     /// later releases have added.
     fields: Fields<'a>,
@@ -51,6 +53,7 @@ impl<'a> Header<'a> {
             rotated_at: None,
             identity: None,
             lifetime,
+            retiring: None,
             fields: Fields(&[]),
         }
     }
@@ -71,22 +74,18 @@ impl<'a> Header<'a> {
         }
     }
 
+    /// Replaces the secret and remembers the old one for a while.
+    pub(crate) const fn rotate(&mut self, secret: SecretHash, now: Timestamp) {
+        self.retiring = Some(Retired {
+            secret: self.secret,
+            at: now,
+        });
+        self.secret = secret;
+        self.rotated_at = Some(now);
+    }
+
     pub(crate) fn encode(&self) -> Arc<[u8]> {
-        self.encode_with(&self.retired().collect::<Vec<_>>())
-    }
-
-    /// Encodes the header once its secret was replaced, and remembers the old one for a while.
-    pub(crate) fn encode_rotated(&self, old: Retired) -> Arc<[u8]> {
-        let remembered = self
-            .retired()
-            .filter(|retired| retired.is_remembered(old.at));
-        let mut retired: Vec<_> = remembered.chain([old]).collect();
-        let oldest = retired.len().saturating_sub(MAX_RETIRED);
-        retired.drain(..oldest);
-        self.encode_with(&retired)
-    }
-
-    fn encode_with(&self, retired: &[Retired]) -> Arc<[u8]> {
+        let retired = self.remembered();
         let mut bytes = Vec::with_capacity(TYPICAL_LEN + RETIRED_LEN * retired.len());
         bytes.push(FORMAT);
         write(&mut bytes, tag::SECRET, &[self.secret.as_bytes()]);
@@ -112,7 +111,7 @@ impl<'a> Header<'a> {
         if let Some(lifetime) = self.lifetime {
             write(&mut bytes, tag::LIFETIME, &[&lifetime.to_bytes()]);
         }
-        for retired in retired {
+        for retired in &retired {
             write(
                 &mut bytes,
                 tag::RETIRED,
@@ -153,6 +152,20 @@ impl<'a> Header<'a> {
         header.secret = secret.ok_or(Undecodable)?;
         header.generation = generation.ok_or(Undecodable)?;
         Ok(header)
+    }
+
+    /// Lists the replaced secrets that are worth keeping: all, or after a rotation the newest.
+    fn remembered(&self) -> Vec<Retired> {
+        let Some(retiring) = self.retiring else {
+            return self.retired().collect();
+        };
+        let earlier = self
+            .retired()
+            .filter(|retired| retired.is_remembered(retiring.at));
+        let mut retired: Vec<_> = earlier.chain([retiring]).collect();
+        let oldest = retired.len().saturating_sub(MAX_RETIRED);
+        retired.drain(..oldest);
+        retired
     }
 
     fn retired(&self) -> impl Iterator<Item = Retired> + use<'a> {
@@ -322,16 +335,9 @@ mod tests {
 
     /// Replaces the secret of an encoded header.
     fn rotated(bytes: &[u8], secret: SecretHash, now: Timestamp) -> Arc<[u8]> {
-        let old = Header::decode(bytes).unwrap();
-        let next = Header {
-            secret,
-            rotated_at: Some(now),
-            ..old
-        };
-        next.encode_rotated(Retired {
-            secret: old.secret,
-            at: now,
-        })
+        let mut header = Header::decode(bytes).unwrap();
+        header.rotate(secret, now);
+        header.encode()
     }
 
     fn full() -> Arc<[u8]> {
