@@ -112,6 +112,10 @@ pub mod store;
 mod sync;
 pub mod testing;
 
+#[cfg(any(doc, doctest))]
+#[path = "docs/mod.rs"]
+pub mod _guides;
+
 pub use clock::{Clock, Timestamp};
 pub use context::OnFailure;
 pub use cookie::{ConfigError, SameSite};
