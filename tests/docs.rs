@@ -160,3 +160,112 @@ const ASVS_5_V7: &str = "7.1.1 7.1.2 7.1.3 7.2.1 7.2.2 7.2.3 7.2.4 7.3.1 7.3.2 7
 const ASVS_5_NEIGHBOURS: &str = "3.3.1 3.3.2 3.3.3 3.3.4 3.3.5 3.4.1 3.5.1 9.1.1–9.2.4 11.2.2 11.2.3 11.2.4 11.2.5 \
                                  11.3.2–11.3.4 11.4.1 11.5.1 11.5.2 14.2.1 14.2.2 14.3.1 14.3.2 16.2.5 16.3.3 16.3.4 \
                                  16.4.1 16.5.1 16.5.2 16.5.3";
+
+/// What has no example of its own, and where it is shown instead.
+const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
+    ("Event::error", "the example of `Event`; it is a getter"),
+    ("Event::handle", "the example of `Event`; it is a getter"),
+    ("Event::kind", "the examples of `Event` and `with_observer`"),
+    ("Event::principal", "the example of `Event`; it is a getter"),
+    (
+        "Event::suppressed",
+        "the example of `Event`; it is a getter",
+    ),
+    ("Session::authenticated_at", "the example of `created_at`"),
+    ("Session::expires_at", "the example of `created_at`"),
+    ("Session::idle_expires_at", "the example of `created_at`"),
+    ("Session::rotated_at", "the example of `created_at`"),
+    ("SessionSlot::session", "the example of `SessionSlot`"),
+    ("LoadFuture", "it is what `SessionSlot::session` returns"),
+    ("ResponseFuture", "it is what `SessionService` returns"),
+    ("Record::header", "the example of `Record`"),
+    ("Record::new", "the example of `Record`"),
+    (
+        "Record::principal",
+        "only what the crate has encoded has one; `examples/custom_store.rs`",
+    ),
+    ("Record::values", "the example of `Record`"),
+    ("Record::version", "the example of `Record`"),
+    ("Loaded::new", "`examples/custom_store.rs`"),
+    ("Answer::later", "the example of `Answer`"),
+    ("Answer::ready", "the example of `Answer`"),
+    (
+        "SessionStore",
+        "`examples/custom_store.rs` and the guide on testing",
+    ),
+    ("StoreError::corrupt", "the example of `StoreError`"),
+    ("StoreError::full", "the example of `StoreError`"),
+    ("StoreError::kind", "the example of `StoreError`"),
+    ("StoreError::unavailable", "the example of `StoreError`"),
+    ("StoreError::unknown", "the example of `StoreErrorKind`"),
+    ("MemoryStore::is_empty", "the example of `MemoryStore`"),
+    ("MemoryStore::len", "the example of `MemoryStore`"),
+    ("MemoryStore::new", "the example of `MemoryStore`"),
+    ("MemoryStore::with_clock", "the example of `Clock::manual`"),
+    (
+        "MemoryStore::with_max_bytes",
+        "the example of `MemoryStore`",
+    ),
+    (
+        "MemoryStore::with_max_entries",
+        "the example of `MemoryStore`",
+    ),
+    ("Clocked", "the example of the module"),
+    ("Subject", "the example of the module"),
+];
+
+#[test]
+fn every_public_item_has_an_example_or_a_place_where_it_is_shown() {
+    let mut without = BTreeSet::new();
+    for file in files(&root().join("src"), "rs") {
+        without.extend(items_without_example(&fs::read_to_string(file).unwrap()));
+    }
+    let elsewhere = SHOWN_ELSEWHERE.iter().map(|(name, _)| (*name).to_owned());
+    assert_eq!(without, elsewhere.collect());
+}
+
+/// Finds the public types and functions of a file whose documentation has no code.
+fn items_without_example(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let (mut found, mut documentation, mut owner) = (Vec::new(), String::new(), String::new());
+    for line in code.lines() {
+        let line = line.trim_start();
+        if line.starts_with("impl") {
+            owner = owner_of(line);
+        }
+        match public_item(line) {
+            _ if line.starts_with("///") => documentation += line,
+            _ if line.starts_with('#') => {}
+            Some(name) if !documentation.is_empty() && !documentation.contains("```") => {
+                let is_type = name.starts_with(char::is_uppercase);
+                found.push(if is_type {
+                    name
+                } else {
+                    format!("{owner}::{name}")
+                });
+            }
+            _ => documentation.clear(),
+        }
+    }
+    found
+}
+
+/// Returns the name of the type or function that a line makes public.
+fn public_item(line: &str) -> Option<String> {
+    let words = line.strip_prefix("pub ")?.split(' ');
+    let mut words = words.skip_while(|word| ["async", "const"].contains(word));
+    let is_item = ["enum", "fn", "struct", "trait"].contains(&words.next()?);
+    let name = is_item.then(|| identifier(words.next().unwrap_or_default()));
+    name.filter(|name| !name.is_empty()) // as in a macro
+}
+
+/// Returns the type of an `impl` without its parameters.
+fn owner_of(line: &str) -> String {
+    let line = line.split(" for ").last().unwrap();
+    let name = line.trim_start_matches("impl");
+    let name = match name.strip_prefix('<') {
+        Some(rest) => rest.split_once("> ").map_or(rest, |(_, name)| name),
+        None => name,
+    };
+    identifier(name.trim_start())
+}
