@@ -95,6 +95,10 @@ impl<T> fmt::Debug for SessionKey<T> {
 /// assert_eq!("cart".name(), "cart");
 /// assert_eq!(SessionKey::<u32>::new("cart").name(), "cart");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no session key",
+    note = "a string is one, and so is a `SessionKey`"
+)]
 pub trait KeyName {
     /// Returns the name.
     fn name(&self) -> &str;
@@ -114,6 +118,10 @@ pub trait KeyName {
 /// double(&session, "visits").unwrap();
 /// assert_eq!(session.get::<u32>("visits").unwrap(), Some(6));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no session key for such a value",
+    note = "a string is a key for any value, and a `SessionKey<T>` for those of type `T`"
+)]
 pub trait Key<T>: KeyName {
     /// Says what becomes of a value that does not decode. Default: it is an error.
     fn undecodable(&self) -> Undecodable {

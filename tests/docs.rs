@@ -235,7 +235,7 @@ fn items_without_example(text: &str) -> Vec<String> {
         }
         match public_item(line) {
             _ if line.starts_with("///") => documentation += line,
-            _ if line.starts_with('#') => {}
+            _ if line.is_empty() => documentation.clear(),
             Some(name) if !documentation.is_empty() && !documentation.contains("```") => {
                 let is_type = name.starts_with(char::is_uppercase);
                 found.push(if is_type {
@@ -244,7 +244,7 @@ fn items_without_example(text: &str) -> Vec<String> {
                     format!("{owner}::{name}")
                 });
             }
-            _ => documentation.clear(),
+            _ => {} // an attribute of several lines, say
         }
     }
     found

@@ -42,6 +42,10 @@ use crate::{clock::Timestamp, id::Handle};
 ///   [unknown](StoreError::unknown).
 ///
 /// See `examples/custom_store.rs` for a whole store.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no session store",
+    note = "`MemoryStore` is one; `examples/custom_store.rs` in the repository shows how to write one"
+)]
 pub trait SessionStore: Send + Sync + 'static {
     /// Keeps a record under a handle that is not taken.
     ///
