@@ -235,3 +235,7 @@ pub use session::{LoadFuture, Main, Session, SessionSlot};
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/migrating.md")]
+struct Migrating;

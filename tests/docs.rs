@@ -8,10 +8,13 @@ use std::{
 
 const SECURITY: &str = include_str!("../docs/security.md");
 
+const COMPARISON: &str = include_str!("../docs/comparison.md");
+
 #[test]
-fn every_test_that_the_security_page_names_exists() {
+fn every_test_that_a_document_names_exists() {
     let tests = tests();
-    for name in backticked(SECURITY).filter(|name| is_test_name(name)) {
+    let names = backticked(SECURITY).chain(backticked(COMPARISON));
+    for name in names.filter(|name| is_test_name(name)) {
         assert!(tests.contains(name), "there is no test `{name}`");
     }
 }

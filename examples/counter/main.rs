@@ -42,3 +42,6 @@ async fn main() -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     axum::serve(listener, app()).await
 }
+
+#[cfg(test)]
+mod transcript;
