@@ -4,7 +4,7 @@ use axum_core::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use http::request::Parts;
+use http::{HeaderValue, header::CONTENT_TYPE, request::Parts};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -46,6 +46,10 @@ impl IntoResponse for Error {
             _ => self.to_string(),
         };
         *response.body_mut() = words.into();
+        response.headers_mut().insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
         response
     }
 }

@@ -339,6 +339,10 @@ async fn a_session_without_its_layer_is_a_500_that_says_which_is_missing() {
     let app: Router = Router::new().route("/", get(count));
     let response = app.oneshot(Request::new(Body::empty())).await.unwrap();
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(
+        response.headers()[header::CONTENT_TYPE],
+        "text/plain; charset=utf-8"
+    );
     let body = http_body_util::BodyExt::collect(response.into_body());
     let words = body.await.unwrap().to_bytes();
     assert!(words.ends_with(b"is `SessionLayer` applied to this route?"));
