@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{CACHE_CONTROL, COOKIE, EXPIRES, VARY},
+    header::{CACHE_CONTROL, COOKIE, EXPIRES, Entry, VARY},
 };
 
 /// What a response has to do with the session.
@@ -24,44 +24,56 @@ pub(crate) fn protect(headers: &mut HeaderMap, exposure: Exposure) {
             .iter()
             .for_each(|name| drop(headers.remove(name)));
     }
-    let said = said(headers);
-    let value = match exposure {
-        _ if said.is_none() && headers.contains_key(EXPIRES) => Some(PRIVATE),
-        Exposure::Cookie | Exposure::SignedIn if said.is_none() => Some(NO_STORE),
-        Exposure::Anonymous if said.is_none() => Some(PRIVATE_NO_CACHE),
-        Exposure::Cookie => without_sharing(&said.unwrap_or_default()),
-        Exposure::Anonymous | Exposure::SignedIn => made_private(&said.unwrap_or_default()),
-    };
-    if let Some(value) = value {
-        headers.insert(CACHE_CONTROL, value);
+    let expires = headers.contains_key(EXPIRES);
+    match headers.entry(CACHE_CONTROL) {
+        Entry::Vacant(place) => {
+            place.insert(match exposure {
+                _ if expires => PRIVATE,
+                Exposure::Cookie | Exposure::SignedIn => NO_STORE,
+                Exposure::Anonymous => PRIVATE_NO_CACHE,
+            });
+        }
+        Entry::Occupied(mut place) => {
+            let said = in_one_line(place.iter());
+            let value = match exposure {
+                Exposure::Cookie => Some(without_sharing(&said)),
+                Exposure::Anonymous | Exposure::SignedIn => made_private(&said),
+            };
+            if let Some(value) = value {
+                place.insert(value);
+            }
+        }
     }
 }
 
 fn vary_by_cookie(headers: &mut HeaderMap) {
-    let varies = headers.get_all(VARY).iter().any(|field| {
-        let mut names = field
-            .as_bytes()
-            .split(|byte| *byte == b',')
-            .map(<[u8]>::trim_ascii);
-        names.any(|name| name == b"*" || name.eq_ignore_ascii_case(COOKIE.as_str().as_bytes()))
-    });
-    if !varies {
-        headers.append(VARY, HeaderValue::from_name(COOKIE));
+    match headers.entry(VARY) {
+        Entry::Vacant(place) => drop(place.insert(HeaderValue::from_name(COOKIE))),
+        Entry::Occupied(mut place) => {
+            if !place.iter().any(names_the_cookie) {
+                place.append(HeaderValue::from_name(COOKIE));
+            }
+        }
     }
 }
 
-/// Returns what the handler said in `Cache-Control`, in one line.
-fn said(headers: &HeaderMap) -> Option<String> {
-    let mut fields = headers
-        .get_all(CACHE_CONTROL)
-        .iter()
-        .map(|field| String::from_utf8_lossy(field.as_bytes()));
-    let first = fields.next()?.into_owned();
-    Some(fields.fold(first, |all, field| all + ", " + &field))
+fn names_the_cookie(vary: &HeaderValue) -> bool {
+    let names = vary.as_bytes().split(|byte| *byte == b',');
+    names
+        .map(<[u8]>::trim_ascii)
+        .any(|name| name == b"*" || name.eq_ignore_ascii_case(COOKIE.as_str().as_bytes()))
+}
+
+/// Joins what the handler said in several fields.
+fn in_one_line<'a>(fields: impl Iterator<Item = &'a HeaderValue>) -> String {
+    let fields: Vec<_> = fields
+        .map(|field| String::from_utf8_lossy(field.as_bytes()))
+        .collect();
+    fields.join(", ")
 }
 
 /// Takes out what would let a shared cache keep the response.
-fn without_sharing(said: &str) -> Option<HeaderValue> {
+fn without_sharing(said: &str) -> HeaderValue {
     let mut kept: Vec<&str> = directives(said)
         .filter(|part| !is(part, "public") && !is(part, "s-maxage"))
         .collect();
@@ -72,7 +84,7 @@ fn without_sharing(said: &str) -> Option<HeaderValue> {
         kept.insert(0, "private");
     }
     // What is not a header value cannot be mended: nothing may keep it.
-    Some(HeaderValue::try_from(kept.join(", ")).unwrap_or(NO_STORE))
+    HeaderValue::try_from(kept.join(", ")).unwrap_or(NO_STORE)
 }
 
 /// Adds `private` where the handler gave an age and did not say for whom.

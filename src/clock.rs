@@ -210,6 +210,17 @@ impl Stopwatch {
     }
 }
 
+/// Tells one moment of this machine from another, and nothing else.
+pub(crate) fn nanos() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    // A clock before 1970 counts backwards, and each moment is still another one.
+    let since = since.unwrap_or_else(|before| before.duration());
+    since
+        .as_secs()
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(u64::from(since.subsec_nanos()))
+}
+
 /// Returns the whole milliseconds of a duration; more than half a billion years is the longest there is.
 pub(crate) fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

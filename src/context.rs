@@ -43,7 +43,7 @@ pub(crate) struct Context {
     pub(crate) commit_timeout: Duration,
     pub(crate) on_failure: OnFailure,
     pub(crate) observer: Observer,
-    pub(crate) queues: Queues,
+    pub(crate) queues: Arc<Queues>,
     pub(crate) background: Background,
 }
 
@@ -159,16 +159,21 @@ pub(crate) struct Queues(Mutex<HashMap<Handle, Arc<Semaphore>>>);
 
 impl Queues {
     /// Waits for this commit's turn, which lasts until what is returned is dropped.
-    pub(crate) async fn turn(&self, handle: Handle) -> Turn<'_> {
+    pub(crate) fn turn(
+        self: &Arc<Self>,
+        handle: Handle,
+    ) -> impl Future<Output = Turn> + Send + use<> {
         let semaphore = self.semaphore(handle);
         // Made before it waits, so that one who gives up leaves no queue behind.
         let mut turn = Turn {
-            queues: self,
+            queues: self.clone(),
             handle,
             permit: None,
         };
-        turn.permit = semaphore.acquire_owned().await.ok();
-        turn
+        async move {
+            turn.permit = semaphore.acquire_owned().await.ok();
+            turn
+        }
     }
 
     fn semaphore(&self, handle: Handle) -> Arc<Semaphore> {
@@ -182,13 +187,13 @@ impl Queues {
 
 /// A commit's turn among those of its handle.
 #[derive(Debug)]
-pub(crate) struct Turn<'a> {
-    queues: &'a Queues,
+pub(crate) struct Turn {
+    queues: Arc<Queues>,
     handle: Handle,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
         let mut queues = self.queues.0.lock();
         self.permit = None;
@@ -215,17 +220,19 @@ impl Background {
     }
 
     /// Finishes a future: at once if it needs no waiting, else by a task.
-    pub(crate) fn finish(&self, runtime: Option<runtime::Handle>, mut future: Boxed<()>) {
+    pub(crate) fn finish<T>(
+        &self,
+        runtime: Option<runtime::Handle>,
+        mut future: impl Future<Output = T> + Send + Unpin + 'static,
+    ) {
         let runtime = runtime.or_else(|| runtime::Handle::try_current().ok());
         let entered = runtime.as_ref().map(runtime::Handle::enter);
-        let poll = future
-            .as_mut()
-            .poll(&mut task::Context::from_waker(task::Waker::noop()));
+        let poll = Pin::new(&mut future).poll(&mut task::Context::from_waker(task::Waker::noop()));
         drop(entered);
-        if let (task::Poll::Pending, Some(runtime)) = (poll, runtime) {
+        if let (task::Poll::Pending, Some(runtime)) = (poll.map(drop), runtime) {
             let running = Running::begin(self);
             runtime.spawn(async move {
-                future.await;
+                drop(future.await);
                 drop(running);
             });
         }

@@ -15,7 +15,7 @@ use crate::{
     caching::{self, Exposure},
     context::OnFailure,
     error::{Error, OnError},
-    slot::{Commit, Slot},
+    slot::{Closed, Commit, Shown, Slot},
 };
 
 pin_project! {
@@ -90,17 +90,20 @@ where
         }
         let answer = ready!(this.handler.poll(context));
         match std::mem::replace(this.stage, Stage::Done) {
-            Stage::Handler(slot) if slot.close(is_discarded(&answer, &slot)) => {
-                let mut committing = Committing::new(slot, answer);
-                let poll = committing.poll(context, this.on_error);
-                if poll.is_pending() {
-                    *this.stage = Stage::Commit(Box::new(committing));
+            Stage::Handler(slot) => match slot.close(is_discarded(&answer, &slot)) {
+                Closed::Commit => {
+                    let mut committing = Committing::new(slot, answer);
+                    let poll = committing.poll(context, this.on_error);
+                    if poll.is_pending() {
+                        *this.stage = Stage::Commit(Box::new(committing));
+                    }
+                    poll
                 }
-                poll
-            }
-            Stage::Handler(slot) => {
-                Poll::Ready(answer.map(|response| show(&slot, response, None, this.on_error)))
-            }
+                Closed::Show(shown) => {
+                    Poll::Ready(answer.map(|response| show(shown, response, None, this.on_error)))
+                }
+                Closed::Unused => Poll::Ready(answer),
+            },
             Stage::Clash(error) => {
                 Poll::Ready(answer.map(|response| this.on_error.respond(&error, response)))
             }
@@ -125,7 +128,8 @@ impl<B, X> Committing<Result<Response<B>, X>> {
     ) -> Poll<Result<Response<B>, X>> {
         let error = ready!(Pin::new(&mut self.commit).poll(context)).err();
         let answer = self.answer.take().expect("an answer is let go once");
-        Poll::Ready(answer.map(|response| show(&self.slot, response, error, on_error)))
+        let shown = self.slot.shown();
+        Poll::Ready(answer.map(|response| show(shown, response, error, on_error)))
     }
 }
 
@@ -142,12 +146,11 @@ fn is_discarded<B, X>(answer: &Result<Response<B>, X>, slot: &Slot) -> bool {
 
 /// Shows in a response what became of the session.
 fn show<B>(
-    slot: &Slot,
+    shown: Shown,
     response: Response<B>,
     error: Option<Error>,
     on_error: &impl OnError<B>,
 ) -> Response<B> {
-    let shown = slot.shown();
     // A change that was refused and that the handler answers with a success would be lost in silence.
     let ignored = shown
         .refused

@@ -53,30 +53,43 @@ impl Handle {
     pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
     }
+
+    fn from_words([first, second]: [u64; 2]) -> Self {
+        let mut bytes = [0; Self::LEN];
+        bytes[..8].copy_from_slice(&first.to_be_bytes());
+        bytes[8..].copy_from_slice(&second.to_be_bytes());
+        Self(bytes)
+    }
+
+    fn words(&self) -> [u64; 2] {
+        let (words, _) = self.0.as_chunks();
+        [u64::from_be_bytes(words[0]), u64::from_be_bytes(words[1])]
+    }
 }
 
 impl FromStr for Handle {
     type Err = ParseHandleError;
 
     fn from_str(text: &str) -> Result<Self, ParseHandleError> {
+        let mut block = [ZERO; BLOCK_CHARS];
         let text: &[u8; HANDLE_CHARS] = text
             .as_bytes()
             .try_into()
             .map_err(|_| ParseHandleError(()))?;
-        let mut bytes = [0; Self::LEN];
-        let spare = decode(text, &mut bytes).ok_or(ParseHandleError(()))?;
-        // The last character has four bits that carry nothing: only zeros are canonical.
-        (spare == 0)
-            .then_some(Self(bytes))
-            .ok_or(ParseHandleError(()))
+        block[..HANDLE_CHARS].copy_from_slice(text);
+        match decode(&block) {
+            // The last character has four bits that carry nothing: only zeros are canonical.
+            Some([first, second, 0]) => Ok(Self::from_words([first, second])),
+            _ => Err(ParseHandleError(())),
+        }
     }
 }
 
 impl fmt::Display for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0; HANDLE_CHARS];
-        encode(&self.0, &mut text);
-        f.pad(str::from_utf8(&text).expect("base64url is ASCII"))
+        let [first, second] = self.words();
+        let block = encode([first, second, 0]);
+        f.pad(str::from_utf8(&block[..HANDLE_CHARS]).expect("base64url is ASCII"))
     }
 }
 
@@ -105,13 +118,10 @@ impl fmt::Display for ParseHandleError {
 
 impl std::error::Error for ParseHandleError {}
 
-/// The half of the id that is worth stealing. It has no `Clone`, no `Debug` that shows it, and is wiped when dropped.
+/// The half of the id that is worth stealing. It has no `Clone`, no `Debug` that shows it, and is wiped when dropped:
+/// as words, because bytes are wiped one at a time.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub(crate) struct Secret([u8; Self::LEN]);
-
-impl Secret {
-    pub(crate) const LEN: usize = 32;
-}
+pub(crate) struct Secret([u64; 4]);
 
 /// A whole id, as the cookie carries it.
 #[derive(ZeroizeOnDrop)]
@@ -123,13 +133,13 @@ pub(crate) struct Token {
 
 impl Token {
     /// How many characters the cookie's value has; 48 bytes fill them without a spare bit.
-    pub(crate) const CHARS: usize = 64;
+    pub(crate) const CHARS: usize = 2 * BLOCK_CHARS;
 
     /// Draws a new id.
     pub(crate) fn draw(random: Random) -> Result<Self, RandomError> {
-        let mut bytes = random.draw()?;
-        let token = Self::from_bytes(&bytes);
-        bytes.zeroize();
+        let mut words = random.draw()?;
+        let token = Self::from_words(&words);
+        words.zeroize();
         Ok(token)
     }
 
@@ -141,28 +151,25 @@ impl Token {
 
     /// Reads a cookie's value; anything but 64 characters of base64url is no id.
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
-        let text: &[u8; Self::CHARS] = value.try_into().ok()?;
-        let mut bytes = [0; Handle::LEN + Secret::LEN];
-        let read = decode(text, &mut bytes).map(|_| Self::from_bytes(&bytes));
-        bytes.zeroize();
-        read
-    }
-
-    fn from_bytes(bytes: &[u8; Handle::LEN + Secret::LEN]) -> Self {
-        let (handle, secret) = bytes.split_at(Handle::LEN);
-        Self {
-            handle: Handle(handle.try_into().expect("split at the handle's length")),
-            secret: Secret(secret.try_into().expect("what remains is the secret")),
-        }
+        let ([first, second], []) = value.as_chunks() else {
+            return None;
+        };
+        let ([a, b, c], [d, e, f]) = (decode(first)?, decode(second)?);
+        Some(Self::from_words(&[a, b, c, d, e, f]))
     }
 
     /// Writes the cookie's value; whoever asks for it puts it into a `Set-Cookie` and nowhere else.
     pub(crate) fn write(&self, text: &mut [u8; Self::CHARS]) {
-        let mut bytes = [0; Handle::LEN + Secret::LEN];
-        bytes[..Handle::LEN].copy_from_slice(&self.handle.0);
-        bytes[Handle::LEN..].copy_from_slice(&self.secret.0);
-        encode(&bytes, text);
-        bytes.zeroize();
+        let ([a, b], [c, d, e, f]) = (self.handle.words(), self.secret.0);
+        text[..BLOCK_CHARS].copy_from_slice(&encode([a, b, c]));
+        text[BLOCK_CHARS..].copy_from_slice(&encode([d, e, f]));
+    }
+
+    fn from_words(&[a, b, c, d, e, f]: &[u64; 6]) -> Self {
+        Self {
+            handle: Handle::from_words([a, b]),
+            secret: Secret([c, d, e, f]),
+        }
     }
 
     pub(crate) const fn handle(&self) -> Handle {
@@ -179,7 +186,7 @@ impl Token {
 
     /// Compares two ids of one request; neither is known to be genuine, so time tells nothing.
     pub(crate) fn same_as(&self, other: &Self) -> bool {
-        self.handle == other.handle && equal(&self.secret.0, &other.secret.0)
+        self.handle == other.handle && equal(self.secret.0, other.secret.0)
     }
 }
 
@@ -206,7 +213,7 @@ impl SecretHash {
 
     /// Compares in a time that does not depend on where the two differ (ASVS 11.2.4).
     pub(crate) fn matches(&self, other: &Self) -> bool {
-        equal(&self.0, &other.0)
+        equal(words(&self.0), words(&other.0))
     }
 }
 
@@ -238,10 +245,13 @@ impl IdHasher {
     }
 
     pub(crate) fn hash(&self, token: &Token) -> SecretHash {
-        let mut hasher = self.0.clone();
-        hasher.update(token.handle.0);
-        hasher.update(token.secret.0);
-        SecretHash(hasher.finalize().into())
+        let mut message = [0; Handle::LEN + SECRET_LEN];
+        message[..Handle::LEN].copy_from_slice(&token.handle.0);
+        let places = message[Handle::LEN..].as_chunks_mut().0;
+        for (place, word) in places.iter_mut().zip(token.secret.0) {
+            *place = word.to_be_bytes();
+        }
+        SecretHash(self.0.clone().chain_update(message).finalize().into())
     }
 }
 
@@ -251,10 +261,10 @@ impl fmt::Debug for IdHasher {
     }
 }
 
-/// Where random bytes come from: the operating system, and nothing else.
+/// Where random words come from: the operating system, and nothing else.
 ///
 /// They are fetched in blocks per thread and wiped as they are used, because a call per secret costs more than all
-/// the rest of a rotation. A forked child does not use its parent's block.
+/// the rest of a rotation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Random {
     System,
@@ -264,9 +274,28 @@ pub(crate) enum Random {
 }
 
 impl Random {
-    pub(crate) fn draw<const N: usize>(self) -> Result<[u8; N], RandomError> {
+    /// Draws words for a secret. A forked child does not use its parent's block.
+    fn draw<const N: usize>(self) -> Result<[u64; N], RandomError> {
+        self.with_pool(|pool| {
+            pool.leave_to_parent();
+            pool.draw()
+        })
+    }
+
+    /// Draws a number that nobody else draws, and that need not be secret.
+    ///
+    /// To ask whether this is a forked child is a system call; the moment tells the child from its parent as well.
+    pub(crate) fn draw_number(self, moment: u64) -> Result<u64, RandomError> {
+        let [number] = self.with_pool(Pool::draw)?;
+        Ok(number ^ moment)
+    }
+
+    fn with_pool<T>(
+        self,
+        draw: impl FnOnce(&mut Pool) -> Result<T, RandomError>,
+    ) -> Result<T, RandomError> {
         match self {
-            Self::System => POOL.with_borrow_mut(Pool::draw),
+            Self::System => POOL.with_borrow_mut(draw),
             #[cfg(test)]
             Self::Broken => Err(RandomError(getrandom::Error::UNSUPPORTED)),
         }
@@ -294,26 +323,33 @@ thread_local! {
 }
 
 struct Pool {
-    bytes: [u8; Self::LEN],
+    words: [u64; Self::LEN],
     used: usize,
     process: u32,
 }
 
 impl Pool {
-    const LEN: usize = 1024;
+    const LEN: usize = 128;
     const EMPTY: Self = Self {
-        bytes: [0; Self::LEN],
+        words: [0; Self::LEN],
         used: Self::LEN,
         process: 0,
     };
 
-    fn draw<const N: usize>(&mut self) -> Result<[u8; N], RandomError> {
+    /// Begins a block of its own in a forked child.
+    fn leave_to_parent(&mut self) {
+        if self.process != std::process::id() {
+            self.used = Self::LEN;
+        }
+    }
+
+    fn draw<const N: usize>(&mut self) -> Result<[u64; N], RandomError> {
         const { assert!(N <= Self::LEN, "more than a block holds") };
-        if self.used + N > Self::LEN || self.process != std::process::id() {
+        if self.used + N > Self::LEN {
             self.refill()?;
         }
-        let source = &mut self.bytes[self.used..self.used + N];
-        let drawn = (&*source).try_into().expect("a slice of N bytes");
+        let source = &mut self.words[self.used..self.used + N];
+        let drawn = (&*source).try_into().expect("a slice of N words");
         source.zeroize();
         self.used += N;
         Ok(drawn)
@@ -321,7 +357,10 @@ impl Pool {
 
     fn refill(&mut self) -> Result<(), RandomError> {
         self.used = Self::LEN; // Nothing is drawn from a block that was filled in part.
-        getrandom::fill(&mut self.bytes).map_err(RandomError)?;
+        let mut bytes = [[0; 8]; Self::LEN];
+        getrandom::fill(bytes.as_flattened_mut()).map_err(RandomError)?;
+        self.words = bytes.map(u64::from_ne_bytes);
+        bytes.zeroize();
         self.process = std::process::id();
         self.used = 0;
         Ok(())
@@ -330,66 +369,65 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.bytes.zeroize();
+        self.words.zeroize();
     }
 }
 
-/// Compares as four words, so that no byte decides alone.
-fn equal(left: &[u8; 32], right: &[u8; 32]) -> bool {
-    let words = left.chunks_exact(8).zip(right.chunks_exact(8));
-    let difference = words.fold(0, |difference, (left, right)| {
-        difference | (word(left) ^ word(right))
-    });
+/// Compares as words, so that no byte decides alone.
+fn equal(left: [u64; 4], right: [u64; 4]) -> bool {
+    let words = left.into_iter().zip(right);
+    let difference = words.fold(0, |difference, (left, right)| difference | (left ^ right));
     std::hint::black_box(difference) == 0
 }
 
-fn word(bytes: &[u8]) -> u64 {
-    u64::from_ne_bytes(bytes.try_into().expect("chunks of eight bytes"))
+fn words(bytes: &[u8; 32]) -> [u64; 4] {
+    let (words, _) = bytes.as_chunks();
+    std::array::from_fn(|index| u64::from_ne_bytes(words[index]))
 }
 
-/// Writes unpadded base64url (RFC 4648 section 5). `text` has exactly the characters that `bytes` need.
-fn encode(bytes: &[u8], text: &mut [u8]) {
-    for (bytes, text) in bytes.chunks(3).zip(text.chunks_mut(4)) {
-        let group = bytes
-            .iter()
-            .fold(0_u32, |group, byte| group << 8 | u32::from(*byte))
-            << (8 * (3 - bytes.len()));
-        for (index, char) in text.iter_mut().enumerate() {
-            *char = ALPHABET[(group >> (18 - 6 * index)) as usize & 63];
-        }
-    }
+/// Writes 24 bytes, as big-endian words, in unpadded base64url (RFC 4648 section 5).
+fn encode([first, second, third]: [u64; 3]) -> [u8; BLOCK_CHARS] {
+    let groups = [
+        first >> 40,
+        first >> 16,
+        first << 8 | second >> 56,
+        second >> 32,
+        second >> 8,
+        second << 16 | third >> 48,
+        third >> 24,
+        third,
+    ];
+    std::array::from_fn(|index| {
+        let shift = 18 - 6 * (index % 4);
+        ALPHABET[(groups[index / 4] >> shift) as usize & 63]
+    })
 }
 
-/// Reads unpadded base64url and returns the spare bits of the last character; `None` for a foreign character.
+/// Reads 24 bytes of unpadded base64url; `None` for a foreign character.
 ///
 /// There is no branch on what the text says: a foreign character is found out at the end.
-fn decode<const CHARS: usize, const BYTES: usize>(
-    text: &[u8; CHARS],
-    bytes: &mut [u8; BYTES],
-) -> Option<u8> {
+fn decode(text: &[u8; BLOCK_CHARS]) -> Option<[u64; 3]> {
     let mut foreign = 0;
-    let mut value = |char: u8| {
-        let value = VALUES[usize::from(char)];
-        foreign |= value;
-        u32::from(value & 63)
-    };
-    let (groups, rest) = text.as_chunks::<4>();
-    let (triples, last) = bytes.as_chunks_mut::<3>();
-    for (group, triple) in groups.iter().zip(triples) {
-        let word = group.iter().fold(0, |word, char| word << 6 | value(*char));
-        triple.copy_from_slice(&word.to_be_bytes()[1..]);
-    }
-    let word =
-        rest.iter().fold(0, |word, char| word << 6 | value(*char)) << (6 * (4 - rest.len()) % 24);
-    let word = &word.to_be_bytes()[1..];
-    last.copy_from_slice(&word[..last.len()]);
-    let spare = word[last.len()..]
-        .iter()
-        .fold(0, |spare, byte| spare | byte);
-    (foreign <= 63).then_some(spare)
+    let (groups, _) = text.as_chunks::<4>();
+    let [a, b, c, d, e, f, g, h] = std::array::from_fn(|index| {
+        groups[index].iter().fold(0, |group, char| {
+            let value = VALUES[usize::from(*char)];
+            foreign |= value;
+            group << 6 | u64::from(value)
+        })
+    });
+    let words = [
+        a << 40 | b << 16 | c >> 8,
+        c << 56 | d << 32 | e << 8 | f >> 16,
+        f << 48 | g << 24 | h,
+    ];
+    (foreign <= 63).then_some(words)
 }
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The character that stands for zero bits.
+const ZERO: u8 = ALPHABET[0];
 
 /// The value of each character; 255 for those outside the alphabet.
 const VALUES: [u8; 256] = {
@@ -402,7 +440,10 @@ const VALUES: [u8; 256] = {
     values
 };
 
+/// How many characters are read and written at once: 24 bytes fill them.
+const BLOCK_CHARS: usize = 32;
 const HANDLE_CHARS: usize = 22;
+const SECRET_LEN: usize = 32;
 
 /// The block of SHA-256.
 const BLOCK: usize = 64;
@@ -492,13 +533,14 @@ mod tests {
 
     #[test]
     fn a_difference_in_any_bit_of_a_hash_is_seen() {
-        let hash = [0x5a; 32];
+        let bytes = [0x5a; SecretHash::LEN];
+        let hash = SecretHash::from_bytes(bytes);
         for bit in 0..256 {
-            let mut other = hash;
+            let mut other = bytes;
             other[bit / 8] ^= 1 << (bit % 8);
-            assert!(!equal(&hash, &other), "bit {bit}");
+            assert!(!hash.matches(&SecretHash::from_bytes(other)), "bit {bit}");
         }
-        assert!(equal(&hash, &hash.clone()));
+        assert!(hash.matches(&SecretHash::from_bytes(bytes)));
     }
 
     #[test]
@@ -509,9 +551,9 @@ mod tests {
         for _ in 0..DRAWS {
             let token = Token::draw(Random::System).unwrap();
             assert!(seen.insert(text(&token)));
-            let bytes = token.handle.0.iter().chain(&token.secret.0);
-            for (index, byte) in bytes.enumerate() {
-                (0..8).for_each(|bit| ones[index * 8 + bit] += usize::from(byte >> bit & 1));
+            let words = token.handle.words().into_iter().chain(token.secret.0);
+            for (index, word) in words.enumerate() {
+                (0..64).for_each(|bit| ones[index * 64 + bit] += (word >> bit & 1) as usize);
             }
         }
         let sigma = (DRAWS as f64 / 4.0).sqrt();
@@ -544,20 +586,36 @@ mod tests {
     #[test]
     fn bytes_that_were_drawn_are_wiped_from_the_block() {
         let mut pool = Pool::EMPTY;
-        let drawn: [u8; 32] = pool.draw().unwrap();
-        assert_ne!(drawn, [0; 32]);
-        assert_eq!(pool.bytes[..32], [0; 32]);
-        assert_ne!(pool.bytes[32..64], [0; 32]);
+        let drawn: [u64; 4] = pool.draw().unwrap();
+        assert_ne!(drawn, [0; 4]);
+        assert_eq!(pool.words[..4], [0; 4]);
+        assert_ne!(pool.words[4..8], [0; 4]);
     }
 
     #[test]
     fn a_forked_child_does_not_draw_from_its_parents_block() {
         let mut pool = Pool::EMPTY;
-        let _: [u8; 8] = pool.draw().unwrap();
-        let inherited = pool.bytes;
+        let _: [u64; 1] = pool.draw().unwrap();
+        let inherited = pool.words;
         pool.process = pool.process.wrapping_add(1);
-        let drawn: [u8; 32] = pool.draw().unwrap();
-        assert!(!inherited.windows(32).any(|window| window == drawn));
+        pool.leave_to_parent();
+        let drawn: [u64; 4] = pool.draw().unwrap();
+        assert!(!inherited.windows(4).any(|window| window == drawn));
+    }
+
+    #[test]
+    fn a_number_that_a_forked_child_draws_is_another_one() {
+        let mut parent = Pool::EMPTY;
+        parent.refill().unwrap();
+        let number = |moment| {
+            POOL.set(Pool {
+                words: parent.words,
+                used: 0,
+                process: parent.process,
+            });
+            Random::System.draw_number(moment).unwrap()
+        };
+        assert_ne!(number(1), number(2));
     }
 
     #[test]

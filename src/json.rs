@@ -5,15 +5,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     error::{Error, ErrorKind},
     key::Undecodable,
-    record::Value,
 };
 
 /// Encodes a value, or says what is wrong with it.
-pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Value, Error> {
+pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Vec<u8>, Error> {
     let json = serde_json::to_vec(value)
         .map_err(|error| Error::of_key(ErrorKind::Unserializable, key).with_source(error))?;
     match depth(&json) <= MAX_DEPTH {
-        true => Ok(json.into()),
+        true => Ok(json),
         false => Err(Error::of_key(ErrorKind::TooLarge, key)),
     }
 }

@@ -455,7 +455,7 @@ impl Options {
             commit_timeout: self.commit_timeout,
             on_failure: self.on_failure,
             observer: Observer::new(self.observer),
-            queues: Queues::default(),
+            queues: Arc::new(Queues::default()),
             background: Background::new(),
         })
     }

@@ -203,9 +203,10 @@ impl Lifetime {
         now < self.idle_deadline(stamps) && now < self.absolute_deadline(stamps)
     }
 
-    /// Tells whether the last-seen stamp has become stale.
-    pub(crate) fn touch_is_due(&self, stamps: Stamps, now: Timestamp) -> bool {
-        now.since(stamps.last_seen) >= self.touch_every()
+    /// Returns the duration that a store is given by a touch; `None` if the last-seen stamp is not stale yet.
+    pub(crate) fn touch(&self, stamps: Stamps, now: Timestamp) -> Option<Duration> {
+        let is_stale = now.since(stamps.last_seen) >= self.touch_every();
+        is_stale.then(|| self.expires_in(stamps, now)).flatten()
     }
 
     /// Returns the duration that a store is given now; `None` if the absolute deadline has come.
@@ -371,7 +372,8 @@ mod tests {
             ("stale", POLICY, at(10), true),
             ("exact", exact, at(0), true),
         ] {
-            assert_eq!(policy.touch_is_due(stamps(0, None, 0), now), due, "{case}");
+            let touch = policy.touch(stamps(0, None, 0), now);
+            assert_eq!(touch, due.then(|| policy.idle_and_touch()), "{case}");
         }
     }
 

@@ -1,28 +1,29 @@
 //! From an id to a session: what the store says, judged.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
-    change::{Draft, Live, Origin},
+    change::{Live, Origin},
     context::{Boxed, Context, within},
     error::{Error, ErrorKind},
     id::{Handle, Token},
     observe::{Event, EventKind, RejectReason},
-    record::Values,
+    record::Header,
     store::{Answer, Loaded, StoreError, StoreErrorKind},
 };
 
 /// What a request's ids turned out to be.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) draft: Box<Draft>,
+    pub(crate) live: Option<Live>,
+    pub(crate) origin: Origin,
     /// The id that is live.
     pub(crate) token: Option<Token>,
+    touch: Option<Duration>,
 }
 
 /// A load that is done, or one that waits for the store.
 pub(crate) enum Loading {
-    Already,
     Done(Result<Found, Error>),
     Waiting(Boxed<Result<Found, Error>>),
 }
@@ -96,7 +97,8 @@ async fn look_up(
 #[derive(Debug)]
 enum Verdict {
     Expired,
-    Live(Arc<Live>, Values),
+    /// With the life that its stamp is to be given, if that has become stale.
+    Live(Live, Option<Duration>),
     Superseded,
     Unknown,
     WrongSecret,
@@ -112,20 +114,19 @@ fn judge(
     let Some(loaded) = answer.map_err(|error| failed(context, handle, error))? else {
         return Ok(Verdict::Unknown);
     };
-    let live = Live::of(handle, &loaded, context.stopwatch()).map_err(|undecodable| {
-        report(
-            context,
-            handle,
-            Error::new(ErrorKind::UndecodableRecord).with_source(undecodable),
-        )
+    let header = Header::decode(loaded.record.header()).map_err(|undecodable| {
+        let error = Error::new(ErrorKind::UndecodableRecord);
+        report(context, handle, error.with_source(undecodable))
     })?;
-    let secret = context.hasher.hash(token);
-    let lifetime = live.header.lifetime.unwrap_or(context.lifetime);
-    Ok(if !lifetime.is_live(live.stamps(), loaded.now) {
+    let (secret, now) = (context.hasher.hash(token), loaded.now);
+    let lifetime = header.lifetime.unwrap_or(context.lifetime);
+    let stamps = header.stamps(loaded.created, loaded.last_seen);
+    Ok(if !lifetime.is_live(stamps, now) {
         Verdict::Expired
-    } else if live.header.secret.matches(&secret) {
-        Verdict::Live(Arc::new(live), loaded.record.shared_values())
-    } else if live.header.has_retired(&secret, loaded.now) {
+    } else if header.secret.matches(&secret) {
+        let touch = lifetime.touch(stamps, now);
+        Verdict::Live(Live::of(handle, loaded, context.stopwatch()), touch)
+    } else if header.has_retired(&secret, now) {
         Verdict::Superseded
     } else {
         Verdict::WrongSecret
@@ -133,19 +134,23 @@ fn judge(
 }
 
 impl Found {
-    pub(crate) fn nothing(origin: Origin) -> Self {
+    pub(crate) const fn nothing(origin: Origin) -> Self {
         Self {
-            draft: Box::new(Draft::without_record(origin)),
+            live: None,
+            origin,
             token: None,
+            touch: None,
         }
     }
 
     fn of(context: &Context, token: Token, verdict: Verdict) -> Self {
         verdict.observe(context, token.handle());
         match verdict {
-            Verdict::Live(live, values) => Self {
-                draft: Box::new(Draft::live(live, values)),
+            Verdict::Live(live, touch) => Self {
+                live: Some(live),
+                origin: Origin::Live,
                 token: Some(token),
+                touch,
             },
             Verdict::Superseded => Self::nothing(Origin::Superseded),
             Verdict::Expired | Verdict::Unknown | Verdict::WrongSecret => {
@@ -171,7 +176,7 @@ impl Found {
         let superseded = live.is_empty()
             && others
                 .iter()
-                .any(|found| found.draft.origin() == Origin::Superseded);
+                .any(|found| found.origin == Origin::Superseded);
         Self::nothing(if superseded {
             Origin::Superseded
         } else {
@@ -182,7 +187,7 @@ impl Found {
     /// Takes the answer to a touch in: one that found another version, or nothing, is another request's business.
     fn touched(mut self, context: &Context, answer: Result<bool, StoreError>) -> Self {
         match answer {
-            Ok(true) => self.draft.touched(),
+            Ok(true) => self.live.iter_mut().for_each(Live::touched),
             Ok(false) => {}
             Err(error) => context.observe(Event::new(EventKind::StoreFailed).because(&error)),
         }
@@ -205,16 +210,9 @@ impl Verdict {
 
 /// Renews the last-seen stamp if it has become stale.
 fn touch(context: &Context, found: &Found) -> Option<Answer<bool>> {
-    let live = found.draft.current()?;
-    let (lifetime, stamps, now) = (
-        live.header.lifetime.unwrap_or(context.lifetime),
-        live.stamps(),
-        live.seen.at(),
-    );
-    let expires_in = lifetime
-        .expires_in(stamps, now)
-        .filter(|_| lifetime.touch_is_due(stamps, now))?;
-    Some(context.store.touch(&live.handle, live.version, expires_in))
+    let (live, expires_in) = found.live.as_ref().zip(found.touch)?;
+    let version = live.record.version();
+    Some(context.store.touch(&live.handle, version, expires_in))
 }
 
 fn failed(context: &Context, handle: Handle, error: StoreError) -> Error {

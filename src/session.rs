@@ -14,12 +14,12 @@ use http::Extensions;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    change::{Live, Operation, Update},
+    change::{Deed, Draft, Edits, Live, Update},
     clock::Timestamp,
     error::{Error, ErrorKind},
     id::Handle,
     json,
-    key::{Key, KeyName, is_valid_name},
+    key::{Key, KeyName, Undecodable, is_valid_name},
     lifetime::{Lifetime, Stamps},
     observe::EndReason,
     principal::PrincipalId,
@@ -95,8 +95,9 @@ impl<L> Session<L> {
     ///
     /// [`UndecodableValue`](ErrorKind::UndecodableValue) if the value is of another type. Other keys are not affected.
     pub fn get<T: DeserializeOwned>(&self, key: impl Key<T>) -> Result<Option<T>, Error> {
-        let value = self.slot.ask(|draft| draft.read(key.name()))?;
-        let decoded = json::decode_or_missing(key.name(), key.undecodable(), value.as_deref());
+        let name = key.name();
+        let value = self.slot.ask(|draft| draft.read(name))?;
+        let decoded = json::decode_or_missing(name, key.undecodable(), value.as_deref());
         decoded.inspect_err(|error| self.slot.observe_refusal(error))
     }
 
@@ -113,7 +114,8 @@ impl<L> Session<L> {
     ///
     /// [`UndecodableValue`](ErrorKind::UndecodableValue) if the stored values cannot be read at all.
     pub fn contains(&self, key: impl KeyName) -> Result<bool, Error> {
-        Ok(self.slot.ask(|draft| draft.read(key.name()))?.is_some())
+        let name = key.name();
+        Ok(self.slot.ask(|draft| draft.read(name))?.is_some())
     }
 
     /// Lists the names of the values.
@@ -168,7 +170,8 @@ impl<L> Session<L> {
     ///
     /// Those every change may have; see [`ErrorKind`].
     pub fn remove(&self, key: impl KeyName) -> Result<(), Error> {
-        self.slot.change(|draft| draft.write(key.name(), None))
+        let name = key.name();
+        self.slot.change(|draft| draft.write(name, None))
     }
 
     /// Removes a value and returns it, for messages that are shown once.
@@ -188,12 +191,7 @@ impl<L> Session<L> {
     /// [`UndecodableValue`](ErrorKind::UndecodableValue), and then the value stays; or those every change may have.
     pub fn take<T: DeserializeOwned>(&self, key: impl Key<T>) -> Result<Option<T>, Error> {
         let name = key.name();
-        self.slot.change(|draft| {
-            let value = draft.peek(name)?;
-            let decoded = json::decode_or_missing(name, key.undecodable(), value.as_deref())?;
-            draft.take(name)?;
-            Ok(decoded)
-        })
+        self.decode_and(name, key.undecodable(), |draft| draft.take(name))
     }
 
     /// Changes a value by a function that can run again, so that no change is ever lost.
@@ -323,9 +321,9 @@ impl<L> Session<L> {
     {
         let name: Box<str> = key.name().into();
         self.update(key, update)?;
-        let operations = self.committed(Some(name.clone())).await?;
-        let committed = operations.last().and_then(Operation::after);
-        json::decode(&name, committed.map_or(&[][..], |value| value))
+        let edits = self.committed(Some(name.clone())).await?;
+        let committed = edits.find(&name)?;
+        json::decode(&name, committed.as_deref().unwrap_or_default())
     }
 
     /// Removes a value at once and gives it to exactly one request: an order to place, a code that works once.
@@ -351,14 +349,10 @@ impl<L> Session<L> {
         key: impl Key<T> + Send,
     ) -> Result<Option<T>, Error> {
         let (name, undecodable): (Box<str>, _) = (key.name().into(), key.undecodable());
-        self.slot
-            .change(|draft| draft.claim(&name, json::check::<T>(undecodable)))?;
-        let claimed = self
-            .committed(Some(name.clone()))
-            .await?
-            .pop()
-            .and_then(Operation::into_claimed);
-        json::decode_or_missing(&name, undecodable, claimed.as_deref())
+        let check = json::check::<T>(undecodable);
+        self.decode_and::<T>(&name, undecodable, |draft| draft.claim(&name, check))?;
+        let edits = self.committed(Some(name.clone())).await?;
+        json::decode_or_missing(&name, undecodable, edits.into_claimed().as_deref())
     }
 
     /// Commits everything that is pending, at once.
@@ -381,7 +375,7 @@ impl<L> Session<L> {
         self.committed(None).await.map(drop)
     }
 
-    async fn committed(&self, only: Option<Box<str>>) -> Result<Vec<Operation>, Error> {
+    async fn committed(&self, only: Option<Box<str>>) -> Result<Edits, Error> {
         self.slot.change(|_| Ok(()))?;
         Commit::new(self.slot.clone(), only).await
     }
@@ -410,7 +404,8 @@ impl<L> Session<L> {
     /// [`InvalidPrincipal`](ErrorKind::InvalidPrincipal) if it is empty or longer than 255 bytes; or those every change
     /// may have.
     pub fn login(&self, principal: impl Into<PrincipalId>) -> Result<(), Error> {
-        self.slot.change(|draft| draft.login(principal.into()))
+        let principal = principal.into();
+        self.slot.change(|draft| draft.login(principal))
     }
 
     /// Attaches an identity to a new session that has nothing of the old, not even its handle.
@@ -426,8 +421,8 @@ impl<L> Session<L> {
     ///
     /// As for [`login`](Self::login).
     pub fn login_fresh(&self, principal: impl Into<PrincipalId>) -> Result<(), Error> {
-        self.slot
-            .change(|draft| draft.login_fresh(principal.into()))
+        let principal = principal.into();
+        self.slot.change(|draft| draft.login_fresh(principal))
     }
 
     /// Ends the session because its user asks for it, and tells the browser to forget its id.
@@ -556,7 +551,7 @@ impl<L> Session<L> {
     /// ```
     #[must_use]
     pub fn principal(&self) -> Option<PrincipalId> {
-        self.slot.ask(|draft| draft.principal().cloned())
+        self.slot.ask(|draft| draft.principal())
     }
 
     /// Returns the public name of the session: safe to log and to list. `None` until there is a record.
@@ -625,7 +620,7 @@ impl<L> Session<L> {
     /// Returns when the id was drawn; see [`created_at`](Self::created_at).
     #[must_use]
     pub fn rotated_at(&self) -> Option<Timestamp> {
-        self.current(|live| live.header.rotated_at.unwrap_or(live.created))
+        self.current(|live| live.header().rotated_at.unwrap_or(live.created))
     }
 
     /// Returns when the session ends if nobody uses it again; see [`created_at`](Self::created_at).
@@ -652,6 +647,23 @@ impl<L> Session<L> {
         self.slot.ask(|draft| draft.current().map(question))
     }
 
+    /// Decodes a value, outside any lock, and does something with it if it is still the same.
+    fn decode_and<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        undecodable: Undecodable,
+        act: impl Fn(&mut Draft) -> Result<(), Error>,
+    ) -> Result<Option<T>, Error> {
+        loop {
+            let (value, revision) = self.slot.change(|draft| draft.look(name, Deed::Change))?;
+            let decoded = json::decode_or_missing(name, undecodable, value.as_deref())
+                .inspect_err(|error| self.slot.observe_refusal(error))?;
+            if self.slot.change(|draft| draft.if_still(revision, &act))? {
+                return Ok(decoded);
+            }
+        }
+    }
+
     /// Runs an update once for what the handler sees, outside any lock, and adds it to what is pending.
     fn add_update<T: DeserializeOwned + Serialize>(
         &self,
@@ -668,12 +680,12 @@ impl<L> Session<L> {
             json::encode(&own_name, &value)
         });
         loop {
-            let (before, revision) = self.slot.change(|draft| draft.peek_to_update(&name))?;
+            let (before, revision) = self.slot.change(|draft| draft.look(&name, Deed::Start))?;
             let after =
                 run(before.as_deref()).inspect_err(|error| self.slot.observe_refusal(error))?;
             match self
                 .slot
-                .change(|draft| draft.update(revision, &name, after, run))?
+                .change(|draft| draft.update(revision, &name, &after, run))?
             {
                 None => return Ok(()),
                 // A clone of this session has changed it while the function ran.

@@ -5,18 +5,18 @@ mod reads;
 mod values;
 
 pub(crate) use plan::{Facts, Plan, Then};
-pub(crate) use values::{Check, Operation, Update, ValueDraft, outcome, replay};
+pub(crate) use values::{Check, Edits, Update, ValueDraft};
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::{Stopwatch, Timestamp},
     error::{Error, ErrorKind},
-    id::Handle,
+    id::{Handle, SecretHash},
     lifetime::{Lifetime, Stamps},
     observe::EndReason,
     principal::PrincipalId,
-    record::{Header, Undecodable, Value, Values, Version},
+    record::{Header, Identity, Record, Retired, Value, Values, Version},
     store::Loaded,
 };
 
@@ -40,8 +40,7 @@ pub(crate) enum Origin {
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
     pub(crate) handle: Handle,
-    pub(crate) version: Version,
-    pub(crate) header: Header,
+    pub(crate) record: Record,
     pub(crate) created: Timestamp,
     pub(crate) last_seen: Timestamp,
     /// The engine's clock when it answered, and how long ago that was.
@@ -49,48 +48,98 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Knows a record from the store's answer.
-    pub(crate) fn of(
-        handle: Handle,
-        loaded: &Loaded,
-        since: Option<Stopwatch>,
-    ) -> Result<Self, Undecodable> {
-        Ok(Self {
+    /// Knows a record from the store's answer; its header has been decoded before.
+    pub(crate) fn of(handle: Handle, loaded: Loaded, since: Option<Stopwatch>) -> Self {
+        Self {
             handle,
-            version: loaded.record.version(),
-            header: Header::decode(loaded.record.header())?,
+            record: loaded.record,
             created: loaded.created,
             last_seen: loaded.last_seen,
             seen: Seen {
                 at: loaded.now,
                 since,
             },
-        })
+        }
     }
 
     /// Knows a record that was created just now.
-    pub(crate) fn begun(handle: Handle, version: Version, header: Header, seen: Seen) -> Self {
+    pub(crate) const fn begun(handle: Handle, record: Record, seen: Seen) -> Self {
         Self {
             handle,
-            version,
-            header,
+            record,
             created: seen.at,
             last_seen: seen.at,
             seen,
         }
     }
 
-    /// Begins the record that is to replace this one.
-    pub(crate) fn succeeded_by(&self, version: Version, now: Timestamp) -> Self {
-        Self {
-            version,
-            last_seen: now,
-            ..self.clone()
-        }
+    /// Becomes the record that replaces this one.
+    pub(crate) fn succeed(&mut self, step: &Step<'_>, values: &Values) {
+        self.last_seen = step.now;
+        self.record = match step.header(&self.header()) {
+            Some(header) => Record::of(step.version, header, values),
+            None => self.record.with_values(step.version, values),
+        };
+    }
+
+    /// Reads the record's header.
+    pub(crate) fn header(&self) -> Header<'_> {
+        Header::decode(self.record.header()).expect("it was decoded when the record was loaded")
+    }
+
+    /// Knows that the last-seen stamp was renewed.
+    pub(crate) const fn touched(&mut self) {
+        self.last_seen = self.seen.at();
     }
 
     pub(crate) fn stamps(&self) -> Stamps {
-        self.header.stamps(self.created, self.last_seen)
+        self.header().stamps(self.created, self.last_seen)
+    }
+}
+
+/// What a commit does to a record's header, and when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step<'a> {
+    pub(crate) version: Version,
+    pub(crate) now: Timestamp,
+    /// The secret's, if there is a new one.
+    pub(crate) secret: Option<SecretHash>,
+    pub(crate) login: Option<&'a PrincipalId>,
+    pub(crate) lifetime: Option<Lifetime>,
+}
+
+impl Step<'_> {
+    /// Tells whether the header becomes another one.
+    pub(crate) fn changes(&self, header: &Header<'_>) -> bool {
+        let lifetime = self.lifetime.is_some() && self.lifetime != header.lifetime;
+        self.secret.is_some() || self.login.is_some() || lifetime
+    }
+
+    /// Makes the header that follows another, unless it stays as it is.
+    fn header(&self, old: &Header<'_>) -> Option<Arc<[u8]>> {
+        if !self.changes(old) {
+            return None;
+        }
+        let mut next = *old;
+        next.generation += u64::from(self.secret.is_some() || self.login.is_some());
+        next.lifetime = self.lifetime.or(old.lifetime);
+        if let Some(principal) = self.login {
+            next.identity = Some(Identity {
+                principal: principal.as_str(),
+                authenticated_at: self.now,
+            });
+        }
+        Some(match self.secret {
+            None => next.encode(),
+            Some(secret) => {
+                next.secret = secret;
+                next.rotated_at = Some(self.now);
+                next.encode_rotated(Retired {
+                    secret: old.secret,
+                    at: self.now,
+                })
+            }
+        })
     }
 }
 
@@ -118,7 +167,7 @@ impl Seen {
 pub(crate) struct Draft {
     origin: Origin,
     /// The record that was loaded, or that a commit of this request has left in the store.
-    live: Option<Arc<Live>>,
+    live: Option<Live>,
     values: ValueDraft,
     pending: Pending,
     may_start_cross_site: bool,
@@ -138,10 +187,8 @@ pub(crate) struct Pending {
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) plan: Plan,
-    pub(crate) live: Option<Arc<Live>>,
-    /// What the operations make of the values that were loaded.
-    pub(crate) values: Values,
-    pub(crate) operations: Vec<Operation>,
+    pub(crate) live: Option<Live>,
+    pub(crate) edits: Edits,
     pub(crate) pending: Pending,
 }
 
@@ -153,8 +200,9 @@ impl Pending {
 
 impl Draft {
     /// Begins on a live record.
-    pub(crate) fn live(live: Arc<Live>, values: Values) -> Self {
-        Self::new(Origin::Live, Some(live), ValueDraft::new(values))
+    pub(crate) fn live(live: Live) -> Self {
+        let values = ValueDraft::new(live.record.shared_values());
+        Self::new(Origin::Live, Some(live), values)
     }
 
     /// Begins without a record.
@@ -162,7 +210,7 @@ impl Draft {
         Self::new(origin, None, ValueDraft::of_nobody())
     }
 
-    fn new(origin: Origin, live: Option<Arc<Live>>, values: ValueDraft) -> Self {
+    fn new(origin: Origin, live: Option<Live>, values: ValueDraft) -> Self {
         Self {
             origin,
             live,
@@ -175,16 +223,16 @@ impl Draft {
     // What a handler does.
 
     /// Writes a key, or removes it.
-    pub(crate) fn write(&mut self, key: &str, after: Option<Value>) -> Result<(), Error> {
-        self.may(if after.is_some() {
+    pub(crate) fn write(&mut self, key: &str, value: Option<Vec<u8>>) -> Result<(), Error> {
+        self.may(if value.is_some() {
             Deed::Start
         } else {
             Deed::Change
         })?;
-        self.values.write(key, after)
+        self.values.write(key, value)
     }
 
-    pub(crate) fn take(&mut self, key: &str) -> Result<Option<Value>, Error> {
+    pub(crate) fn take(&mut self, key: &str) -> Result<(), Error> {
         self.may(Deed::Change)?;
         self.values.take(key)
     }
@@ -194,19 +242,32 @@ impl Draft {
         self.values.claim(key, check)
     }
 
-    /// Looks at a key that is about to be updated.
-    pub(crate) fn peek_to_update(&self, key: &str) -> Result<(Option<Value>, u64), Error> {
-        self.may(Deed::Start)?;
+    /// Looks at a key on behalf of what is done once a user's code has seen it, outside the lock.
+    pub(crate) fn look(&self, key: &str, deed: Deed) -> Result<(Option<Value>, u64), Error> {
+        self.may(deed)?;
         Ok((self.values.peek(key)?, self.values.revision()))
     }
 
-    /// Adds an update that was run on what [`peek_to_update`](Self::peek_to_update) showed, or gives it back if
+    /// Does something if nothing has changed since a look; tells whether it did.
+    pub(crate) fn if_still(
+        &mut self,
+        revision: u64,
+        act: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        let is_same = self.values.revision() == revision;
+        if is_same {
+            act(self)?;
+        }
+        Ok(is_same)
+    }
+
+    /// Adds an update that was run on what [`look`](Self::look) showed, or gives it back if
     /// something has changed since.
     pub(crate) fn update(
         &mut self,
         revision: u64,
         key: &str,
-        after: Value,
+        after: &[u8],
         update: Update,
     ) -> Result<Option<Update>, Error> {
         if self.values.revision() != revision {
@@ -241,10 +302,7 @@ impl Draft {
     pub(crate) fn login(&mut self, principal: PrincipalId) -> Result<(), Error> {
         self.may(Deed::Login)?;
         check_principal(&principal)?;
-        if self
-            .principal()
-            .is_some_and(|current| *current != principal)
-        {
+        if self.principal().is_some_and(|current| current != principal) {
             self.replace();
         }
         self.pending.login = Some(principal);
@@ -277,9 +335,10 @@ impl Draft {
 
     /// Drops what a failed handler must not leave behind: everything but an end it asked for.
     pub(crate) fn keep_only_the_end(&mut self) {
-        let end = self.pending.end.filter(|end| end.is_explicit());
-        self.discard();
-        self.pending.end = end;
+        match self.pending.end.filter(|end| end.is_explicit()) {
+            Some(end) => self.begin_anew(end),
+            None => self.discard(),
+        }
     }
 
     // What a handler asks.
@@ -288,18 +347,13 @@ impl Draft {
         self.values.read(key)
     }
 
-    /// Looks at a key that is about to be taken.
-    pub(crate) fn peek(&self, key: &str) -> Result<Option<Value>, Error> {
-        self.values.peek(key)
-    }
-
     pub(crate) fn keys(&mut self) -> Result<Vec<String>, Error> {
         self.values.keys()
     }
 
     /// Returns the generation that the session has once this is committed.
     pub(crate) fn generation(&self) -> u64 {
-        let stored = self.current().map_or(0, |live| live.header.generation);
+        let stored = self.current().map_or(0, |live| live.header().generation);
         let rotates =
             self.pending.login.is_some() || (self.pending.cycle && self.current().is_some());
         stored + u64::from(rotates)
@@ -307,19 +361,24 @@ impl Draft {
 
     /// Returns the record that the session goes on with, unless it is to be ended.
     pub(crate) fn current(&self) -> Option<&Live> {
-        self.live.as_deref().filter(|_| self.pending.end.is_none())
+        self.live.as_ref().filter(|_| self.pending.end.is_none())
     }
 
-    pub(crate) fn principal(&self) -> Option<&PrincipalId> {
-        let stored = || Some(&self.current()?.header.identity.as_ref()?.principal);
-        self.pending.login.as_ref().or_else(stored)
+    pub(crate) fn principal(&self) -> Option<PrincipalId> {
+        let stored = || Some(self.current()?.record.principal()?.into());
+        self.pending.login.clone().or_else(stored)
+    }
+
+    pub(crate) fn is_signed_in(&self) -> bool {
+        let stored = || self.current()?.record.principal();
+        self.pending.login.is_some() || stored().is_some()
     }
 
     /// Returns the lifetime that this session has apart from the layer's.
     pub(crate) fn own_lifetime(&self) -> Option<Lifetime> {
         self.pending
             .lifetime
-            .or_else(|| self.current()?.header.lifetime)
+            .or_else(|| self.current()?.header().lifetime)
     }
 
     /// Tells whether the request brought an id that is about to be worthless.
@@ -329,44 +388,36 @@ impl Draft {
 
     // What a load and a commit do.
 
-    /// Knows that the last-seen stamp was renewed.
-    pub(crate) fn touched(&mut self) {
-        if let Some(live) = self.live.as_mut().and_then(Arc::get_mut) {
-            live.last_seen = live.seen.at();
-        }
-    }
-
     /// Takes what is pending as work for a commit: all of it, or what concerns one key.
     ///
     /// A key cannot be told from the rest once everything was dropped, so after `clear` or an end all is taken.
-    pub(crate) fn take_work(&mut self, only: Option<&str>) -> Result<Box<Work>, Error> {
+    pub(crate) fn take_work(&mut self, only: Option<&str>) -> Result<Work, Error> {
         let only = only.filter(|_| self.pending.end.is_none() && !self.values.is_cleared());
-        let operations = self.values.take_operations(only);
+        let edits = self.values.take_edits(only)?;
         let pending = match only {
             Some(_) => Pending::default(),
             None => std::mem::take(&mut self.pending),
         };
-        let base = match pending.end {
-            Some(_) => Values::empty(),
-            None => self.values.base().clone(),
+        let values = match pending.end {
+            // It is compared with the new record, which has none.
+            Some(_) => edits.values != Values::empty(),
+            None => edits.differs,
         };
-        let outcome = outcome(&base, &operations)?;
         let plan = Plan::of(&Facts::new(
             self.origin,
-            self.live.as_deref(),
+            self.live.as_ref(),
             &pending,
-            outcome.is_some(),
+            values,
         ));
         if plan.is_nothing() && only.is_none() {
             self.pending = pending.clone();
         }
-        Ok(Box::new(Work {
+        Ok(Work {
             plan,
             live: self.live.clone(),
-            values: outcome.unwrap_or(base),
-            operations,
+            edits,
             pending,
-        }))
+        })
     }
 
     /// Tells whether a commit may have something to do.
@@ -375,18 +426,21 @@ impl Draft {
     }
 
     /// Goes on from what a commit has left in the store.
-    pub(crate) fn rebase(&mut self, live: Option<Arc<Live>>, values: Values) {
+    pub(crate) fn rebase(&mut self, live: Option<Live>) {
+        let values = live.as_ref().map(|live| live.record.shared_values());
+        self.values.rebase(values.unwrap_or_else(Values::empty));
         self.origin = match live {
             Some(_) => Origin::Live,
             None => Origin::Absent,
         };
         self.live = live;
-        self.values.rebase(values);
     }
 
     /// Keeps what the last commit has left in the store, for those who still read it.
-    pub(crate) fn close(&mut self, live: Option<Arc<Live>>, values: Values) {
-        *self = Self::new(self.origin, live, ValueDraft::new(values));
+    pub(crate) fn close(&mut self, live: Option<Live>) {
+        self.values
+            .close(live.as_ref().map(|live| live.record.shared_values()));
+        self.live = live;
     }
 
     fn replace(&mut self) {
@@ -395,7 +449,6 @@ impl Draft {
     }
 
     fn begin_anew(&mut self, reason: EndReason) {
-        self.values.discard();
         self.values.clear();
         self.pending = Pending {
             end: Some(reason),
@@ -424,7 +477,7 @@ impl Draft {
 
 /// What kind of change a method asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Deed {
+pub(crate) enum Deed {
     /// It changes what there is, and starts no session.
     Change,
     Login,

@@ -1,7 +1,7 @@
 //! From what happened to what to do: one table.
 
 use super::{Live, Origin, Pending};
-use crate::observe::EndReason;
+use crate::{lifetime::Lifetime, observe::EndReason};
 
 /// What a commit decides by.
 #[derive(Clone, Copy, Debug)]
@@ -52,10 +52,12 @@ impl Facts {
         pending: &Pending,
         values: bool,
     ) -> Self {
-        let stored = live.and_then(|live| live.header.lifetime);
-        let persistent = |lifetime: Option<crate::lifetime::Lifetime>| {
-            lifetime.is_some_and(|lifetime| lifetime.is_persistent())
-        };
+        // What is stored only matters where something else was set.
+        let stored = live
+            .filter(|_| pending.lifetime.is_some())
+            .and_then(|live| live.header().lifetime);
+        let persistent =
+            |lifetime: Option<Lifetime>| lifetime.is_some_and(|lifetime| lifetime.is_persistent());
         let set = pending.lifetime.is_some() && pending.lifetime != stored;
         Self {
             origin,

@@ -5,18 +5,32 @@ use std::fmt;
 use super::reads::Reads;
 use crate::{
     error::{Error, ErrorKind},
-    record::{Corrupt, Limit, MAX_ENTRIES, MAX_LEN, Pair, Value, Values},
+    record::{Corrupt, Pair, Value, Values},
 };
 
 /// The values as a request sees them: what was loaded, and what it has done to it since.
 #[derive(Debug)]
 pub(crate) struct ValueDraft {
     base: Values,
+    /// What the operations make of the base; `None` if there are none.
+    changed: Option<Values>,
     operations: Vec<Operation>,
+    /// The operations were made on another base, so before they are committed they are made again on this one.
+    is_stale: bool,
     reads: Reads,
-    size: Size,
     /// Counts changes, so that one that was made of a stale look is noticed.
     revision: u64,
+}
+
+/// What was done to the values, to be committed.
+#[derive(Debug)]
+pub(crate) struct Edits {
+    pub(crate) operations: Vec<Operation>,
+    /// What the operations make of the base; the base itself for as long as they are stale.
+    pub(crate) values: Values,
+    /// They make a difference, as far as that is known.
+    pub(crate) differs: bool,
+    is_stale: bool,
 }
 
 /// One thing done to one key, or to all.
@@ -24,12 +38,10 @@ pub(crate) struct Operation {
     /// `None` for `clear`.
     key: Option<Box<str>>,
     act: Act,
-    /// The key's value once this is done.
-    after: Option<Value>,
 }
 
 /// A user's function from an encoded value to its successor.
-pub(crate) type Update = Box<dyn FnMut(Option<&[u8]>) -> Result<Value, Error> + Send>;
+pub(crate) type Update = Box<dyn FnMut(Option<&[u8]>) -> Result<Vec<u8>, Error> + Send>;
 
 /// A user's word whether an encoded value can be given to who asked for it.
 pub(crate) type Check = fn(key: &str, &[u8]) -> Result<(), Error>;
@@ -43,6 +55,7 @@ enum Act {
     Update(Update),
     /// Writes or removes; a key that was read before only if it still has the value that was read.
     Write {
+        value: Option<Vec<u8>>,
         read: Option<Option<Value>>,
     },
 }
@@ -50,9 +63,10 @@ enum Act {
 impl ValueDraft {
     pub(crate) fn new(base: Values) -> Self {
         Self {
-            size: Size::of(&base),
             base,
+            changed: None,
             operations: Vec::new(),
+            is_stale: false,
             reads: Reads::default(),
             revision: 0,
         }
@@ -72,39 +86,37 @@ impl ValueDraft {
 
     /// Reads a key, and remembers that it was read.
     pub(crate) fn read(&mut self, key: &str) -> Result<Option<Value>, Error> {
-        match latest(&self.operations, key) {
-            Some(operation) if operation.hides_base() => Ok(operation.after_for(key)),
-            Some(operation) => {
-                let after = operation.after_for(key);
-                self.reads
-                    .note(&self.base, key)
-                    .map_err(|corrupt| undecodable(key, corrupt))?;
-                Ok(after)
-            }
-            None => self
-                .reads
-                .note(&self.base, key)
-                .map_err(|corrupt| undecodable(key, corrupt)),
+        if latest(&self.operations, key).is_some_and(Operation::hides_base) {
+            return self.peek(key);
+        }
+        let base = self.reads.note(&self.base, key);
+        let base = base.map_err(|corrupt| undecodable(key, corrupt))?;
+        match self.is_changed() {
+            true => self.peek(key),
+            false => Ok(base),
         }
     }
 
     /// Looks at a key on behalf of an operation that is done again if the key changes.
     pub(crate) fn peek(&self, key: &str) -> Result<Option<Value>, Error> {
-        view(&self.operations, &self.base, key)
+        find(self.current(), key)
     }
 
     /// Lists the keys, and remembers that all were read.
     pub(crate) fn keys(&mut self) -> Result<Vec<String>, Error> {
         self.reads.note_all();
-        let entries =
-            merge(&self.base, &self.operations).map_err(|corrupt| undecodable("", corrupt))?;
+        let entries = self.current().to_vec();
         let name = |(key, _): Pair<'_>| String::from_utf8_lossy(key).into_owned();
-        Ok(entries.into_iter().map(name).collect())
+        Ok(entries
+            .map_err(|corrupt| undecodable("", corrupt))?
+            .into_iter()
+            .map(name)
+            .collect())
     }
 
     /// Writes a key, or removes it.
-    pub(crate) fn write(&mut self, key: &str, after: Option<Value>) -> Result<(), Error> {
-        let size = self.size_with(key, after.as_ref())?;
+    pub(crate) fn write(&mut self, key: &str, value: Option<Vec<u8>>) -> Result<(), Error> {
+        let next = with(self.current(), key, value.as_deref())?;
         let read = match latest_index(&self.operations, key) {
             Some(index) if self.operations[index].is_write() => {
                 self.operations.remove(index).into_read()
@@ -112,54 +124,48 @@ impl ValueDraft {
             Some(index) if self.operations[index].hides_base() => None,
             _ => self.reads.value_read(&self.base, key),
         };
-        self.push(Operation::new(key, Act::Write { read }, after), size);
+        self.push(Operation::new(key, Act::Write { value, read }), next);
         Ok(())
     }
 
-    /// Removes a key's value and returns it.
-    pub(crate) fn take(&mut self, key: &str) -> Result<Option<Value>, Error> {
-        let Some(value) = self.peek(key)? else {
-            return Ok(None);
-        };
-        let size = self.size_with(key, None)?;
-        self.push(Operation::new(key, Act::Take(value.clone()), None), size);
-        Ok(Some(value))
+    /// Removes a key's value, if there is one.
+    pub(crate) fn take(&mut self, key: &str) -> Result<(), Error> {
+        if let Some(value) = self.peek(key)? {
+            let next = with(self.current(), key, None)?;
+            self.push(Operation::new(key, Act::Take(value)), next);
+        }
+        Ok(())
     }
 
     /// Removes a key's value, and remembers which it was when the removal was committed.
     pub(crate) fn claim(&mut self, key: &str, check: Check) -> Result<(), Error> {
         let claimed = self.peek(key)?;
-        claimed
-            .as_deref()
-            .map_or(Ok(()), |value| check(key, value))?;
-        let size = self.size_with(key, None)?;
-        self.push(Operation::new(key, Act::Claim(claimed, check), None), size);
+        let next = with(self.current(), key, None)?;
+        self.push(Operation::new(key, Act::Claim(claimed, check)), next);
         Ok(())
     }
 
     /// Adds an update whose first run made `after` of what [`peek`](Self::peek) showed.
-    pub(crate) fn update(&mut self, key: &str, after: Value, update: Update) -> Result<(), Error> {
-        let size = self.size_with(key, Some(&after))?;
-        self.push(Operation::new(key, Act::Update(update), Some(after)), size);
+    pub(crate) fn update(&mut self, key: &str, after: &[u8], update: Update) -> Result<(), Error> {
+        let next = with(self.current(), key, Some(after))?;
+        self.push(Operation::new(key, Act::Update(update)), next);
         Ok(())
     }
 
     /// Drops all values.
     pub(crate) fn clear(&mut self) {
-        self.operations.clear();
+        self.discard();
         let clear = Operation {
             key: None,
             act: Act::Clear,
-            after: None,
         };
-        self.push(clear, Size::EMPTY);
+        self.push(clear, Values::empty());
     }
 
     /// Forgets everything that was done.
     pub(crate) fn discard(&mut self) {
         self.operations.clear();
-        self.size = Size::of(&self.base);
-        self.revision += 1;
+        self.rebuild();
     }
 
     /// Tells whether anything was done.
@@ -175,122 +181,175 @@ impl ValueDraft {
     }
 
     /// Takes what was done, to be committed: all of it, or what concerns one key.
-    pub(crate) fn take_operations(&mut self, only: Option<&str>) -> Vec<Operation> {
-        let taken = match only {
+    pub(crate) fn take_edits(&mut self, only: Option<&str>) -> Result<Edits, Error> {
+        let operations = match only {
             None => std::mem::take(&mut self.operations),
             Some(key) => {
                 let concerned = |operation: &mut Operation| operation.key.as_deref() == Some(key);
                 self.operations.extract_if(.., concerned).collect()
             }
         };
-        self.recount();
-        taken
+        let (is_stale, current) = (self.is_stale, self.current().clone());
+        self.rebuild();
+        let values = match only {
+            _ if is_stale => self.base.clone(),
+            None => current,
+            Some(key) => with(&self.base, key, find(&current, key)?.as_deref())?,
+        };
+        Ok(Edits {
+            differs: match is_stale {
+                true => !operations.is_empty(),
+                false => values != self.base,
+            },
+            operations,
+            values,
+            is_stale,
+        })
     }
 
     /// Goes on from what a commit has left in the store.
     pub(crate) fn rebase(&mut self, base: Values) {
+        self.is_stale |= self.is_changed() && self.base != base;
         self.reads.rebase(&self.base, &base);
         self.base = base;
-        self.recount();
+        self.rebuild();
     }
 
-    pub(crate) const fn base(&self) -> &Values {
-        &self.base
+    /// Keeps what the last commit has left in the store, for those who still read it.
+    pub(crate) fn close(&mut self, base: Option<Values>) {
+        self.base = base.unwrap_or_else(Values::empty);
+        self.changed = None;
     }
 
-    fn push(&mut self, operation: Operation, size: Size) {
+    /// Returns the values as the request sees them.
+    fn current(&self) -> &Values {
+        self.changed.as_ref().unwrap_or(&self.base)
+    }
+
+    fn push(&mut self, operation: Operation, next: Values) {
         self.operations.push(operation);
-        self.size = size;
+        self.changed = Some(next);
         self.revision += 1;
     }
 
-    fn recount(&mut self) {
+    /// Shows what the operations that are left have made of their keys, until they are made again.
+    fn rebuild(&mut self) {
+        self.is_stale &= self.is_changed();
         self.revision += 1;
-        if self.operations.is_empty() {
-            self.size = Size::of(&self.base);
+        let Some(shown) = self.changed.take() else {
             return;
+        };
+        let keys = self
+            .operations
+            .iter()
+            .filter_map(|done| done.key.as_deref());
+        for key in keys {
+            let current = self.changed.as_ref().unwrap_or(&self.base);
+            let value = find(&shown, key);
+            let rebuilt = value.and_then(|value| with(current, key, value.as_deref()));
+            self.changed = rebuilt.ok().or_else(|| Some(current.clone()));
         }
-        let entries = merge(&self.base, &self.operations);
-        self.size = entries.map_or(Size::of(&self.base), |entries| Size::of_entries(&entries));
-    }
-
-    /// Returns the size with a key set to a value, if that is within the limits.
-    fn size_with(&self, key: &str, after: Option<&Value>) -> Result<Size, Error> {
-        let before = self.peek(key)?;
-        let mut size = self.size;
-        size.remove(key.len(), before.as_deref());
-        size.add(key.len(), after.map(|value| &**value));
-        let fits = after.is_none() || size.fits();
-        fits.then_some(size)
-            .ok_or_else(|| Error::of_key(ErrorKind::TooLarge, key))
     }
 }
 
-impl Operation {
-    fn new(key: &str, act: Act, after: Option<Value>) -> Self {
-        Self {
-            key: Some(key.into()),
-            act,
-            after,
-        }
+impl Edits {
+    /// Returns the value that a key has once they are made.
+    pub(crate) fn find(&self, key: &str) -> Result<Option<Value>, Error> {
+        find(&self.values, key)
     }
 
     /// Returns what was claimed in the run that was committed.
     pub(crate) fn into_claimed(self) -> Option<Value> {
+        self.operations.into_iter().next_back()?.into_claimed()
+    }
+
+    /// Takes them out and leaves none.
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            operations: std::mem::take(&mut self.operations),
+            values: self.values.clone(),
+            differs: self.differs,
+            is_stale: self.is_stale,
+        }
+    }
+
+    /// Makes them again if they were made on another base.
+    pub(crate) fn settle(&mut self) -> Result<(), Error> {
+        match self.is_stale {
+            true => self.replay(&self.values.clone()),
+            false => Ok(()),
+        }
+    }
+
+    /// Makes them again on a fresher record than they were made on.
+    pub(crate) fn replay(&mut self, fresh: &Values) -> Result<(), Error> {
+        self.values = fresh.clone();
+        for operation in &mut self.operations {
+            self.values = operation.redo(fresh, &self.values)?;
+        }
+        self.differs = self.values != *fresh;
+        self.is_stale = false;
+        Ok(())
+    }
+}
+
+impl Operation {
+    fn new(key: &str, act: Act) -> Self {
+        Self {
+            key: Some(key.into()),
+            act,
+        }
+    }
+
+    fn into_claimed(self) -> Option<Value> {
         match self.act {
             Act::Claim(claimed, _) => claimed,
             Act::Clear | Act::Take(_) | Act::Update(_) | Act::Write { .. } => None,
         }
     }
 
-    /// Returns the key's value once this is done.
-    pub(crate) fn after(&self) -> Option<&Value> {
-        self.after.as_ref()
-    }
-
     fn concerns(&self, key: &str) -> bool {
         self.key.as_deref().is_none_or(|own| own == key)
     }
 
-    fn after_for(&self, key: &str) -> Option<Value> {
-        debug_assert!(self.concerns(key));
-        self.after.clone()
-    }
-
     /// Tells whether what follows it does not depend on what was loaded.
-    fn hides_base(&self) -> bool {
-        matches!(self.act, Act::Clear | Act::Write { read: None })
+    const fn hides_base(&self) -> bool {
+        matches!(self.act, Act::Clear | Act::Write { read: None, .. })
     }
 
-    fn is_write(&self) -> bool {
+    const fn is_write(&self) -> bool {
         matches!(self.act, Act::Write { .. })
     }
 
     fn into_read(self) -> Option<Option<Value>> {
         match self.act {
-            Act::Write { read } => read,
+            Act::Write { read, .. } => read,
             Act::Claim(..) | Act::Clear | Act::Take(_) | Act::Update(_) => None,
         }
     }
 
-    /// Does it again on a fresher record, in which its key has the value `current`.
-    fn redo(&mut self, fresh: &Values, current: Option<Value>) -> Result<(), Error> {
-        let key = self.key.as_deref().unwrap_or_default();
+    /// Does it again to what others before it have made of a fresher record.
+    fn redo(&mut self, fresh: &Values, values: &Values) -> Result<Values, Error> {
+        let Some(key) = self.key.as_deref() else {
+            return Ok(Values::empty());
+        };
+        let current = find(values, key)?;
         match &mut self.act {
             Act::Claim(claimed, check) => {
                 current
                     .as_deref()
                     .map_or(Ok(()), |value| check(key, value))?;
                 *claimed = current;
+                with(values, key, None)
             }
-            Act::Take(taken) => self.after = current.filter(|current| current != taken),
-            Act::Update(update) => self.after = Some(update(current.as_deref())?),
-            Act::Write { read: Some(read) } if *read != find(fresh, key)? => {
-                return Err(Error::of_key(ErrorKind::ChangedSinceRead, key));
-            }
-            Act::Clear | Act::Write { .. } => {}
+            Act::Take(taken) if current.as_ref() == Some(taken) => with(values, key, None),
+            Act::Update(update) => with(values, key, Some(&update(current.as_deref())?)),
+            Act::Write {
+                read: Some(read), ..
+            } if *read != find(fresh, key)? => Err(Error::of_key(ErrorKind::ChangedSinceRead, key)),
+            Act::Write { value, .. } => with(values, key, value.as_deref()),
+            Act::Clear | Act::Take(_) => Ok(values.clone()),
         }
-        Ok(())
     }
 }
 
@@ -307,35 +366,11 @@ impl fmt::Debug for Operation {
     }
 }
 
-/// Does operations again on a fresher record than they were made on.
-pub(crate) fn replay(operations: &mut [Operation], fresh: &Values) -> Result<(), Error> {
-    for index in 0..operations.len() {
-        let (done, rest) = operations.split_at_mut(index);
-        let operation = &mut rest[0];
-        if let Some(key) = &operation.key {
-            let current = view(done, fresh, key)?;
-            operation.redo(fresh, current)?;
-        }
-    }
-    Ok(())
-}
-
-/// Returns what operations make of values, if that is a difference.
-pub(crate) fn outcome(base: &Values, operations: &[Operation]) -> Result<Option<Values>, Error> {
-    if operations.is_empty() {
-        return Ok(None);
-    }
-    let entries = merge(base, operations).map_err(|corrupt| undecodable("", corrupt))?;
-    let values = Values::encode(&entries).map_err(|Limit| Error::new(ErrorKind::TooLarge))?;
-    Ok(Some(values).filter(|values| values != base))
-}
-
-/// Returns the value that a key has after operations on values.
-fn view(operations: &[Operation], base: &Values, key: &str) -> Result<Option<Value>, Error> {
-    match latest(operations, key) {
-        Some(operation) => Ok(operation.after_for(key)),
-        None => find(base, key),
-    }
+fn with(values: &Values, key: &str, value: Option<&[u8]>) -> Result<Values, Error> {
+    let next = values
+        .with(key, value)
+        .map_err(|corrupt| undecodable(key, corrupt))?;
+    next.ok_or_else(|| Error::of_key(ErrorKind::TooLarge, key))
 }
 
 fn find(values: &Values, key: &str) -> Result<Option<Value>, Error> {
@@ -355,97 +390,23 @@ fn latest_index(operations: &[Operation], key: &str) -> Option<usize> {
         .rposition(|operation| operation.concerns(key))
 }
 
-/// Lists the entries after operations, what was loaded first and in its order.
-fn merge<'a>(base: &'a Values, operations: &'a [Operation]) -> Result<Vec<Pair<'a>>, Corrupt> {
-    let cleared = operations
-        .iter()
-        .rposition(|operation| operation.key.is_none());
-    let mut entries = match cleared {
-        Some(_) => Vec::new(),
-        None => base.to_vec()?,
-    };
-    for operation in &operations[cleared.map_or(0, |index| index + 1)..] {
-        let Some(key) = &operation.key else { continue };
-        let place = entries
-            .iter()
-            .position(|(known, _)| *known == key.as_bytes());
-        match (place, &operation.after) {
-            (Some(place), Some(value)) => entries[place].1 = value,
-            (Some(place), None) => drop(entries.remove(place)),
-            (None, Some(value)) => entries.push((key.as_bytes(), value)),
-            (None, None) => {}
-        }
-    }
-    Ok(entries)
-}
-
 fn undecodable(key: &str, corrupt: Corrupt) -> Error {
     Error::of_key(ErrorKind::UndecodableValue, key).with_source(corrupt)
-}
-
-/// How much the values take, kept up to date so that a write finds out at once whether it fits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Size {
-    len: usize,
-    count: usize,
-}
-
-impl Size {
-    const EMPTY: Self = Self {
-        len: Values::HEAD,
-        count: 0,
-    };
-
-    fn of(values: &Values) -> Self {
-        Self {
-            len: values.len(),
-            count: values.count().unwrap_or(0),
-        }
-    }
-
-    fn of_entries(entries: &[Pair<'_>]) -> Self {
-        let mut size = Self::EMPTY;
-        entries
-            .iter()
-            .for_each(|(key, value)| size.add(key.len(), Some(value)));
-        size
-    }
-
-    fn add(&mut self, key_len: usize, value: Option<&[u8]>) {
-        if let Some(value) = value {
-            self.len += Values::entry_len(key_len, value.len());
-            self.count += 1;
-        }
-    }
-
-    fn remove(&mut self, key_len: usize, value: Option<&[u8]>) {
-        if let Some(value) = value {
-            self.len = self
-                .len
-                .saturating_sub(Values::entry_len(key_len, value.len()));
-            self.count = self.count.saturating_sub(1);
-        }
-    }
-
-    const fn fits(self) -> bool {
-        self.len <= MAX_LEN && self.count <= MAX_ENTRIES
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{MAX_ENTRIES, MAX_LEN};
 
     fn values(entries: &[(&str, &str)]) -> Values {
-        let entries: Vec<_> = entries
-            .iter()
-            .map(|(key, json)| (key.as_bytes(), json.as_bytes()))
-            .collect();
-        Values::encode(&entries).unwrap()
+        entries.iter().fold(Values::empty(), |values, (key, json)| {
+            with(&values, key, Some(json.as_bytes())).unwrap()
+        })
     }
 
-    fn value(json: &str) -> Value {
-        json.as_bytes().to_vec().into()
+    fn value(json: &str) -> Vec<u8> {
+        json.into()
     }
 
     fn text(value: Option<Value>) -> Option<String> {
@@ -453,8 +414,9 @@ mod tests {
     }
 
     impl ValueDraft {
-        fn outcome(&self) -> Result<Option<Values>, Error> {
-            outcome(&self.base, &self.operations)
+        /// Returns what there is to commit, if it makes a difference.
+        fn outcome(&self) -> Option<Values> {
+            (*self.current() != self.base).then(|| self.current().clone())
         }
     }
 
@@ -464,10 +426,9 @@ mod tests {
 
     /// Appends `+` to what there is.
     fn append(draft: &mut ValueDraft, key: &str) {
-        let mut plus: Update =
-            Box::new(|current| Ok([current.unwrap_or_default(), b"+"].concat().into()));
+        let mut plus: Update = Box::new(|current| Ok([current.unwrap_or_default(), b"+"].concat()));
         let after = plus(draft.peek(key).unwrap().as_deref()).unwrap();
-        draft.update(key, after, plus).unwrap();
+        draft.update(key, &after, plus).unwrap();
     }
 
     /// Commits a draft on a record that others have changed meanwhile.
@@ -475,12 +436,11 @@ mod tests {
         draft: &mut ValueDraft,
         fresh: &[(&str, &str)],
     ) -> Result<Vec<(String, String)>, ErrorKind> {
-        let fresh = values(fresh);
-        let mut operations = draft.take_operations(None);
-        replay(&mut operations, &fresh).map_err(|error| error.kind())?;
-        let after = outcome(&fresh, &operations).unwrap().unwrap_or(fresh);
+        let mut edits = draft.take_edits(None).unwrap();
+        edits.replay(&values(fresh)).map_err(|error| error.kind())?;
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        Ok(after
+        Ok(edits
+            .values
             .to_vec()
             .unwrap()
             .into_iter()
@@ -503,7 +463,7 @@ mod tests {
         append(&mut draft, "b");
         assert_eq!(text(draft.read("a").unwrap()), Some("9".into()));
         assert_eq!(text(draft.read("b").unwrap()), Some("2++".into()));
-        assert_eq!(text(draft.take("a").unwrap()), Some("9".into()));
+        draft.take("a").unwrap();
         assert_eq!(draft.read("a").unwrap(), None);
         draft.clear();
         assert_eq!(draft.read("b").unwrap(), None);
@@ -533,7 +493,7 @@ mod tests {
                 draft.write("none", None).unwrap();
             }),
             ("a missing key taken", |draft| {
-                drop(draft.take("none").unwrap());
+                draft.take("none").unwrap();
             }),
             ("discarded", |draft| {
                 draft.clear();
@@ -542,7 +502,7 @@ mod tests {
         ] {
             let mut draft = draft();
             change(&mut draft);
-            assert_eq!(draft.outcome().unwrap(), None, "{case}");
+            assert_eq!(draft.outcome(), None, "{case}");
         }
     }
 
@@ -576,12 +536,12 @@ mod tests {
             ),
             (
                 "a taken value that changed stays",
-                |draft| drop(draft.take("a").unwrap()),
+                |draft| draft.take("a").unwrap(),
                 entries(&[("a", "7"), ("b", "2"), ("z", "26")]),
             ),
             (
                 "one that did not goes",
-                |draft| drop(draft.take("b").unwrap()),
+                |draft| draft.take("b").unwrap(),
                 entries(&[("a", "7"), ("z", "26")]),
             ),
             (
@@ -658,33 +618,28 @@ mod tests {
     fn a_claim_tells_what_was_there_when_it_was_committed() {
         let mut draft = draft();
         draft.claim("a", |_, _| Ok(())).unwrap();
-        let mut operations = draft.take_operations(Some("a"));
-        replay(&mut operations, &values(&[("a", "7")])).unwrap();
-        let claimed =
-            |operations: Vec<Operation>| operations.into_iter().find_map(Operation::into_claimed);
-        assert_eq!(text(claimed(operations)), Some("7".into()));
+        let mut edits = draft.take_edits(Some("a")).unwrap();
+        edits.replay(&values(&[("a", "7")])).unwrap();
+        assert_eq!(text(edits.into_claimed()), Some("7".into()));
         draft.claim("a", |_, _| Ok(())).unwrap();
-        let mut operations = draft.take_operations(Some("a"));
-        replay(&mut operations, &values(&[("b", "2")])).unwrap();
-        assert_eq!(claimed(operations), None);
+        let mut edits = draft.take_edits(Some("a")).unwrap();
+        edits.replay(&values(&[("b", "2")])).unwrap();
+        assert_eq!(edits.into_claimed(), None);
     }
 
     #[test]
     fn what_does_not_fit_leaves_everything_as_it_was() {
         let mut draft = draft();
         draft.write("a", Some(value("5"))).unwrap();
-        let large = Value::from(vec![b'1'; MAX_LEN]);
+        let large = vec![b'1'; MAX_LEN];
         for result in [
             draft.write("a", Some(large.clone())),
             draft.write("c", Some(large.clone())),
-            draft.update("a", large, Box::new(|_| unreachable!("not run"))),
+            draft.update("a", &large, Box::new(|_| unreachable!("not run"))),
         ] {
             assert_eq!(result.unwrap_err().kind(), ErrorKind::TooLarge);
         }
-        assert_eq!(
-            draft.outcome().unwrap(),
-            Some(values(&[("a", "5"), ("b", "2")]))
-        );
+        assert_eq!(draft.outcome(), Some(values(&[("a", "5"), ("b", "2")])));
     }
 
     #[test]
@@ -693,25 +648,16 @@ mod tests {
         for index in 0..MAX_ENTRIES {
             draft.write(&index.to_string(), Some(value("1"))).unwrap();
         }
-        assert_eq!(
-            draft.write("more", Some(value("1"))).unwrap_err().kind(),
-            ErrorKind::TooLarge
-        );
+        let refused = |result: Result<(), Error>| result.unwrap_err().kind() == ErrorKind::TooLarge;
+        assert!(refused(draft.write("more", Some(value("1")))));
         draft.write("0", Some(value("2"))).unwrap();
         draft.write("1", None).unwrap();
         draft.write("more", Some(value("1"))).unwrap();
-        let largest = MAX_LEN - draft.size.len - Values::entry_len(1, 0);
-        draft.write("2", None).unwrap();
-        let room = Values::entry_len(1, 1);
-        draft
-            .write("k", Some(vec![b'1'; largest + room].into()))
-            .unwrap();
-        assert_eq!(draft.outcome().unwrap().unwrap().len(), MAX_LEN);
-        assert!(
-            draft
-                .write("k", Some(vec![b'1'; largest + room + 1].into()))
-                .is_err()
-        );
+        draft.clear();
+        draft.write("k", Some(vec![b'1'; MAX_LEN / 2])).unwrap();
+        assert!(refused(draft.write("l", Some(vec![b'1'; MAX_LEN / 2]))));
+        draft.write("k", None).unwrap();
+        draft.write("l", Some(vec![b'1'; MAX_LEN / 2])).unwrap();
     }
 
     #[test]
@@ -719,16 +665,28 @@ mod tests {
         let mut draft = draft();
         draft.write("a", Some(value("5"))).unwrap();
         append(&mut draft, "b");
-        let taken = draft.take_operations(Some("b"));
-        assert_eq!(
-            outcome(draft.base(), &taken).unwrap(),
-            Some(values(&[("a", "1"), ("b", "2+")]))
-        );
+        let taken = draft.take_edits(Some("b")).unwrap();
+        assert_eq!(taken.values, values(&[("a", "1"), ("b", "2+")]));
+        assert_eq!(draft.outcome(), Some(values(&[("a", "5"), ("b", "2")])));
         draft.rebase(values(&[("a", "1"), ("b", "2+")]));
+        assert_eq!(draft.outcome(), Some(values(&[("a", "5"), ("b", "2+")])));
+    }
+
+    #[test]
+    fn what_is_pending_while_another_key_is_committed_is_made_again_on_what_that_commit_found() {
+        let mut draft = draft();
+        append(&mut draft, "a");
+        draft.take_edits(Some("b")).unwrap();
+        draft.rebase(values(&[("a", "7"), ("b", "3")]));
         assert_eq!(
-            draft.outcome().unwrap(),
-            Some(values(&[("a", "5"), ("b", "2+")]))
+            text(draft.read("a").unwrap()),
+            Some("1+".into()),
+            "until then"
         );
+        let mut edits = draft.take_edits(None).unwrap();
+        edits.settle().unwrap();
+        assert_eq!(edits.values, values(&[("a", "7+"), ("b", "3")]));
+        assert!(edits.differs);
     }
 
     #[test]
@@ -761,9 +719,9 @@ mod tests {
             draft.write("a", Some(value("1"))).unwrap_err().kind(),
             ErrorKind::UndecodableValue
         );
-        assert_eq!(draft.outcome().unwrap(), None, "nothing was overwritten");
+        assert_eq!(draft.outcome(), None, "nothing was overwritten");
         draft.clear();
         draft.write("a", Some(value("1"))).unwrap();
-        assert_eq!(draft.outcome().unwrap(), Some(values(&[("a", "1")])));
+        assert_eq!(draft.outcome(), Some(values(&[("a", "1")])));
     }
 }

@@ -2,31 +2,39 @@
 //!
 //! Nothing here brings back what is gone, and nothing is applied twice: an update names the version it was made from,
 //! and a statement whose answer was lost is sent once more as it was, never made again.
+//!
+//! A commit is a state machine and not an `async` function: where the store answers at once it neither allocates nor
+//! waits, and that is most of what a write costs in process.
 
-mod exchange;
+mod ending;
+mod patience;
+mod replacing;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    task::{Context as Task, Poll, ready},
+};
 
-use exchange::{Attempt, Exchange, Outcome, is_unknown, refused};
+use patience::{Attempt, Patience};
+use replacing::Replacing;
 
 use crate::{
-    change::{Live, Operation, Pending, Seen, Then, Work, outcome, replay},
-    context::{Context, within},
+    change::{Edits, Live, Pending, Seen, Then, Work},
+    clock,
+    context::{Boxed, Context, Turn},
     error::{Error, ErrorKind},
-    id::{Handle, RandomError, Token},
-    lifetime::Lifetime,
-    observe::{EndReason, Event, EventKind},
-    record::{Header, Identity, Record, Values, Version},
-    store::{Created, Loaded, StoreError},
+    id::{RandomError, Token},
+    observe::{Event, EventKind},
+    record::{Header, Record, Version},
+    store::{Answer, Created, Loaded, StoreError, StoreErrorKind, Updated},
 };
 
 /// What a commit has left behind.
 #[derive(Debug)]
 pub(crate) struct Committed {
-    pub(crate) live: Option<Arc<Live>>,
-    pub(crate) values: Values,
-    /// The operations, with the outcomes of the run that was committed.
-    pub(crate) operations: Vec<Operation>,
+    pub(crate) live: Option<Live>,
+    /// What was done to the values, with the outcome of the run that was committed.
+    pub(crate) edits: Edits,
     pub(crate) cookie: Cookie,
 }
 
@@ -53,231 +61,224 @@ pub(crate) struct Failure {
     pub(crate) cookie: Cookie,
 }
 
-/// Carries out what a request wants.
-pub(crate) async fn commit(context: Arc<Context>, work: Box<Work>) -> Result<Committed, Failure> {
-    let mut commit = Commit {
-        exchange: Exchange::new(context.clone()),
-        context,
-    };
-    if let (true, Some(live), Some(reason)) = (work.plan.delete, &work.live, work.pending.end) {
-        commit.end(live.handle, reason).await?;
-    }
-    let forget = work.plan.forget;
-    let committed = match work.plan.then {
-        Then::Create { bind } => commit.begin(work, bind).await,
-        Then::Nothing => Ok(Committed {
-            live: None,
-            values: Values::empty(),
-            operations: work.operations,
-            cookie: Cookie::Keep,
-        }),
-        Then::Update { rotate, resend } => commit.go_on(work, rotate, resend).await,
-    };
-    match committed {
-        Ok(committed) => Ok(Committed {
-            cookie: committed.cookie.or_forget(forget),
-            ..committed
-        }),
-        // What was ended is ended, whatever became of the rest.
-        Err(error) => Err(Failure {
-            error: commit.report(error),
-            cookie: Cookie::Keep.or_forget(forget),
-        }),
-    }
+/// A commit under way.
+pub(crate) struct Commit {
+    context: Arc<Context>,
+    work: Work,
+    patience: Patience,
+    step: Step,
 }
 
-struct Commit {
-    context: Arc<Context>,
-    exchange: Exchange,
+/// What a commit waits for.
+enum Step {
+    Begin,
+    Create(Creating, Answer<Created>),
+    Delete(Attempt, Answer<bool>),
+    /// It is over, or between two steps.
+    Done,
+    /// An update has conflicted, and the store did not say with what.
+    Look(Replacing, Answer<Option<Loaded>>),
+    /// Others are committing to the same session, and this one is to come after them.
+    Queue(Replacing, Boxed<Result<Turn, StoreError>>),
+    Replace(Replacing, Answer<Updated>),
+}
+
+/// What follows a step.
+enum Next {
+    Done(Committed),
+    Step(Step),
+}
+
+/// A record that is to be created under a fresh id.
+struct Creating {
+    token: Token,
+    record: Record,
+    attempt: Attempt,
+    draws: usize,
 }
 
 impl Commit {
-    /// Ends a session, whatever other requests are doing to it.
-    async fn end(&mut self, handle: Handle, reason: EndReason) -> Result<(), Failure> {
-        match self.exchange.delete(handle).await {
-            Ok(true) => self
-                .context
-                .observe(Event::new(EventKind::Destroyed(reason)).of(handle)),
-            Ok(false) => {}
-            Err(error) => return Err(self.end_failed(handle, reason, error)),
-        }
-        Ok(())
-    }
-
-    fn end_failed(&self, handle: Handle, reason: EndReason, error: StoreError) -> Failure {
-        if reason.is_explicit() {
-            let deletion = keep_deleting(self.context.clone(), handle, reason);
-            self.context.background.finish(None, Box::pin(deletion));
-        }
-        Failure {
-            error: self.report(refused(error)),
-            // Whoever logs out is not shown as signed in because the store is down.
-            cookie: Cookie::Keep.or_forget(reason.is_explicit()),
+    pub(crate) fn new(context: Arc<Context>, work: Work) -> Self {
+        Self {
+            patience: Patience::new(context.commit_timeout),
+            context,
+            work,
+            step: Step::Begin,
         }
     }
 
-    /// Creates a record, and binds it to a principal: an identity is only ever attached to a record that exists.
-    async fn begin(&mut self, work: Box<Work>, bind: bool) -> Result<Committed, Error> {
-        let (mut live, token) = self.create(&work.values, work.pending.lifetime).await?;
-        if bind {
-            live = self.bind(live, &work.pending, &work.values).await?;
-        }
-        let max_age = self.max_age(&live);
-        Ok(work.done(live, Cookie::Set { token, max_age }))
-    }
-
-    async fn create(
-        &mut self,
-        values: &Values,
-        lifetime: Option<Lifetime>,
-    ) -> Result<(Arc<Live>, Token), Error> {
-        let store = self.context.store.clone();
-        let expires_in = lifetime.unwrap_or(self.context.lifetime).first_expiry();
-        let mut attempt = Attempt::First;
-        for _ in 0..MAX_DRAWS {
-            let token = Token::draw(self.context.random).map_err(no_random)?;
-            let header = Header::new(self.context.hasher.hash(&token), lifetime);
-            let record = Record::with_values(self.draw_version()?, &header, values);
-            let created = store.create(&token.handle(), &record, expires_in);
-            match self.exchange.ask(created, attempt).await {
-                Ok(Created::Done(at)) => {
-                    let since = self.context.stopwatch();
-                    let live =
-                        Live::begun(token.handle(), record.version(), header, Seen { at, since });
-                    self.context
-                        .observe(Event::new(EventKind::Created).of(live.handle));
-                    return Ok((Arc::new(live), token));
-                }
-                Ok(Created::Full) => return Err(Error::new(ErrorKind::Full)),
-                Ok(Created::Taken) => {}
-                // It may exist: it is made once more under a fresh handle, and the orphan, which nobody has seen and
-                // which has no principal, expires.
-                Err(error) if is_unknown(&error) && attempt == Attempt::First => {
-                    attempt = Attempt::Last;
-                }
-                Err(error) => return Err(refused(error)),
-            }
-        }
-        Err(Error::new(ErrorKind::Store).with_source("every handle that was drawn is taken"))
-    }
-
-    async fn bind(
-        &mut self,
-        live: Arc<Live>,
-        pending: &Pending,
-        values: &Values,
-    ) -> Result<Arc<Live>, Error> {
-        let bound = self.successor(&live, None, pending, self.draw_version()?);
-        match self.exchange.replace(&live, &bound, values).await? {
-            Outcome::Done => {
-                self.observe_change(&bound, pending);
-                Ok(bound)
-            }
-            // Nobody knows this handle yet, so what is not as it was created was evicted or swept.
-            Outcome::Conflict(_) | Outcome::Gone => Err(Error::new(ErrorKind::Gone)),
-        }
-    }
-
-    /// Replaces a record by its successor, and makes the changes again on a fresher one for as long as it takes.
-    async fn go_on(
-        &mut self,
-        mut work: Box<Work>,
-        rotate: bool,
-        resend: bool,
-    ) -> Result<Committed, Error> {
-        let context = self.context.clone();
-        let mut live = work.live.take().expect("an update is planned for a record");
-        let token = rotate
-            .then(|| Token::draw_for(live.handle, context.random))
-            .transpose()
-            .map_err(no_random)?;
-        let version = self.draw_version()?;
-        let mut conflicts = 0;
-        let mut _turn = None;
+    /// Goes on for as long as the store answers.
+    pub(crate) fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<Committed, Failure>> {
         loop {
-            let next = self.successor(&live, token.as_ref(), &work.pending, version);
-            let fresh = match self.exchange.replace(&live, &next, &work.values).await? {
-                Outcome::Done => {
-                    self.observe_change(&next, &work.pending);
-                    let max_age = self.max_age(&next);
-                    return Ok(work.done(next, Cookie::after(token, max_age, resend)));
+            let next = match ready!(self.poll_step(task)) {
+                Ok(Next::Step(step)) => {
+                    self.step = step;
+                    continue;
                 }
-                Outcome::Gone => return Err(Error::new(ErrorKind::Gone)),
-                Outcome::Conflict(fresh) => fresh,
+                Ok(Next::Done(committed)) => Ok(committed),
+                Err(error) => Err(error),
             };
-            context.observe(Event::new(EventKind::Conflict).of(live.handle));
-            live = self.reconcile(&live, &fresh)?;
-            let differs = work.replay(&fresh)?;
-            if !differs && !rotate && work.pending.lifetime == live.header.lifetime {
-                return Ok(work.done(live, Cookie::Keep));
-            }
-            conflicts += 1;
-            if conflicts == CONFLICTS_BEFORE_QUEUE {
-                _turn = Some(self.exchange.turn(&context, live.handle).await?);
-            }
-            self.exchange.check_time()?;
-        }
-    }
-
-    /// Goes on with a fresher record, if the request's id is still the one that opens it.
-    fn reconcile(&self, live: &Live, fresh: &Loaded) -> Result<Arc<Live>, Error> {
-        let fresh =
-            Live::of(live.handle, fresh, self.context.stopwatch()).map_err(|undecodable| {
-                Error::new(ErrorKind::UndecodableRecord).with_source(undecodable)
-            })?;
-        if !fresh.header.secret.matches(&live.header.secret) {
-            return Err(Error::new(ErrorKind::Superseded));
-        }
-        let lifetime = fresh.header.lifetime.unwrap_or(self.context.lifetime);
-        let is_live = lifetime.is_live(fresh.stamps(), fresh.seen.at());
-        is_live
-            .then(|| Arc::new(fresh))
-            .ok_or_else(|| Error::new(ErrorKind::Gone))
-    }
-
-    /// Makes the record that follows a live one.
-    fn successor(
-        &self,
-        live: &Live,
-        token: Option<&Token>,
-        pending: &Pending,
-        version: Version,
-    ) -> Arc<Live> {
-        let now = self.context.now(&live.seen);
-        let mut next = live.succeeded_by(version, now);
-        let header = &mut next.header;
-        if let Some(token) = token {
-            header.rotate(self.context.hasher.hash(token), now);
-        }
-        if let Some(principal) = &pending.login {
-            header.identity = Some(Identity {
-                principal: principal.clone(),
-                authenticated_at: now,
+            let forget = self.work.plan.forget;
+            return Poll::Ready(match next {
+                Ok(committed) => Ok(Committed {
+                    cookie: committed.cookie.or_forget(forget),
+                    ..committed
+                }),
+                // What was ended is ended, whatever became of the rest.
+                Err(error) => Err(Failure {
+                    error: self.report(error),
+                    cookie: Cookie::Keep.or_forget(forget),
+                }),
             });
         }
-        header.generation += u64::from(token.is_some() || pending.login.is_some());
-        header.lifetime = pending.lifetime.or(header.lifetime);
-        Arc::new(next)
+    }
+
+    fn poll_step(&mut self, task: &mut Task<'_>) -> Poll<Result<Next, Error>> {
+        Poll::Ready(match std::mem::replace(&mut self.step, Step::Done) {
+            Step::Begin => self.begin(),
+            Step::Create(creating, mut answer) => {
+                let Poll::Ready(created) = self.patience.poll(creating.attempt, &mut answer, task)
+                else {
+                    return self.wait_for(Step::Create(creating, answer));
+                };
+                self.created(creating, created)
+            }
+            Step::Delete(attempt, mut answer) => {
+                let Poll::Ready(deleted) = self.patience.poll(attempt, &mut answer, task) else {
+                    return self.wait_for(Step::Delete(attempt, answer));
+                };
+                self.deleted(attempt, deleted)
+            }
+            Step::Look(replacing, mut answer) => {
+                let Poll::Ready(fresh) = self.patience.poll(Attempt::Last, &mut answer, task)
+                else {
+                    return self.wait_for(Step::Look(replacing, answer));
+                };
+                self.looked(replacing, fresh)
+            }
+            Step::Queue(replacing, mut answer) => {
+                let Poll::Ready(turn) = self.patience.poll(Attempt::Last, &mut answer, task) else {
+                    return self.wait_for(Step::Queue(replacing, answer));
+                };
+                self.have_turn(replacing, turn)
+            }
+            Step::Replace(replacing, mut answer) => {
+                let Poll::Ready(updated) =
+                    self.patience.poll(replacing.attempt(), &mut answer, task)
+                else {
+                    return self.wait_for(Step::Replace(replacing, answer));
+                };
+                self.replaced(replacing, updated)
+            }
+            Step::Done => unreachable!("a commit is polled until it is done"),
+        })
+    }
+
+    fn wait_for<T>(&mut self, step: Step) -> Poll<T> {
+        self.step = step;
+        Poll::Pending
+    }
+
+    fn begin(&mut self) -> Result<Next, Error> {
+        match self.work.plan.delete {
+            true => Ok(Next::Step(self.delete(Attempt::First))),
+            false => self.go_on(),
+        }
+    }
+
+    /// Does what is to be done besides ending a session.
+    fn go_on(&mut self) -> Result<Next, Error> {
+        self.work.edits.settle()?;
+        match self.work.plan.then {
+            Then::Create { .. } => self.create(Attempt::First, 1),
+            Then::Nothing => {
+                self.work.live = None;
+                Ok(self.done(Cookie::Keep))
+            }
+            Then::Update { rotate, .. } => self.update(rotate),
+        }
+    }
+
+    fn create(&mut self, attempt: Attempt, draws: usize) -> Result<Next, Error> {
+        let token = Token::draw(self.context.random).map_err(no_random)?;
+        let lifetime = self.work.pending.lifetime;
+        let header = Header::new(self.context.hasher.hash(&token), lifetime);
+        let record = Record::of(
+            self.draw_version()?,
+            header.encode(),
+            &self.work.edits.values,
+        );
+        let expires_in = lifetime.unwrap_or(self.context.lifetime).first_expiry();
+        let answer = self
+            .context
+            .store
+            .create(&token.handle(), &record, expires_in);
+        let creating = Creating {
+            token,
+            record,
+            attempt,
+            draws,
+        };
+        Ok(Next::Step(Step::Create(creating, answer)))
+    }
+
+    fn created(
+        &mut self,
+        creating: Creating,
+        created: Result<Created, StoreError>,
+    ) -> Result<Next, Error> {
+        match created {
+            Ok(Created::Done(at)) => {
+                let since = self.context.stopwatch();
+                let (live, token) = creating.done(Seen { at, since });
+                self.context
+                    .observe(Event::new(EventKind::Created).of(live.handle));
+                self.begun(live, token)
+            }
+            Ok(Created::Full) => Err(Error::new(ErrorKind::Full)),
+            Ok(Created::Taken) if creating.draws < MAX_DRAWS => {
+                self.create(creating.attempt, creating.draws + 1)
+            }
+            Ok(Created::Taken) => {
+                let source = "every handle that was drawn is taken";
+                Err(Error::new(ErrorKind::Store).with_source(source))
+            }
+            // It may exist: it is made once more under a fresh handle, and the orphan, which nobody has seen and
+            // which has no principal, expires.
+            Err(error) if is_unknown(&error) && creating.attempt == Attempt::First => {
+                self.create(Attempt::Last, creating.draws)
+            }
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    /// Goes on from a record that was created: an identity is only ever attached to one that exists.
+    fn begun(&mut self, live: Live, token: Token) -> Result<Next, Error> {
+        if let Then::Create { bind: true } = self.work.plan.then {
+            return self.bind(live, token);
+        }
+        let max_age = self.max_age(&live);
+        self.work.live = Some(live);
+        Ok(self.done(Cookie::Set { token, max_age }))
+    }
+
+    fn done(&mut self, cookie: Cookie) -> Next {
+        Next::Done(Committed {
+            live: self.work.live.take(),
+            edits: self.work.edits.take(),
+            cookie,
+        })
     }
 
     fn draw_version(&self) -> Result<Version, Error> {
-        let number = self.context.random.draw().map_err(no_random)?;
-        Ok(Version::from_u64(u64::from_ne_bytes(number)))
+        let number = self.context.random.draw_number(clock::nanos());
+        Ok(Version::from_u64(number.map_err(no_random)?))
     }
 
     fn max_age(&self, live: &Live) -> Option<u64> {
-        let lifetime = live.header.lifetime.unwrap_or(self.context.lifetime);
-        lifetime.max_age(live.stamps(), live.last_seen)
-    }
-
-    fn observe_change(&self, live: &Live, pending: &Pending) {
-        let kind = match (&pending.login, pending.cycle) {
-            (Some(_), _) => EventKind::Authenticated,
-            (None, true) => EventKind::Cycled,
-            (None, false) => return,
-        };
-        self.context
-            .observe(Event::new(kind).of(live.handle).by(pending.login.as_ref()));
+        let header = live.header();
+        let lifetime = header.lifetime.unwrap_or(self.context.lifetime);
+        lifetime.max_age(header.stamps(live.created, live.last_seen), live.last_seen)
     }
 
     /// Says what went wrong to those who watch.
@@ -299,36 +300,14 @@ impl Commit {
     }
 }
 
-impl Work {
-    /// Makes the changes again on a fresher record; tells whether they make a difference there.
-    fn replay(&mut self, fresh: &Loaded) -> Result<bool, Error> {
-        let fresh = fresh.record.shared_values();
-        replay(&mut self.operations, &fresh)?;
-        let outcome = outcome(&fresh, &self.operations)?;
-        let differs = outcome.is_some();
-        self.values = outcome.unwrap_or(fresh);
-        Ok(differs)
-    }
-
-    fn done(self, live: Arc<Live>, cookie: Cookie) -> Committed {
-        Committed {
-            live: Some(live),
-            values: self.values,
-            operations: self.operations,
-            cookie,
-        }
+impl Creating {
+    fn done(self, seen: Seen) -> (Live, Token) {
+        let live = Live::begun(self.token.handle(), self.record, seen);
+        (live, self.token)
     }
 }
 
 impl Cookie {
-    fn after(token: Option<Token>, max_age: Option<u64>, resend: bool) -> Self {
-        match token {
-            Some(token) => Self::Set { token, max_age },
-            None if resend => Self::Resend { max_age },
-            None => Self::Keep,
-        }
-    }
-
     /// Tells the browser to forget its id, unless it is told a new one.
     fn or_forget(self, forget: bool) -> Self {
         match self {
@@ -338,26 +317,33 @@ impl Cookie {
     }
 }
 
-/// Goes on trying to delete a session whose user was told that it has ended.
-async fn keep_deleting(context: Arc<Context>, handle: Handle, reason: EndReason) {
-    let mut pause = FIRST_PAUSE;
-    for _ in 0..MAX_DELETIONS {
-        tokio::time::sleep(pause).await;
-        if within(context.commit_timeout, context.store.delete(&handle))
-            .await
-            .is_ok()
-        {
-            return context.observe(Event::new(EventKind::Destroyed(reason)).of(handle));
+impl Pending {
+    /// Returns what is to be told of a change of rights.
+    fn event(&self) -> Option<EventKind> {
+        match (&self.login, self.cycle) {
+            (Some(_), _) => Some(EventKind::Authenticated),
+            (None, true) => Some(EventKind::Cycled),
+            (None, false) => None,
         }
-        pause *= 2;
     }
-    let error = Error::new(ErrorKind::Store)
-        .with_source("a session that was logged out could not be deleted");
-    context.observe(
-        Event::new(EventKind::StoreFailed)
-            .of(handle)
-            .because(&error),
-    );
+}
+
+fn is_unknown(error: &StoreError) -> bool {
+    error.kind() == StoreErrorKind::Unknown
+}
+
+fn unknown(error: StoreError) -> Error {
+    Error::new(ErrorKind::OutcomeUnknown).with_source(error)
+}
+
+fn refused(error: StoreError) -> Error {
+    let kind = match error.kind() {
+        StoreErrorKind::Corrupt => ErrorKind::UndecodableRecord,
+        StoreErrorKind::Full => ErrorKind::Full,
+        StoreErrorKind::Unavailable => ErrorKind::Store,
+        StoreErrorKind::Unknown => ErrorKind::OutcomeUnknown,
+    };
+    Error::new(kind).with_source(error)
 }
 
 fn no_random(error: RandomError) -> Error {
@@ -366,10 +352,3 @@ fn no_random(error: RandomError) -> Error {
 
 /// A handle has 128 random bits: a store that has taken several of them in a row is broken.
 const MAX_DRAWS: usize = 8;
-
-/// Two requests of one page get into each other's way now and then; more conflicts are a crowd.
-const CONFLICTS_BEFORE_QUEUE: usize = 2;
-
-/// Half a second, doubled seven times: the deletion is tried for about a minute.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const MAX_DELETIONS: usize = 7;

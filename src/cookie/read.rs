@@ -48,6 +48,11 @@ impl Presented {
         self.others.len() >= Self::MAX_IDS
     }
 
+    /// Tells whether something under our name has the shape of an id.
+    pub(crate) const fn has_ids(&self) -> bool {
+        self.first.is_some()
+    }
+
     /// Returns the first id.
     pub(crate) fn first(&self) -> Option<Token> {
         self.first.as_ref().map(Token::duplicate)

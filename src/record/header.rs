@@ -9,30 +9,29 @@ use crate::{
     clock::Timestamp,
     id::SecretHash,
     lifetime::{Lifetime, Stamps},
-    principal::PrincipalId,
 };
 
-/// What a record says about itself, apart from its values.
-#[derive(Clone, Debug)]
-pub(crate) struct Header {
+/// What a record says about itself, apart from its values. It is read where it stands, and nothing is copied that is
+/// not asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header<'a> {
     pub(crate) secret: SecretHash,
     /// One more at every privilege change.
     pub(crate) generation: u64,
     /// When the secret was drawn; `None` for the first one, which is as old as the record.
     pub(crate) rotated_at: Option<Timestamp>,
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identity: Option<Identity<'a>>,
     /// Where it differs from the layer's.
     pub(crate) lifetime: Option<Lifetime>,
-    /// The secrets that were replaced lately, newest last.
-    pub(crate) retired: Vec<Retired>,
-    /// The fields of later releases.
-    unknown: Vec<u8>,
+    /// All fields, for those that are kept as they are: the secrets that were replaced lately, newest last, and what
+    /// later releases have added.
+    fields: Fields<'a>,
 }
 
 /// Who signed in, and when.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    pub(crate) principal: PrincipalId,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Identity<'a> {
+    pub(crate) principal: &'a str,
     pub(crate) authenticated_at: Timestamp,
 }
 
@@ -43,7 +42,7 @@ pub(crate) struct Retired {
     pub(crate) at: Timestamp,
 }
 
-impl Header {
+impl<'a> Header<'a> {
     /// Makes the header of a session that begins.
     pub(crate) const fn new(secret: SecretHash, lifetime: Option<Lifetime>) -> Self {
         Self {
@@ -52,31 +51,14 @@ impl Header {
             rotated_at: None,
             identity: None,
             lifetime,
-            retired: Vec::new(),
-            unknown: Vec::new(),
+            fields: Fields(&[]),
         }
-    }
-
-    /// Replaces the secret and remembers the old one for a while.
-    pub(crate) fn rotate(&mut self, secret: SecretHash, now: Timestamp) {
-        self.retired.retain(|retired| retired.is_remembered(now));
-        self.retired.push(Retired {
-            secret: self.secret,
-            at: now,
-        });
-        let oldest = self.retired.len().saturating_sub(MAX_RETIRED);
-        self.retired.drain(..oldest);
-        self.secret = secret;
-        self.rotated_at = Some(now);
     }
 
     /// Tells whether a secret was replaced a moment ago.
     pub(crate) fn has_retired(&self, secret: &SecretHash, now: Timestamp) -> bool {
-        let live = self
-            .retired
-            .iter()
-            .filter(|retired| retired.is_remembered(now));
-        live.fold(false, |found, retired| {
+        let remembered = self.retired().filter(|retired| retired.is_remembered(now));
+        remembered.fold(false, |found, retired| {
             found | retired.secret.matches(secret)
         })
     }
@@ -84,17 +66,28 @@ impl Header {
     pub(crate) fn stamps(&self, created: Timestamp, last_seen: Timestamp) -> Stamps {
         Stamps {
             created,
-            authenticated: self
-                .identity
-                .as_ref()
-                .map(|identity| identity.authenticated_at),
+            authenticated: self.identity.map(|identity| identity.authenticated_at),
             last_seen,
         }
     }
 
     pub(crate) fn encode(&self) -> Arc<[u8]> {
-        let mut bytes =
-            Vec::with_capacity(TYPICAL_LEN + RETIRED_LEN * self.retired.len() + self.unknown.len());
+        self.encode_with(&self.retired().collect::<Vec<_>>())
+    }
+
+    /// Encodes the header once its secret was replaced, and remembers the old one for a while.
+    pub(crate) fn encode_rotated(&self, old: Retired) -> Arc<[u8]> {
+        let remembered = self
+            .retired()
+            .filter(|retired| retired.is_remembered(old.at));
+        let mut retired: Vec<_> = remembered.chain([old]).collect();
+        let oldest = retired.len().saturating_sub(MAX_RETIRED);
+        retired.drain(..oldest);
+        self.encode_with(&retired)
+    }
+
+    fn encode_with(&self, retired: &[Retired]) -> Arc<[u8]> {
+        let mut bytes = Vec::with_capacity(TYPICAL_LEN + RETIRED_LEN * retired.len());
         bytes.push(FORMAT);
         write(&mut bytes, tag::SECRET, &[self.secret.as_bytes()]);
         write(
@@ -113,33 +106,36 @@ impl Header {
             write(
                 &mut bytes,
                 tag::IDENTITY,
-                &[&stamp(*authenticated_at), principal.as_str().as_bytes()],
+                &[&stamp(*authenticated_at), principal.as_bytes()],
             );
         }
         if let Some(lifetime) = self.lifetime {
             write(&mut bytes, tag::LIFETIME, &[&lifetime.to_bytes()]);
         }
-        for retired in &self.retired {
+        for retired in retired {
             write(
                 &mut bytes,
                 tag::RETIRED,
                 &[&stamp(retired.at), retired.secret.as_bytes()],
             );
         }
-        bytes.extend_from_slice(&self.unknown);
+        let known = tag::SECRET..=tag::RETIRED;
+        for field in self
+            .fields
+            .flatten()
+            .filter(|field| !known.contains(&field.tag))
+        {
+            bytes.extend_from_slice(field.whole);
+        }
         bytes.into()
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Undecodable> {
-        let mut secret = None;
-        let mut generation = None;
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Undecodable> {
+        let (mut secret, mut generation) = (None, None);
         let mut header = Self::new(SecretHash::from_bytes([0; SecretHash::LEN]), None);
-        for field in Fields::of(bytes)? {
-            let Field {
-                tag,
-                content,
-                whole,
-            } = field?;
+        header.fields = Fields::of(bytes)?;
+        for field in header.fields {
+            let Field { tag, content, .. } = field?;
             match tag {
                 tag::SECRET => once(&mut secret, SecretHash::from_bytes(exactly(content)?))?,
                 tag::GENERATION => once(&mut generation, u64::from_be_bytes(exactly(content)?))?,
@@ -149,22 +145,30 @@ impl Header {
                     &mut header.lifetime,
                     Lifetime::from_bytes(&exactly(content)?).ok_or(Undecodable)?,
                 )?,
-                tag::RETIRED => header.retired.push(Retired::decode(content)?),
+                tag::RETIRED => drop(Retired::decode(content)?),
                 tag::MUST_BE_KNOWN.. => return Err(Undecodable),
-                _ => header.unknown.extend_from_slice(whole),
+                _ => {}
             }
         }
         header.secret = secret.ok_or(Undecodable)?;
         header.generation = generation.ok_or(Undecodable)?;
         Ok(header)
     }
+
+    fn retired(&self) -> impl Iterator<Item = Retired> + use<'a> {
+        let retired = self
+            .fields
+            .flatten()
+            .filter(|field| field.tag == tag::RETIRED);
+        retired.flat_map(|field| Retired::decode(field.content))
+    }
 }
 
-impl Identity {
-    fn decode(content: &[u8]) -> Result<Self, Undecodable> {
+impl<'a> Identity<'a> {
+    fn decode(content: &'a [u8]) -> Result<Self, Undecodable> {
         let (stamp, text) = content.split_at_checked(STAMP_LEN).ok_or(Undecodable)?;
         Ok(Self {
-            principal: str::from_utf8(text).map_err(|_| Undecodable)?.into(),
+            principal: str::from_utf8(text).map_err(|_| Undecodable)?,
             authenticated_at: timestamp(stamp)?,
         })
     }
@@ -203,7 +207,14 @@ pub(super) fn principal(bytes: &[u8]) -> Option<&str> {
     str::from_utf8(identity.content.get(STAMP_LEN..)?).ok()
 }
 
+#[derive(Clone, Copy)]
 struct Fields<'a>(&'a [u8]);
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fields({} bytes)", self.0.len())
+    }
+}
 
 struct Field<'a> {
     tag: u8,
@@ -309,26 +320,53 @@ mod tests {
         Timestamp::from_millis(seconds * 1_000)
     }
 
-    fn full() -> Header {
-        let mut header = Header::new(hash(1), Some(Lifetime::persistent()));
-        header.rotate(hash(2), at(10));
-        header.rotate(hash(3), at(20));
-        header.generation = 2;
-        header.identity = Some(Identity {
-            principal: "42".into(),
-            authenticated_at: at(20),
-        });
-        header
+    /// Replaces the secret of an encoded header.
+    fn rotated(bytes: &[u8], secret: SecretHash, now: Timestamp) -> Arc<[u8]> {
+        let old = Header::decode(bytes).unwrap();
+        let next = Header {
+            secret,
+            rotated_at: Some(now),
+            ..old
+        };
+        next.encode_rotated(Retired {
+            secret: old.secret,
+            at: now,
+        })
+    }
+
+    fn full() -> Arc<[u8]> {
+        let first = Header::new(hash(1), Some(Lifetime::persistent())).encode();
+        let third = rotated(&rotated(&first, hash(2), at(10)), hash(3), at(20));
+        let header = Header {
+            generation: 2,
+            identity: Some(Identity {
+                principal: "42",
+                authenticated_at: at(20),
+            }),
+            ..Header::decode(&third).unwrap()
+        };
+        header.encode()
     }
 
     #[test]
     fn an_encoded_header_reads_back() {
-        for header in [Header::new(hash(9), None), full()] {
-            let read = Header::decode(&header.encode()).unwrap();
-            assert_eq!(format!("{read:?}"), format!("{header:?}"));
-            assert!(read.secret.matches(&header.secret));
-            assert_eq!(read.encode(), header.encode());
+        for bytes in [Header::new(hash(9), None).encode(), full()] {
+            assert_eq!(Header::decode(&bytes).unwrap().encode(), bytes);
         }
+        let (bytes, first) = (full(), Header::new(hash(9), None).encode());
+        let (full, first) = (
+            Header::decode(&bytes).unwrap(),
+            Header::decode(&first).unwrap(),
+        );
+        assert!(first.secret.matches(&hash(9)) && full.secret.matches(&hash(3)));
+        assert_eq!((first.generation, full.generation), (0, 2));
+        assert_eq!((first.rotated_at, full.rotated_at), (None, Some(at(20))));
+        assert_eq!(
+            (first.lifetime, full.lifetime),
+            (None, Some(Lifetime::persistent()))
+        );
+        assert_eq!(full.identity.unwrap().principal, "42");
+        assert_eq!(full.stamps(at(1), at(2)).authenticated, Some(at(20)));
     }
 
     /// The stored form is kept for ever: these bytes must never change.
@@ -348,28 +386,27 @@ mod tests {
             expected.extend(millis.to_be_bytes());
             expected.extend([secret; 32]);
         }
-        assert_eq!(full().encode()[..], expected[..]);
+        assert_eq!(full()[..], expected[..]);
     }
 
     #[test]
     fn a_field_of_a_later_release_survives_an_update() {
-        let mut bytes = full().encode().to_vec();
+        let mut bytes = full().to_vec();
         bytes.extend([77, 0, 3, b'n', b'e', b'w']);
-        let mut header = Header::decode(&bytes).unwrap();
-        header.rotate(hash(4), at(30));
-        assert!(header.encode().ends_with(&[77, 0, 3, b'n', b'e', b'w']));
+        let bytes = rotated(&bytes, hash(4), at(30));
+        assert!(bytes.ends_with(&[77, 0, 3, b'n', b'e', b'w']));
     }
 
     #[test]
     fn a_field_that_must_be_known_makes_the_record_undecodable() {
-        let mut bytes = full().encode().to_vec();
+        let mut bytes = full().to_vec();
         bytes.extend([128, 0, 0]);
         assert_eq!(Header::decode(&bytes).unwrap_err(), Undecodable);
     }
 
     #[test]
     fn damaged_bytes_are_undecodable_and_never_a_panic() {
-        let good = full().encode();
+        let good = full();
         for len in 0..good.len() {
             // A cut between fields may leave a whole header; what it must not do is panic.
             let cut = Header::decode(&good[..len]);
@@ -397,14 +434,15 @@ mod tests {
 
     #[test]
     fn the_principal_is_read_without_the_rest() {
-        assert_eq!(principal(&full().encode()), Some("42"));
+        assert_eq!(principal(&full()), Some("42"));
         assert_eq!(principal(&Header::new(hash(1), None).encode()), None);
         assert_eq!(principal(&[4, 4, 4]), None);
     }
 
     #[test]
     fn a_replaced_secret_is_remembered_for_sixty_seconds_from_its_own_replacement() {
-        let header = full();
+        let bytes = full();
+        let header = Header::decode(&bytes).unwrap();
         assert!(header.has_retired(&hash(1), at(69)));
         assert!(!header.has_retired(&hash(1), at(70)));
         assert!(header.has_retired(&hash(2), at(79)));
@@ -417,8 +455,9 @@ mod tests {
 
     #[test]
     fn the_four_secrets_replaced_last_are_remembered() {
-        let mut header = Header::new(hash(0), None);
-        (1..=6).for_each(|fill| header.rotate(hash(fill), at(1)));
+        let first = Header::new(hash(0), None).encode();
+        let bytes = (1..=6).fold(first, |bytes, fill| rotated(&bytes, hash(fill), at(1)));
+        let header = Header::decode(&bytes).unwrap();
         let known: Vec<_> = (0..=6)
             .filter(|fill| header.has_retired(&hash(*fill), at(1)))
             .collect();
@@ -427,6 +466,8 @@ mod tests {
 
     #[test]
     fn debug_shows_no_hash() {
-        assert!(!format!("{:?}", full()).contains("[3, 3"));
+        let bytes = full();
+        let printed = format!("{:?}", Header::decode(&bytes).unwrap());
+        assert!(printed.contains("redacted") && !printed.contains("[3, 3"));
     }
 }

@@ -8,8 +8,10 @@ mod values;
 
 use std::{fmt, sync::Arc};
 
-pub(crate) use header::{Header, Identity, Undecodable};
-pub(crate) use values::{Corrupt, Limit, MAX_ENTRIES, MAX_LEN, Pair, Value, Values};
+pub(crate) use header::{Header, Identity, Retired};
+pub(crate) use values::{Corrupt, Pair, Value, Values};
+#[cfg(test)]
+pub(crate) use values::{MAX_ENTRIES, MAX_LEN};
 
 /// The random name of the commit that wrote a record.
 ///
@@ -113,12 +115,17 @@ impl Record {
         Values::from_stored(self.values.clone())
     }
 
-    pub(crate) fn with_values(version: Version, header: &Header, values: &Values) -> Self {
+    pub(crate) fn of(version: Version, header: Arc<[u8]>, values: &Values) -> Self {
         Self {
             version,
-            header: header.encode(),
+            header,
             values: values.stored(),
         }
+    }
+
+    /// Makes the record that follows this one and has its header.
+    pub(crate) fn with_values(&self, version: Version, values: &Values) -> Self {
+        Self::of(version, self.header.clone(), values)
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 pub(crate) type Pair<'a> = (&'a [u8], &'a [u8]);
 
 /// The values of a session, encoded one by one. Cloning copies no bytes.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Values(Arc<[u8]>);
 
 /// One encoded value, a part of a shared buffer.
@@ -24,9 +24,6 @@ pub(crate) struct Value {
 }
 
 impl Values {
-    /// How many bytes no entries take.
-    pub(crate) const HEAD: usize = 2;
-
     pub(crate) fn empty() -> Self {
         Self(EMPTY.clone())
     }
@@ -41,17 +38,17 @@ impl Values {
     }
 
     /// Returns how many bytes an entry takes.
-    pub(crate) const fn entry_len(key_len: usize, value_len: usize) -> usize {
+    const fn entry_len(key_len: usize, value_len: usize) -> usize {
         1 + key_len + 4 + value_len
     }
 
     /// Returns how many bytes they take.
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Returns how many entries there are.
-    pub(crate) fn count(&self) -> Result<usize, Corrupt> {
+    fn count(&self) -> Result<usize, Corrupt> {
         match *self.0 {
             [FORMAT, count, ..] => Ok(usize::from(count)),
             _ => Err(Corrupt),
@@ -79,29 +76,84 @@ impl Values {
         Ok(all)
     }
 
-    /// Encodes entries; the caller has seen to it that no key stands twice.
-    pub(crate) fn encode(entries: &[Pair<'_>]) -> Result<Self, Limit> {
-        let size = |(key, value): &Pair<'_>| Self::entry_len(key.len(), value.len());
-        let len = HEAD + entries.iter().map(size).sum::<usize>();
-        if len > MAX_LEN || entries.len() > MAX_ENTRIES {
-            return Err(Limit);
+    /// Returns the values with one of them written or removed, the others as they were and in their order; `None` if
+    /// that is more than a session may hold.
+    pub(crate) fn with(&self, key: &str, value: Option<&[u8]>) -> Result<Option<Self>, Corrupt> {
+        let mut entries = self.entries()?;
+        let (before, old) = loop {
+            let start = entries.at;
+            match entries.next().transpose()? {
+                Some(entry) if entry.key == key.as_bytes() => break (start, Some(entry.value)),
+                Some(_) => {}
+                None => break (start, None),
+            }
+        };
+        let is_equal = match (&old, value) {
+            (Some(old), Some(value)) => self.0[old.clone()] == *value,
+            (None, None) => true,
+            _ => false,
+        };
+        if is_equal {
+            return Ok(Some(self.clone()));
         }
-        let mut bytes = Vec::with_capacity(len);
-        bytes.extend([
-            FORMAT,
-            u8::try_from(entries.len()).expect("at most 64 entries"),
-        ]);
-        for (key, value) in entries {
-            bytes.push(u8::try_from(key.len()).expect("at most 128 bytes"));
-            bytes.extend_from_slice(key);
-            bytes.extend_from_slice(
-                &u32::try_from(value.len())
-                    .expect("at most 32 KiB")
-                    .to_be_bytes(),
-            );
-            bytes.extend_from_slice(value);
+        let count = self.count()? + usize::from(value.is_some()) - usize::from(old.is_some());
+        let rest = old.map_or(before, |old| old.end);
+        Ok(self.spliced(count, before..rest, key, value))
+    }
+
+    /// Puts an entry, or none, in the place of what stands in a range.
+    fn spliced(
+        &self,
+        count: usize,
+        range: Range<usize>,
+        key: &str,
+        value: Option<&[u8]>,
+    ) -> Option<Self> {
+        let fits = value.is_none_or(|value| {
+            let len = self.len() - range.len() + Self::entry_len(key.len(), value.len());
+            count <= MAX_ENTRIES && len <= MAX_LEN
+        });
+        if !fits {
+            return None;
         }
-        Ok(Self(bytes.into()))
+        let head = [FORMAT, u8::try_from(count).ok()?];
+        let (before, after) = (&self.0[HEAD..range.start], &self.0[range.end..]);
+        Some(Self(match value {
+            None => concat(&[&head, before, after]),
+            Some(value) => {
+                let key_len = [u8::try_from(key.len()).ok()?];
+                let value_len = u32::try_from(value.len()).ok()?.to_be_bytes();
+                concat(&[
+                    &head,
+                    before,
+                    &key_len,
+                    key.as_bytes(),
+                    &value_len,
+                    value,
+                    after,
+                ])
+            }
+        }))
+    }
+
+    /// Tells whether they have the same entries in another order.
+    fn is_reordered(&self, other: &Self) -> bool {
+        let (Ok(own), Ok(others)) = (self.entries(), other.entries()) else {
+            return false;
+        };
+        let mut pairs = own.flatten().zip(others.flatten());
+        let differs = pairs.any(|(own, other)| own.key != other.key);
+        differs && self.count() == other.count() && self.has_all_of(other)
+    }
+
+    fn has_all_of(&self, other: &Self) -> bool {
+        let has = |(key, value): &Pair<'_>| {
+            let found = str::from_utf8(key)
+                .ok()
+                .and_then(|key| self.find(key).ok()?);
+            found.is_some_and(|(_, found)| *found == **value)
+        };
+        other.to_vec().is_ok_and(|others| others.iter().all(has))
     }
 
     fn value(&self, range: Range<usize>) -> Value {
@@ -120,18 +172,17 @@ impl Values {
     }
 }
 
-impl fmt::Debug for Values {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Values({} bytes)", self.0.len())
+impl PartialEq for Values {
+    /// Compares entries; a key that was removed and written again may stand in another place.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+            || self.0.len() == other.0.len() && (self.0 == other.0 || self.is_reordered(other))
     }
 }
 
-impl From<Vec<u8>> for Value {
-    fn from(json: Vec<u8>) -> Self {
-        Self {
-            range: 0..json.len(),
-            buffer: json.into(),
-        }
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Values({} bytes)", self.0.len())
     }
 }
 
@@ -166,10 +217,6 @@ impl fmt::Display for Corrupt {
 }
 
 impl std::error::Error for Corrupt {}
-
-/// The values would be more than a session may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limit;
 
 struct Entries<'a> {
     bytes: &'a [u8],
@@ -218,6 +265,23 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
+/// Joins pieces, the small ones in one allocation.
+fn concat(pieces: &[&[u8]]) -> Arc<[u8]> {
+    let mut buffer = [0; 1024];
+    let mut rest = &mut buffer[..];
+    for piece in pieces {
+        match rest.split_at_mut_checked(piece.len()) {
+            Some((place, after)) => {
+                place.copy_from_slice(piece);
+                rest = after;
+            }
+            None => return pieces.concat().into(),
+        }
+    }
+    let left = rest.len();
+    buffer[..buffer.len() - left].into()
+}
+
 /// How many bytes the values take at most, all of them, encoded.
 pub(crate) const MAX_LEN: usize = 32 * 1024;
 
@@ -228,36 +292,127 @@ pub(crate) const MAX_ENTRIES: usize = 64;
 static EMPTY: LazyLock<Arc<[u8]>> = LazyLock::new(|| Arc::new([FORMAT, 0]));
 
 const FORMAT: u8 = 1;
-const HEAD: usize = Values::HEAD;
+/// How many bytes stand before the entries.
+const HEAD: usize = 2;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn value(json: &str) -> Value {
-        json.as_bytes().to_vec().into()
+    fn values(entries: &[(&str, &str)]) -> Values {
+        entries.iter().fold(Values::empty(), |values, (key, json)| {
+            values.with(key, Some(json.as_bytes())).unwrap().unwrap()
+        })
     }
 
     fn sample() -> Values {
-        Values::encode(&[(b"a", b"1"), (b"cart", b"[1,2]"), (b"empty", b"")]).unwrap()
+        values(&[("a", "1"), ("cart", "[1,2]"), ("empty", "")])
+    }
+
+    /// Finds a key's place and its value.
+    fn found(values: &Values, key: &str) -> Option<(usize, String)> {
+        let (index, value) = values.find(key).unwrap()?;
+        Some((index, String::from_utf8(value.to_vec()).unwrap()))
     }
 
     #[test]
     fn encoded_values_are_found() {
         let values = sample();
         assert_eq!(values.count(), Ok(3));
-        assert_eq!(values.find("a"), Ok(Some((0, value("1")))));
-        assert_eq!(values.find("cart"), Ok(Some((1, value("[1,2]")))));
-        assert_eq!(values.find("empty"), Ok(Some((2, value("")))));
-        assert_eq!(values.find("car"), Ok(None));
-        assert_eq!(values.find("A"), Ok(None));
-        assert_eq!(Values::encode(&values.to_vec().unwrap()), Ok(values));
+        for (key, expected) in [
+            ("a", Some((0, "1"))),
+            ("cart", Some((1, "[1,2]"))),
+            ("empty", Some((2, ""))),
+            ("car", None),
+            ("A", None),
+        ] {
+            let expected = expected.map(|(index, json)| (index, json.to_owned()));
+            assert_eq!(found(&values, key), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_written_in_its_place_and_removed_from_it() {
+        for (case, key, json, expected) in [
+            (
+                "the first",
+                "a",
+                Some("22"),
+                &[("a", "22"), ("cart", "[1,2]"), ("empty", "")][..],
+            ),
+            (
+                "in between",
+                "cart",
+                Some("[]"),
+                &[("a", "1"), ("cart", "[]"), ("empty", "")],
+            ),
+            (
+                "the last",
+                "empty",
+                Some("0"),
+                &[("a", "1"), ("cart", "[1,2]"), ("empty", "0")],
+            ),
+            (
+                "a new one",
+                "b",
+                Some("2"),
+                &[("a", "1"), ("cart", "[1,2]"), ("empty", ""), ("b", "2")],
+            ),
+            (
+                "the first removed",
+                "a",
+                None,
+                &[("cart", "[1,2]"), ("empty", "")],
+            ),
+            (
+                "one in between removed",
+                "cart",
+                None,
+                &[("a", "1"), ("empty", "")],
+            ),
+            (
+                "the last removed",
+                "empty",
+                None,
+                &[("a", "1"), ("cart", "[1,2]")],
+            ),
+        ] {
+            let after = sample()
+                .with(key, json.map(str::as_bytes))
+                .unwrap()
+                .unwrap();
+            let bytes =
+                |(key, json): &(&'static str, &'static str)| (key.as_bytes(), json.as_bytes());
+            assert_eq!(
+                after.to_vec().unwrap(),
+                expected.iter().map(bytes).collect::<Vec<_>>(),
+                "{case}"
+            );
+            assert_eq!(after.count(), Ok(expected.len()), "{case}");
+        }
+    }
+
+    #[test]
+    fn what_changes_nothing_copies_nothing() {
+        let values = sample();
+        for (key, json) in [("a", Some("1")), ("none", None)] {
+            let after = values.with(key, json.map(str::as_bytes)).unwrap().unwrap();
+            assert!(Arc::ptr_eq(&after.0, &values.0), "{key}");
+        }
+    }
+
+    #[test]
+    fn large_values_are_joined_as_small_ones_are() {
+        let large = "x".repeat(2_000);
+        let values = values(&[("a", "1"), ("large", &large), ("b", "2")]);
+        assert_eq!(found(&values, "large"), Some((1, large)));
+        assert_eq!(found(&values, "b"), Some((2, "2".to_owned())));
     }
 
     /// The stored form is kept for ever: these bytes must never change.
     #[test]
     fn the_stored_form_is_stable() {
-        let values = Values::encode(&[(b"a", b"1"), (b"no", b"null")]).unwrap();
+        let values = values(&[("a", "1"), ("no", "null")]);
         assert_eq!(
             values.stored()[..],
             *b"\x01\x02\x01a\0\0\0\x011\x02no\0\0\0\x04null"
@@ -273,6 +428,7 @@ mod tests {
             let cut = Values::from_stored(good[..len].into());
             assert_eq!(cut.find("none"), Err(Corrupt), "cut at {len}");
             assert_eq!(cut.to_vec(), Err(Corrupt), "cut at {len}");
+            assert_eq!(cut.with("none", Some(b"1")), Err(Corrupt), "cut at {len}");
         }
         let mut later = good.to_vec();
         later[0] = 2;
@@ -286,13 +442,19 @@ mod tests {
     #[test]
     fn one_byte_or_one_entry_too_many_is_over_the_limit() {
         let largest = MAX_LEN - HEAD - Values::entry_len(1, 0);
-        assert!(Values::encode(&[(b"k", &vec![b'1'; largest])]).is_ok());
-        assert_eq!(
-            Values::encode(&[(b"k", &vec![b'1'; largest + 1])]),
-            Err(Limit)
+        let with = |len| Values::empty().with("k", Some(&vec![b'1'; len])).unwrap();
+        assert_eq!(with(largest).unwrap().len(), MAX_LEN);
+        assert_eq!(with(largest + 1), None);
+        let full = (0..MAX_ENTRIES).fold(Values::empty(), |values, index| {
+            values
+                .with(&index.to_string(), Some(b"1"))
+                .unwrap()
+                .unwrap()
+        });
+        assert_eq!(full.with("more", Some(b"1")), Ok(None));
+        assert!(
+            full.with("0", Some(b"2")).unwrap().is_some(),
+            "one that is there"
         );
-        let entry = (&b"k"[..], &b"1"[..]);
-        assert!(Values::encode(&vec![entry; MAX_ENTRIES]).is_ok());
-        assert_eq!(Values::encode(&vec![entry; MAX_ENTRIES + 1]), Err(Limit));
     }
 }

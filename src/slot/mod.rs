@@ -6,6 +6,7 @@ use std::{fmt, sync::Arc, task::Waker};
 
 use http::HeaderValue;
 use tokio::runtime;
+use waiting::Committing;
 pub(crate) use waiting::{Commit, Load};
 
 use crate::{
@@ -34,27 +35,42 @@ struct State {
     /// Somebody is waiting for the store on behalf of this request, and these wait for him.
     busy: bool,
     waiting: Vec<Waker>,
-    /// The request brought several values under our name.
-    ambiguous: bool,
+    /// The handler has returned.
+    closed: bool,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Failed(ErrorKind),
+    Loaded(Box<Open>),
+    Presented { ids: Presented, withheld: bool },
+}
+
+/// A session that is loaded, and what its request has to do with it.
+#[derive(Debug)]
+struct Open {
+    draft: Draft,
     /// The id that the browser holds, as far as this request knows.
     token: Option<Token>,
+    /// The request brought several values under our name.
+    ambiguous: bool,
     /// What the browser must be told because a commit has done it.
     cookie: Option<HeaderValue>,
     /// Something about the session was asked for or changed.
     used: bool,
-    /// The handler has returned.
-    closed: bool,
     /// A change was refused for what the request is; a handler that ignores it does not get away with it.
     refused: Option<ErrorKind>,
     /// Where an end is carried out if the request goes away.
     runtime: Option<runtime::Handle>,
 }
 
-#[derive(Debug)]
-enum Phase {
-    Failed(ErrorKind),
-    Loaded(Box<Draft>),
-    Presented { ids: Presented, withheld: bool },
+/// What is left to do when the handler has returned.
+pub(crate) enum Closed {
+    /// There may be something to commit.
+    Commit,
+    Show(Shown),
+    /// Nobody asked for the session.
+    Unused,
 }
 
 /// What the response must show of the session.
@@ -68,29 +84,22 @@ pub(crate) struct Shown {
 
 impl Slot {
     pub(crate) fn new(context: Arc<Context>, ids: Presented, withheld: bool) -> Self {
-        let ambiguous = ids.is_ambiguous();
-        Self::in_phase(context, Phase::Presented { ids, withheld }, ambiguous)
+        Self::in_phase(context, Phase::Presented { ids, withheld })
     }
 
     /// Makes a place whose session is loaded, for tests of handlers.
     pub(crate) fn loaded(context: Arc<Context>, draft: Draft) -> Self {
-        Self::in_phase(context, Phase::Loaded(Box::new(draft)), false)
+        Self::in_phase(context, Phase::Loaded(Open::new(draft, None, false)))
     }
 
-    fn in_phase(context: Arc<Context>, phase: Phase, ambiguous: bool) -> Self {
+    const fn in_phase(context: Arc<Context>, phase: Phase) -> Self {
         Self {
             context,
             state: Mutex::new(State {
                 phase,
                 busy: false,
                 waiting: Vec::new(),
-                ambiguous,
-                token: None,
-                cookie: None,
-                used: false,
                 closed: false,
-                refused: None,
-                runtime: None,
             }),
         }
     }
@@ -104,8 +113,9 @@ impl Slot {
     /// Asks something about the session.
     pub(crate) fn ask<R>(&self, question: impl FnOnce(&mut Draft) -> R) -> R {
         let mut state = self.state.lock();
-        state.used = true;
-        question(state.draft())
+        let open = state.open();
+        open.used = true;
+        question(&mut open.draft)
     }
 
     /// Changes the session, unless it is too late.
@@ -114,15 +124,17 @@ impl Slot {
         change: impl FnOnce(&mut Draft) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let mut state = self.state.lock();
-        state.used = true;
-        if state.closed {
+        let closed = state.closed;
+        let open = state.open();
+        open.used = true;
+        if closed {
             return Err(Error::new(ErrorKind::AfterResponse));
         }
-        let changed = change(state.draft());
+        let changed = change(&mut open.draft);
         if let Err(error) = &changed
             && matches!(error.kind(), ErrorKind::CrossSite | ErrorKind::Superseded)
         {
-            state.refused = Some(error.kind());
+            open.refused = Some(error.kind());
         }
         drop(state);
         changed.inspect_err(|error| self.observe_refusal(error))
@@ -130,7 +142,7 @@ impl Slot {
 
     /// Remembers where an end is to be carried out if the request goes away.
     pub(crate) fn remember_runtime(&self) {
-        self.state.lock().runtime = runtime::Handle::try_current().ok();
+        self.state.lock().open().runtime = runtime::Handle::try_current().ok();
     }
 
     pub(crate) fn allow_cross_site(&self) -> Result<(), Error> {
@@ -146,10 +158,10 @@ impl Slot {
         debug: &'c mut fmt::DebugStruct<'a, 'b>,
     ) -> &'c mut fmt::DebugStruct<'a, 'b> {
         match &self.state.lock().phase {
-            Phase::Loaded(draft) => debug
-                .field("handle", &draft.current().map(|live| live.handle))
-                .field("principal", &draft.principal())
-                .field("origin", &draft.origin()),
+            Phase::Loaded(open) => debug
+                .field("handle", &open.draft.current().map(|live| live.handle))
+                .field("principal", &open.draft.principal())
+                .field("origin", &open.draft.origin()),
             Phase::Failed(kind) => debug.field("failed", kind),
             Phase::Presented { .. } => debug.field("loaded", &false),
         }
@@ -170,64 +182,74 @@ impl Slot {
 
     // For the response.
 
-    /// Closes the session to changes; tells whether there may be something to commit.
-    pub(crate) fn close(&self, failed: bool) -> bool {
+    /// Closes the session to changes, and drops those of a handler that failed.
+    pub(crate) fn close(&self, failed: bool) -> Closed {
         let mut state = self.state.lock();
         state.closed = true;
         let busy = state.busy;
-        match &mut state.phase {
-            Phase::Loaded(draft) => {
-                if failed {
-                    draft.keep_only_the_end();
-                }
-                busy || draft.is_changed()
-            }
-            Phase::Failed(_) | Phase::Presented { .. } => false,
+        let Phase::Loaded(open) = &mut state.phase else {
+            return Closed::Unused;
+        };
+        if failed {
+            open.draft.keep_only_the_end();
+        }
+        match busy || open.draft.is_changed() {
+            true => Closed::Commit,
+            false => Closed::Show(open.shown(&self.context)),
         }
     }
 
     /// Carries out an end that was asked for by a request that is gone.
     pub(crate) fn abandon(self: &Arc<Self>) {
-        if self.close(true) {
-            let runtime = self.state.lock().runtime.take();
-            let end = waiting::commit_slot(self.clone(), None);
-            self.context
-                .background
-                .finish(runtime, Box::pin(async { drop(end.await) }));
+        if matches!(self.close(true), Closed::Commit) {
+            let runtime = self.state.lock().open().runtime.take();
+            let end = Committing::new(self.clone(), None);
+            self.context.background.finish(runtime, end);
         }
     }
 
-    /// Returns what the response must show.
+    /// Returns what the response must show once everything is committed.
     pub(crate) fn shown(&self) -> Shown {
-        let mut state = self.state.lock();
-        let cookie = state.cookie.take();
-        let signed_in = match &state.phase {
-            Phase::Loaded(draft) => draft.principal().is_some(),
-            Phase::Failed(_) | Phase::Presented { .. } => false,
-        };
-        Shown {
-            twin_removal: cookie
-                .as_ref()
-                .filter(|_| state.ambiguous)
-                .map(|_| self.context.writer.twin_removal().clone()),
-            cookie,
-            exposure: match state.used {
-                true if signed_in => Some(Exposure::SignedIn),
-                true => Some(Exposure::Anonymous),
-                false => None,
-            },
-            refused: state.refused,
-        }
+        self.state.lock().open().shown(&self.context)
     }
 }
 
 impl State {
-    fn draft(&mut self) -> &mut Draft {
+    fn open(&mut self) -> &mut Open {
         match &mut self.phase {
-            Phase::Loaded(draft) => draft,
+            Phase::Loaded(open) => open,
             Phase::Failed(_) | Phase::Presented { .. } => {
                 unreachable!("a `Session` exists only loaded")
             }
+        }
+    }
+}
+
+impl Open {
+    fn new(draft: Draft, token: Option<Token>, ambiguous: bool) -> Box<Self> {
+        Box::new(Self {
+            draft,
+            token,
+            ambiguous,
+            cookie: None,
+            used: false,
+            refused: None,
+            runtime: None,
+        })
+    }
+
+    fn shown(&mut self, context: &Context) -> Shown {
+        let cookie = self.cookie.take();
+        let twin = cookie.as_ref().filter(|_| self.ambiguous);
+        Shown {
+            twin_removal: twin.map(|_| context.writer.twin_removal().clone()),
+            cookie,
+            exposure: match self.used {
+                true if self.draft.is_signed_in() => Some(Exposure::SignedIn),
+                true => Some(Exposure::Anonymous),
+                false => None,
+            },
+            refused: self.refused,
         }
     }
 
@@ -240,10 +262,8 @@ impl State {
             }
             Cookie::Keep => {}
             Cookie::Resend { max_age } => {
-                self.cookie = self
-                    .token
-                    .as_ref()
-                    .map(|token| context.writer.set(token, max_age));
+                let token = self.token.as_ref();
+                self.cookie = token.map(|token| context.writer.set(token, max_age));
             }
             Cookie::Set { token, max_age } => {
                 self.cookie = Some(context.writer.set(&token, max_age));

@@ -3,7 +3,7 @@
 //! One of a request waits at a time; others of the same request wait for him.
 
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     pin::Pin,
     sync::Arc,
     task::{Context as Task, Poll, Waker, ready},
@@ -11,128 +11,50 @@ use std::{
 
 use tokio::runtime;
 
-use super::{Phase, Slot};
+use super::{Open, Phase, Slot, State};
 use crate::{
-    change::{Draft, Operation, Origin, Work},
-    commit::{Committed, Failure, commit},
-    context::{Background, Boxed},
+    change::{Draft, Edits, Origin, Work},
+    commit::{self, Committed, Failure},
+    context::{Boxed, Context},
+    cookie::Presented,
     error::Error,
+    id::Token,
     load::{Found, Loading, load},
     observe::{Event, EventKind, RejectReason},
 };
 
-impl Slot {
-    /// Begins to wait for the store, once nobody else of this request does.
-    fn poll_occupy(&self, task: &Task<'_>) -> Poll<()> {
-        let mut state = self.state.lock();
-        if state.busy {
-            state.waiting.push(task.waker().clone());
-            return Poll::Pending;
-        }
-        state.busy = true;
-        Poll::Ready(())
-    }
-
-    fn leave(&self) {
-        let mut state = self.state.lock();
-        state.busy = false;
-        let waiting = std::mem::take(&mut state.waiting);
-        drop(state);
-        waiting.into_iter().for_each(Waker::wake);
-    }
-
-    /// Loads the session if it is not loaded. The ids stay where they are until it is, so that a load that is dropped
-    /// half-way can be begun again.
-    fn begin_load(&self) -> Loading {
-        let state = self.state.lock();
-        let (ids, withheld) = match &state.phase {
-            Phase::Failed(kind) => return Loading::Done(Err(Error::new(*kind))),
-            Phase::Loaded(_) => return Loading::Already,
-            Phase::Presented { ids, withheld } => (ids, *withheld),
-        };
-        let refused = match ids.first() {
-            None if ids.is_absent() => {
-                let origin = if withheld {
-                    Origin::Withheld
-                } else {
-                    Origin::Absent
-                };
-                return Loading::Done(Ok(Found::nothing(origin)));
-            }
-            None => (RejectReason::Malformed, Origin::Absent),
-            Some(_) if ids.is_too_many() => (RejectReason::TooMany, Origin::Unknown),
-            Some(first) => {
-                let others = ids.others();
-                drop(state);
-                return load(&self.context, first, others);
-            }
-        };
-        drop(state);
-        let (reason, origin) = refused;
-        self.context
-            .observe(Event::new(EventKind::Rejected(reason)));
-        Loading::Done(Ok(Found::nothing(origin)))
-    }
-
-    fn settle_load(&self, found: Result<Found, Error>) -> Result<(), Error> {
-        let mut state = self.state.lock();
-        match found {
-            Ok(found) => {
-                state.token = found.token;
-                state.phase = Phase::Loaded(found.draft);
-                Ok(())
-            }
-            Err(error) => {
-                state.phase = Phase::Failed(error.kind());
-                Err(error)
-            }
-        }
-    }
-
-    fn take_work(&self, only: Option<&str>) -> Result<Box<Work>, Error> {
-        self.state.lock().draft().take_work(only)
-    }
-
-    fn settle_commit(
-        &self,
-        committed: Result<Committed, Failure>,
-    ) -> Result<Vec<Operation>, Error> {
-        let mut state = self.state.lock();
-        match committed {
-            Ok(committed) => {
-                let draft = if state.closed {
-                    Draft::close
-                } else {
-                    Draft::rebase
-                };
-                draft(state.draft(), committed.live, committed.values);
-                state.tell(&self.context, committed.cookie);
-                Ok(committed.operations)
-            }
-            Err(failure) => {
-                state.tell(&self.context, failure.cookie);
-                Err(failure.error)
-            }
-        }
-    }
-}
-
 /// Loads a request's session, once, however many ask for it.
 pub(crate) struct Load {
     slot: Arc<Slot>,
-    waiting: Option<(Occupied, Boxed<Result<Found, Error>>)>,
+    /// It is this one that waits for the store.
+    is_busy: bool,
+    waiting: Option<Boxed<Result<Found, Error>>>,
+}
+
+/// What there is to load.
+enum Wanted {
+    /// The session is loaded, or has failed to load.
+    Nothing(Result<(), Error>),
+    Ids(Token, Vec<Token>),
 }
 
 impl Load {
     pub(crate) const fn new(slot: Arc<Slot>) -> Self {
         Self {
             slot,
+            is_busy: false,
             waiting: None,
         }
     }
 
     pub(crate) const fn slot(&self) -> &Arc<Slot> {
         &self.slot
+    }
+
+    fn settle(&mut self, found: Result<Found, Error>) -> Poll<Result<(), Error>> {
+        self.waiting = None;
+        self.is_busy = false;
+        Poll::Ready(self.slot.leave(|state| state.loaded(found)))
     }
 }
 
@@ -141,62 +63,63 @@ impl Future for Load {
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if let Some((_, waiting)) = &mut this.waiting {
-            let found = ready!(waiting.as_mut().poll(task));
-            let loaded = this.slot.settle_load(found);
-            this.waiting = None;
-            return Poll::Ready(loaded);
-        }
-        ready!(this.slot.poll_occupy(task));
-        let occupied = Occupied(this.slot.clone());
-        match this.slot.begin_load() {
-            Loading::Already => Poll::Ready(Ok(())),
-            Loading::Done(found) => Poll::Ready(this.slot.settle_load(found)),
-            Loading::Waiting(future) => {
-                this.waiting = Some((occupied, future));
-                self.poll(task)
+        if this.waiting.is_none() {
+            let (first, others) = match ready!(this.slot.poll_begin_load(task)) {
+                Wanted::Nothing(result) => return Poll::Ready(result),
+                Wanted::Ids(first, others) => (first, others),
+            };
+            this.is_busy = true;
+            match load(&this.slot.context, first, others) {
+                Loading::Done(found) => return this.settle(found),
+                Loading::Waiting(future) => this.waiting = Some(future),
             }
+        }
+        let waiting = this.waiting.as_mut().expect("something to wait for");
+        let found = ready!(waiting.as_mut().poll(task));
+        this.settle(found)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        if self.is_busy {
+            self.slot.leave(|_| ());
         }
     }
 }
 
 /// Commits what is pending, all of it or what concerns one key. Once begun it is finished, whoever drops it.
 pub(crate) struct Commit {
-    future: Option<Boxed<Result<Vec<Operation>, Error>>>,
-    background: Background,
-    runtime: Option<runtime::Handle>,
+    /// Taken out while it is polled, so that one whose user's function panics is not polled again.
+    committing: Option<Committing>,
     begun: bool,
+    runtime: Option<runtime::Handle>,
 }
 
 impl Commit {
-    pub(crate) fn new(slot: Arc<Slot>, only: Option<Box<str>>) -> Self {
+    pub(crate) const fn new(slot: Arc<Slot>, only: Option<Box<str>>) -> Self {
         Self {
-            background: slot.context.background.clone(),
-            future: Some(Box::pin(commit_slot(slot, only))),
-            runtime: None,
+            committing: Some(Committing::new(slot, only)),
             begun: false,
+            runtime: None,
         }
     }
 }
 
 impl Future for Commit {
-    type Output = Result<Vec<Operation>, Error>;
+    type Output = Result<Edits, Error>;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         this.begun = true;
-        // Taken out, so that one whose user's function panics is not polled again when this is dropped.
-        let mut future = this
-            .future
-            .take()
-            .expect("a commit is polled until it is done");
-        let poll = future.as_mut().poll(task);
+        let committing = this.committing.take();
+        let mut committing = committing.expect("a commit is polled until it is done");
+        let poll = Pin::new(&mut committing).poll(task);
         if poll.is_pending() {
-            this.future = Some(future);
-            this.runtime = this
-                .runtime
-                .take()
-                .or_else(|| runtime::Handle::try_current().ok());
+            this.committing = Some(committing);
+            if this.runtime.is_none() {
+                this.runtime = runtime::Handle::try_current().ok();
+            }
         }
         poll
     }
@@ -204,32 +127,196 @@ impl Future for Commit {
 
 impl Drop for Commit {
     fn drop(&mut self) {
-        if let Some(future) = self.future.take().filter(|_| self.begun) {
-            let rest = async { drop(future.await) };
-            self.background.finish(self.runtime.take(), Box::pin(rest));
+        if let Some(committing) = self.committing.take().filter(|_| self.begun) {
+            let background = committing.slot.context.background.clone();
+            background.finish(self.runtime.take(), committing);
         }
     }
 }
 
-pub(super) async fn commit_slot(
+/// A commit that ends when it is dropped.
+pub(super) struct Committing {
     slot: Arc<Slot>,
     only: Option<Box<str>>,
-) -> Result<Vec<Operation>, Error> {
-    poll_fn(|task| slot.poll_occupy(task)).await;
-    let _occupied = Occupied(slot.clone());
-    let work = slot.take_work(only.as_deref())?;
-    if work.plan.is_nothing() {
-        return Ok(work.operations);
-    }
-    let committed = commit(slot.context.clone(), work).await;
-    slot.settle_commit(committed)
+    /// `None` for as long as another of this request waits for the store. Boxed, because it is large and moves.
+    commit: Option<Box<commit::Commit>>,
 }
 
-/// The right to wait for the store on behalf of a request.
-struct Occupied(Arc<Slot>);
+impl Committing {
+    pub(super) const fn new(slot: Arc<Slot>, only: Option<Box<str>>) -> Self {
+        Self {
+            slot,
+            only,
+            commit: None,
+        }
+    }
+}
 
-impl Drop for Occupied {
+impl Future for Committing {
+    type Output = Result<Edits, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if this.commit.is_none() {
+            let work = ready!(this.slot.poll_begin_commit(this.only.as_deref(), task))?;
+            if work.plan.is_nothing() {
+                return Poll::Ready(Ok(work.edits));
+            }
+            let context = this.slot.context.clone();
+            this.commit = Some(Box::new(commit::Commit::new(context, work)));
+        }
+        let commit = this.commit.as_mut().expect("something to wait for");
+        let committed = ready!(commit.poll(task));
+        this.commit = None;
+        let (slot, context) = (&this.slot, &this.slot.context);
+        Poll::Ready(slot.leave(|state| {
+            let is_closed = state.closed;
+            state.open().settle(context, is_closed, committed)
+        }))
+    }
+}
+
+impl Drop for Committing {
     fn drop(&mut self) {
-        self.0.leave();
+        if self.commit.is_some() {
+            self.slot.leave(|_| ());
+        }
+    }
+}
+
+impl Slot {
+    /// Begins a load, unless the session is loaded, once nobody else of this request waits for the store.
+    ///
+    /// The ids stay where they are until it is done, so that a load that is dropped half-way can be begun again.
+    fn poll_begin_load(&self, task: &Task<'_>) -> Poll<Wanted> {
+        let mut state = self.state.lock();
+        let (ids, withheld) = match &state.phase {
+            Phase::Failed(kind) => return Poll::Ready(Wanted::Nothing(Err(Error::new(*kind)))),
+            Phase::Loaded(_) => return Poll::Ready(Wanted::Nothing(Ok(()))),
+            Phase::Presented { ids, withheld } => (ids, *withheld),
+        };
+        if state.busy {
+            state.waiting.push(task.waker().clone());
+            return Poll::Pending;
+        }
+        match origin_without_look_up(ids, withheld) {
+            None => {
+                let first = ids.first().expect("an id to look up");
+                let wanted = Wanted::Ids(first, ids.others());
+                state.busy = true;
+                Poll::Ready(wanted)
+            }
+            Some((origin, reason)) => {
+                let loaded = state.loaded(Ok(Found::nothing(origin)));
+                drop(state);
+                if let Some(reason) = reason {
+                    self.context
+                        .observe(Event::new(EventKind::Rejected(reason)));
+                }
+                Poll::Ready(Wanted::Nothing(loaded))
+            }
+        }
+    }
+
+    /// Takes what there is to commit, once nobody else of this request waits for the store.
+    fn poll_begin_commit(&self, only: Option<&str>, task: &Task<'_>) -> Poll<Result<Work, Error>> {
+        let mut state = self.state.lock();
+        if state.busy {
+            state.waiting.push(task.waker().clone());
+            return Poll::Pending;
+        }
+        let work = state.open().draft.take_work(only);
+        state.busy = work.as_ref().is_ok_and(|work| !work.plan.is_nothing());
+        Poll::Ready(work)
+    }
+
+    /// Takes in what the store has said, and lets the next of this request have it.
+    fn leave<R>(&self, settle: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.state.lock();
+        let settled = settle(&mut state);
+        state.busy = false;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+        settled
+    }
+}
+
+impl State {
+    fn loaded(&mut self, found: Result<Found, Error>) -> Result<(), Error> {
+        let ambiguous = match &self.phase {
+            Phase::Presented { ids, .. } => ids.is_ambiguous(),
+            Phase::Failed(_) | Phase::Loaded(_) => false,
+        };
+        match found {
+            Ok(Found {
+                live,
+                origin,
+                token,
+                ..
+            }) => {
+                let draft = match live {
+                    Some(live) => Draft::live(live),
+                    None => Draft::without_record(origin),
+                };
+                self.phase = Phase::Loaded(Open::new(draft, token, ambiguous));
+                Ok(())
+            }
+            Err(error) => {
+                self.phase = Phase::Failed(error.kind());
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Open {
+    fn settle(
+        &mut self,
+        context: &Context,
+        is_closed: bool,
+        committed: Result<Committed, Failure>,
+    ) -> Result<Edits, Error> {
+        match committed {
+            Ok(Committed {
+                live,
+                edits,
+                cookie,
+            }) => {
+                let go_on = if is_closed {
+                    Draft::close
+                } else {
+                    Draft::rebase
+                };
+                go_on(&mut self.draft, live);
+                self.tell(context, cookie);
+                Ok(edits)
+            }
+            Err(failure) => {
+                self.tell(context, failure.cookie);
+                Err(failure.error)
+            }
+        }
+    }
+}
+
+/// Says what a request is whose cookie needs no look-up, and why it is refused if it is.
+fn origin_without_look_up(
+    ids: &Presented,
+    withheld: bool,
+) -> Option<(Origin, Option<RejectReason>)> {
+    if ids.is_absent() {
+        let origin = match withheld {
+            true => Origin::Withheld,
+            false => Origin::Absent,
+        };
+        return Some((origin, None));
+    }
+    if ids.is_too_many() {
+        return Some((Origin::Unknown, Some(RejectReason::TooMany)));
+    }
+    match ids.has_ids() {
+        true => None,
+        false => Some((Origin::Absent, Some(RejectReason::Malformed))),
     }
 }

@@ -25,7 +25,7 @@ use std::{
 use super::{Answer, Created, Loaded, Record, SessionStore, StoreError, Updated, Version};
 use crate::{
     clock::{Clock, Timestamp},
-    id::{Handle, Random},
+    id::{Handle, Random, Token},
 };
 
 /// A store to be tested, and how time passes for it.
@@ -429,7 +429,8 @@ records_are_independent(subject) {
 }
 
 fn handle() -> Handle {
-    Handle::from_bytes(Random::System.draw().expect("the system has random bytes"))
+    let token = Token::draw(Random::System);
+    token.expect("the system has random bytes").handle()
 }
 
 const fn version(number: u64) -> Version {
@@ -522,9 +523,9 @@ fn look_alikes() -> Vec<Handle> {
         }
     }
     // One prefix for all, so that a shared database has seen none of them.
-    let salt: [u8; 8] = Random::System.draw().expect("the system has random bytes");
+    let salt = handle();
     let salted = handles.into_iter().map(|mut handle| {
-        handle[4..12].copy_from_slice(&salt);
+        handle[4..12].copy_from_slice(&salt.as_bytes()[..8]);
         Handle::from_bytes(handle)
     });
     salted.collect()

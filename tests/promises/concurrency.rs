@@ -397,6 +397,72 @@ async fn a_clone_that_changes_while_an_update_runs_makes_it_run_again() {
 }
 
 #[tokio::test]
+async fn an_update_that_waits_while_another_key_is_committed_is_made_again_on_what_that_commit_found()
+ {
+    let site = Site::new();
+    let browser = site.visitor().await;
+    let mut other_tab = browser.clone();
+    let both = |session: Session| async move {
+        session.update("a", |a: &mut u32| *a += 1)?;
+        session.update_now("b", |b: &mut u32| *b += 1).await?;
+        Ok(StatusCode::OK)
+    };
+    let add_ten = |session: Session| async move {
+        session.update("a", |a: &mut u32| *a += 10)?;
+        Ok(StatusCode::OK)
+    };
+    let status = held(&browser, both, other_tab.visit(add_ten)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(browser.read("a").await, Some(12), "1, and 10, and 1");
+    assert_eq!(browser.read("b").await, Some(1));
+}
+
+#[test]
+fn a_users_code_runs_outside_the_lock() {
+    thread_local!(static SESSION: std::cell::RefCell<Option<Session>> = const { std::cell::RefCell::new(None) });
+    struct Nosy;
+    impl<'de> serde::Deserialize<'de> for Nosy {
+        fn deserialize<D: serde::Deserializer<'de>>(decoder: D) -> Result<Self, D::Error> {
+            // A lock that is held would be waited for here, for ever.
+            let session = SESSION.with_borrow(Option::clone);
+            session.unwrap().insert("seen", 1).unwrap();
+            u32::deserialize(decoder).map(|_| Self)
+        }
+    }
+    impl From<Nosy> for tenure::PrincipalId {
+        fn from(_: Nosy) -> Self {
+            let session = SESSION.with_borrow(Option::clone);
+            session.unwrap().insert("seen", 2).unwrap();
+            "1".into()
+        }
+    }
+    let session: Session = Session::for_test([("a", 1), ("b", 2)]);
+    SESSION.set(Some(session.clone()));
+    assert!(session.get::<Nosy>("a").unwrap().is_some());
+    session.login(Nosy).unwrap();
+    assert_eq!(session.get::<u32>("seen").unwrap(), Some(2));
+}
+
+#[test]
+fn a_value_that_changes_while_it_is_decoded_to_be_taken_is_decoded_again() {
+    thread_local!(static LATER: std::cell::RefCell<Option<Session>> = const { std::cell::RefCell::new(None) });
+    #[derive(Debug, PartialEq)]
+    struct Counted(u32);
+    impl<'de> serde::Deserialize<'de> for Counted {
+        fn deserialize<D: serde::Deserializer<'de>>(decoder: D) -> Result<Self, D::Error> {
+            if let Some(session) = LATER.take() {
+                session.insert("a", 7).unwrap();
+            }
+            u32::deserialize(decoder).map(Self)
+        }
+    }
+    let session: Session = Session::for_test([("a", 1)]);
+    LATER.set(Some(session.clone()));
+    assert_eq!(session.take("a").unwrap(), Some(Counted(7)));
+    assert!(!session.contains("a").unwrap());
+}
+
+#[tokio::test]
 async fn a_change_after_the_handler_has_returned_is_an_error() {
     let site = Site::new();
     let mut browser = site.visitor().await;

@@ -11,10 +11,10 @@ const HOUR: Duration = Duration::from_secs(3_600);
 fn record(principal: Option<&str>) -> Record {
     let mut header = Header::new(SecretHash::from_bytes([0; 32]), None);
     header.identity = principal.map(|principal| Identity {
-        principal: principal.into(),
+        principal,
         authenticated_at: Timestamp::from_millis(0),
     });
-    Record::with_values(Version::from_u64(1), &header, &Values::empty())
+    Record::of(Version::from_u64(1), header.encode(), &Values::empty())
 }
 
 fn sized(len: usize) -> Record {

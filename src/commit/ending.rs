@@ -1,0 +1,81 @@
+//! Ending a session: whatever other requests are doing to it, and for as long as it takes.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Attempt, Commit, Next, Step, is_unknown, refused};
+use crate::{
+    context::{Context, within},
+    error::{Error, ErrorKind},
+    id::Handle,
+    observe::{EndReason, Event, EventKind},
+    store::StoreError,
+};
+
+impl Commit {
+    pub(super) fn delete(&self, attempt: Attempt) -> Step {
+        let (handle, _) = self.ended();
+        Step::Delete(attempt, self.context.store.delete(&handle))
+    }
+
+    pub(super) fn deleted(
+        &mut self,
+        attempt: Attempt,
+        deleted: Result<bool, StoreError>,
+    ) -> Result<Next, Error> {
+        let (handle, reason) = self.ended();
+        match deleted {
+            Ok(existed) => {
+                if existed {
+                    self.context
+                        .observe(Event::new(EventKind::Destroyed(reason)).of(handle));
+                }
+                self.go_on()
+            }
+            Err(error) if is_unknown(&error) && attempt == Attempt::First => {
+                Ok(Next::Step(self.delete(Attempt::Last)))
+            }
+            Err(error) => {
+                // Whoever logs out is not shown as signed in because the store is down.
+                self.work.plan.forget = reason.is_explicit();
+                if reason.is_explicit() {
+                    let deletion = keep_deleting(self.context.clone(), handle, reason);
+                    self.context.background.finish(None, Box::pin(deletion));
+                }
+                Err(refused(error))
+            }
+        }
+    }
+
+    fn ended(&self) -> (Handle, EndReason) {
+        let handle = self.work.live.as_ref().map(|live| live.handle);
+        handle
+            .zip(self.work.pending.end)
+            .expect("a deletion is planned for a record that is to be ended")
+    }
+}
+
+/// Goes on trying to delete a session whose user was told that it has ended.
+async fn keep_deleting(context: Arc<Context>, handle: Handle, reason: EndReason) {
+    let mut pause = FIRST_PAUSE;
+    for _ in 0..MAX_DELETIONS {
+        tokio::time::sleep(pause).await;
+        if within(context.commit_timeout, context.store.delete(&handle))
+            .await
+            .is_ok()
+        {
+            return context.observe(Event::new(EventKind::Destroyed(reason)).of(handle));
+        }
+        pause *= 2;
+    }
+    let error = Error::new(ErrorKind::Store)
+        .with_source("a session that was logged out could not be deleted");
+    context.observe(
+        Event::new(EventKind::StoreFailed)
+            .of(handle)
+            .because(&error),
+    );
+}
+
+/// Half a second, doubled seven times: the deletion is tried for about a minute.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const MAX_DELETIONS: usize = 7;
