@@ -38,18 +38,39 @@ pub struct Timestamp(u64);
 
 impl Timestamp {
     /// Makes a timestamp of milliseconds since the Unix epoch.
+    ///
+    /// ```
+    /// use tenure::Timestamp;
+    ///
+    /// assert_eq!(Timestamp::from_millis(1_000).as_millis(), 1_000);
+    /// ```
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
     /// Returns the milliseconds since the Unix epoch.
+    ///
+    /// ```
+    /// use tenure::Timestamp;
+    ///
+    /// assert!(Timestamp::from_millis(1_000) < Timestamp::from_millis(1_001));
+    /// ```
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
     /// Returns the time that has passed since `earlier`, zero if `earlier` is later.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::Timestamp;
+    ///
+    /// let (start, end) = (Timestamp::from_millis(1_000), Timestamp::from_millis(3_000));
+    /// assert_eq!(end.since(start), Duration::from_secs(2));
+    /// assert_eq!(start.since(end), Duration::ZERO);
+    /// ```
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
@@ -89,18 +110,44 @@ pub struct Clock(Option<Arc<AtomicU64>>);
 
 impl Clock {
     /// Returns the system's clock.
+    ///
+    /// ```
+    /// use tenure::{Clock, Timestamp};
+    ///
+    /// assert!(Clock::system().now() > Timestamp::from_millis(1_767_225_600_000)); // 2026
+    /// ```
     #[must_use]
     pub const fn system() -> Self {
         Self(None)
     }
 
     /// Returns a clock that stands still until [`advance`](Self::advance) moves it. Clones share the hands.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::{Clock, store::MemoryStore};
+    ///
+    /// let clock = Clock::manual();
+    /// let store = MemoryStore::new().with_clock(clock.clone());
+    /// let before = clock.now();
+    /// assert_eq!(clock.now(), before);
+    /// ```
     #[must_use]
     pub fn manual() -> Self {
         Self(Some(Arc::new(AtomicU64::new(MANUAL_START))))
     }
 
     /// Moves a manual clock forward.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::Clock;
+    ///
+    /// let clock = Clock::manual();
+    /// let (clone, before) = (clock.clone(), clock.now());
+    /// clock.advance(Duration::from_secs(60));
+    /// assert_eq!(clone.now().since(before), Duration::from_secs(60));
+    /// ```
     ///
     /// # Panics
     ///
@@ -111,6 +158,13 @@ impl Clock {
     }
 
     /// Says what time it is.
+    ///
+    /// ```
+    /// use tenure::Clock;
+    ///
+    /// let clock = Clock::system();
+    /// assert!(clock.now() <= clock.now());
+    /// ```
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {

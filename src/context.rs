@@ -97,6 +97,27 @@ impl Marker {
 }
 
 /// What becomes of the changes of a handler that answers 5xx or 408, or fails.
+///
+/// ```
+/// use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
+/// use tenure::{OnFailure, Session, SessionLayer, store::MemoryStore};
+/// use tower::ServiceExt;
+///
+/// async fn fails(session: Session) -> StatusCode {
+///     session.insert("attempts", 1).unwrap();
+///     StatusCode::INTERNAL_SERVER_ERROR
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// for (on_failure, kept) in [(OnFailure::Discard, 0), (OnFailure::Commit, 1)] {
+///     let store = MemoryStore::new();
+///     let layer = SessionLayer::builder(store.clone()).with_on_failure(on_failure).build().unwrap();
+///     let app: Router = Router::new().route("/", get(fails)).layer(layer);
+///     app.oneshot(Request::new(Body::empty())).await.unwrap();
+///     assert_eq!(store.len(), kept);
+/// }
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnFailure {

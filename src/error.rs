@@ -52,18 +52,43 @@ impl Error {
     }
 
     /// Says what went wrong.
+    ///
+    /// ```
+    /// use tenure::{ErrorKind, Session};
+    ///
+    /// let session: Session = Session::for_test([("visits", 1)]);
+    /// let error = session.insert("", 1).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidKey);
+    /// ```
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
     }
 
     /// Returns the key whose value is the trouble, where it is one.
+    ///
+    /// ```
+    /// use tenure::Session;
+    ///
+    /// let session: Session = Session::for_test([("name", "Ada")]);
+    /// assert_eq!(session.get::<u32>("name").unwrap_err().key(), Some("name"));
+    /// assert_eq!(session.login("").unwrap_err().key(), None);
+    /// ```
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
     /// Returns the status that answers it by default.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use tenure::Session;
+    ///
+    /// let session: Session = Session::for_test([("visits", 1)]);
+    /// let error = session.insert("picture", "x".repeat(40_000)).unwrap_err();
+    /// assert_eq!(error.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    /// ```
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self.kind {
@@ -182,6 +207,26 @@ impl error::Error for Error {
 /// Decides what a request is answered whose session could not be committed.
 ///
 /// [`DefaultOnError`] is [`Error::to_response`]; a closure decides with the handler's response at hand.
+///
+/// ```
+/// use axum::{body::Body, http::Response};
+/// use tenure::{Error, OnError, SessionLayer, store::MemoryStore};
+///
+/// /// Shows a page, and keeps the status.
+/// #[derive(Clone)]
+/// struct Page(&'static str);
+///
+/// impl OnError<Body> for Page {
+///     fn respond(&self, error: &Error, _: Response<Body>) -> Response<Body> {
+///         error.to_response::<Body>().map(|_| Body::from(self.0))
+///     }
+/// }
+///
+/// # let session: tenure::Session = tenure::Session::for_test([("name", "Ada")]);
+/// # let error = session.get::<u32>("name").unwrap_err();
+/// let page = Page("Please try again.").respond(&error, Response::default());
+/// assert_eq!(page.status(), error.status());
+/// ```
 pub trait OnError<B> {
     /// Makes the response for an error of what the handler has answered.
     fn respond(&self, error: &Error, response: Response<B>) -> Response<B>;
@@ -197,6 +242,16 @@ where
 }
 
 /// Answers with the status of the error's kind and nothing of what the handler has answered.
+///
+/// ```
+/// use http::{Response, StatusCode};
+/// use tenure::{DefaultOnError, OnError, Session};
+///
+/// let session: Session = Session::for_test([("name", "Ada")]);
+/// let error = session.get::<u32>("name").unwrap_err();
+/// let response = DefaultOnError::default().respond(&error, Response::new("a success".to_owned()));
+/// assert_eq!((response.status(), response.body().as_str()), (StatusCode::INTERNAL_SERVER_ERROR, ""));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct DefaultOnError;
@@ -208,6 +263,20 @@ impl<B: Default> OnError<B> for DefaultOnError {
 }
 
 /// The kinds of [`Error`], each with the status that answers it by default.
+///
+/// ```
+/// use tenure::{Error, ErrorKind};
+///
+/// fn advice(error: &Error) -> &'static str {
+///     match error.kind() {
+///         ErrorKind::ChangedSinceRead | ErrorKind::Gone | ErrorKind::Superseded => "reload the page",
+///         ErrorKind::Contended | ErrorKind::OutcomeUnknown | ErrorKind::Store => "try again in a moment",
+///         _ => "tell us",
+///     }
+/// }
+/// # let session: tenure::Session = tenure::Session::for_test([("name", "Ada")]);
+/// assert_eq!(advice(&session.get::<u32>("name").unwrap_err()), "tell us");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

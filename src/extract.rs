@@ -4,7 +4,7 @@ use axum_core::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use http::request::Parts;
+use http::{HeaderValue, header::CONTENT_TYPE, request::Parts};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -34,13 +34,22 @@ fn slot<L: 'static>(parts: &Parts) -> Result<SessionSlot<L>, Error> {
 
 impl IntoResponse for Error {
     /// Answers with [`Error::to_response`], and with the error's own words where the visitor can do something about it.
+    ///
+    /// A missing layer is named too, as axum names a missing extension: nobody but the programmer ever sees that.
     fn into_response(self) -> Response {
         let mut response: Response = self.to_response();
-        let words = match self.status().is_server_error() {
-            true => "the session is not available; try again in a moment".to_owned(),
-            false => self.to_string(),
+        let words = match self.kind() {
+            ErrorKind::MissingLayer => self.to_string(),
+            _ if self.status().is_server_error() => {
+                "the session is not available; try again in a moment".to_owned()
+            }
+            _ => self.to_string(),
         };
         *response.body_mut() = words.into();
+        response.headers_mut().insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
         response
     }
 }

@@ -30,12 +30,25 @@ impl Handle {
     pub const LEN: usize = 16;
 
     /// Makes a handle of its bytes, as a store does that has read them.
+    ///
+    /// ```
+    /// use tenure::Handle;
+    ///
+    /// assert_eq!(Handle::from_bytes([0; 16]).to_string(), "A".repeat(22));
+    /// ```
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
         Self(bytes)
     }
 
     /// Returns the bytes, as a store writes them.
+    ///
+    /// ```
+    /// use tenure::Handle;
+    ///
+    /// let handle: Handle = "AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+    /// assert_eq!(handle.as_bytes(), &[0; 16]);
+    /// ```
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
@@ -87,6 +100,13 @@ impl fmt::Debug for Handle {
 }
 
 /// The text is not a handle: 22 characters of canonical, unpadded base64url.
+///
+/// ```
+/// use tenure::Handle;
+///
+/// let error = "too short".parse::<Handle>().unwrap_err();
+/// assert_eq!(error.to_string(), "a handle is 22 characters of canonical, unpadded base64url");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseHandleError(());
 

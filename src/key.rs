@@ -29,6 +29,15 @@ impl<T> SessionKey<T> {
 
     /// Makes a key.
     ///
+    /// ```
+    /// use tenure::{Session, SessionKey};
+    ///
+    /// const CART: SessionKey<Vec<String>> = SessionKey::new("cart");
+    ///
+    /// let session: Session = Session::for_test([("cart", ["bread"])]);
+    /// assert_eq!(session.get(&CART).unwrap().unwrap(), ["bread"]);
+    /// ```
+    ///
     /// # Panics
     ///
     /// If the name is empty or longer than 128 bytes; in a constant that is an error of the compiler.
@@ -79,12 +88,40 @@ impl<T> fmt::Debug for SessionKey<T> {
 }
 
 /// Something that names a value: a string or a [`SessionKey`].
+///
+/// ```
+/// use tenure::{KeyName, SessionKey};
+///
+/// assert_eq!("cart".name(), "cart");
+/// assert_eq!(SessionKey::<u32>::new("cart").name(), "cart");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no session key",
+    note = "a string is one, and so is a `SessionKey`"
+)]
 pub trait KeyName {
     /// Returns the name.
     fn name(&self) -> &str;
 }
 
 /// Something that names a value of type `T`: any string, or a [`SessionKey<T>`].
+///
+/// ```
+/// use tenure::{Error, Key, Session};
+///
+/// /// A function for any key of numbers.
+/// fn double(session: &Session, key: impl Key<u32> + Copy) -> Result<(), Error> {
+///     session.update(key, |number| *number *= 2)
+/// }
+///
+/// let session: Session = Session::for_test([("visits", 3)]);
+/// double(&session, "visits").unwrap();
+/// assert_eq!(session.get::<u32>("visits").unwrap(), Some(6));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no session key for such a value",
+    note = "a string is a key for any value, and a `SessionKey<T>` for those of type `T`"
+)]
 pub trait Key<T>: KeyName {
     /// Says what becomes of a value that does not decode. Default: it is an error.
     fn undecodable(&self) -> Undecodable {
@@ -93,6 +130,14 @@ pub trait Key<T>: KeyName {
 }
 
 /// What becomes of a value that does not decode as the type it is asked for.
+///
+/// ```
+/// use tenure::{Key, SessionKey, Undecodable};
+///
+/// let key: SessionKey<u32> = SessionKey::new("visits");
+/// assert_eq!(key.undecodable(), Undecodable::Fail);
+/// assert_eq!(key.or_reset().undecodable(), Undecodable::Reset);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Undecodable {

@@ -37,6 +37,16 @@ pub struct SessionLayer<L = Main, E = DefaultOnError> {
 
 impl SessionLayer {
     /// Makes a layer with the defaults, each of which is safe; [`SessionLayerBuilder`] lists them.
+    ///
+    /// ```
+    /// use tenure::{SessionLayer, store::MemoryStore, testing::signed_in};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let layer = SessionLayer::new(MemoryStore::new());
+    /// let cookie = signed_in(&layer, "42").await;
+    /// assert!(cookie.to_str().unwrap().starts_with("__Host-Http-id="));
+    /// # });
+    /// ```
     #[expect(clippy::missing_panics_doc, reason = "the defaults go together")]
     pub fn new(store: impl SessionStore) -> Self {
         Self::builder(store)
@@ -134,6 +144,18 @@ impl<L, E> fmt::Debug for SessionLayer<L, E> {
 /// | commit time-out | 5 seconds in all | as long as people wait for a form |
 /// | failed handlers | their changes are dropped, an end is carried out | half of what was meant is worse than nothing |
 /// | error response | the status alone | nothing of the handler's success may survive |
+///
+/// ```
+/// use std::time::Duration;
+/// use tenure::{Lifetime, SessionLayer, store::MemoryStore};
+///
+/// let layer = SessionLayer::builder(MemoryStore::new())
+///     .with_name("__Host-Http-shop")
+///     .with_lifetime(Lifetime::new().with_idle(Duration::from_secs(15 * 60)))
+///     .with_commit_timeout(Duration::from_secs(2))
+///     .build();
+/// assert!(layer.is_ok());
+/// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct SessionLayerBuilder<L = Main, E = DefaultOnError> {
     options: Options,
@@ -157,12 +179,30 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     ///
     /// Keep a prefix: browsers hold a `__Host-` cookie to this host, and `__Host-Http-` also to what a server has set
     /// (RFC 6265bis section 4.1.3). Ids of another name are nothing here, so a new name ends all sessions.
+    ///
+    /// ```
+    /// use tenure::{SessionLayer, store::MemoryStore, testing::signed_in};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let layer = SessionLayer::builder(MemoryStore::new()).with_name("__Host-shop").build().unwrap();
+    /// let cookie = signed_in(&layer, "42").await;
+    /// assert!(cookie.to_str().unwrap().starts_with("__Host-shop="));
+    /// # });
+    /// ```
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.options.cookie.name = name.into();
         self
     }
 
     /// Sets the cookie's path. Default: `/`, which a `__Host-` name needs. A path protects nothing.
+    ///
+    /// ```
+    /// use tenure::{SessionLayer, store::MemoryStore};
+    ///
+    /// let builder = SessionLayer::builder(MemoryStore::new()).with_path("/shop");
+    /// assert!(builder.with_name("__Secure-id").build().is_ok());
+    /// assert!(SessionLayer::builder(MemoryStore::new()).with_path("/shop").build().is_err());
+    /// ```
     pub fn with_path(mut self, path: impl Into<String>) -> Self {
         self.options.cookie.path = path.into();
         self
@@ -171,18 +211,42 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     /// Shares the cookie with all hosts below a domain. Default: this host alone.
     ///
     /// Every one of those hosts can then set the cookie and read it.
+    ///
+    /// ```
+    /// use tenure::{SessionLayer, store::MemoryStore};
+    ///
+    /// let builder = SessionLayer::builder(MemoryStore::new()).with_domain("example.com");
+    /// assert!(builder.with_name("__Secure-id").build().is_ok());
+    /// assert!(SessionLayer::builder(MemoryStore::new()).with_domain("example.com").build().is_err());
+    /// ```
     pub fn with_domain(mut self, domain: impl Into<String>) -> Self {
         self.options.cookie.domain = Some(domain.into());
         self
     }
 
     /// Sets when the cookie is sent on requests from other sites. Default: [`SameSite::Lax`].
+    ///
+    /// ```
+    /// use tenure::{SameSite, SessionLayer, store::MemoryStore};
+    ///
+    /// let strict = SessionLayer::builder(MemoryStore::new()).with_same_site(SameSite::Strict);
+    /// assert!(strict.build().is_ok());
+    /// let insecure = SessionLayer::builder(MemoryStore::new()).with_same_site(SameSite::None).with_insecure_cookie();
+    /// assert!(insecure.build().unwrap_err().to_string().contains("Secure"));
+    /// ```
     pub fn with_same_site(mut self, same_site: SameSite) -> Self {
         self.options.cookie.same_site = same_site;
         self
     }
 
     /// Keeps the cookie apart for each site that embeds this one (CHIPS). Default: off.
+    ///
+    /// ```
+    /// use tenure::{SameSite, SessionLayer, store::MemoryStore};
+    ///
+    /// let embedded = SessionLayer::builder(MemoryStore::new()).with_same_site(SameSite::None).with_partitioned();
+    /// assert!(embedded.build().is_ok());
+    /// ```
     pub fn with_partitioned(mut self) -> Self {
         self.options.cookie.partitioned = true;
         self
@@ -191,6 +255,16 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     /// Drops `Secure` and the prefix, and calls the cookie `id`, for development over plain http. Default: off.
     ///
     /// Anyone on the network can then read the cookie and take the session over.
+    ///
+    /// ```
+    /// use tenure::{SessionLayer, store::MemoryStore, testing::signed_in};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let layer = SessionLayer::builder(MemoryStore::new()).with_insecure_cookie().build().unwrap();
+    /// let cookie = signed_in(&layer, "42").await;
+    /// assert!(cookie.to_str().unwrap().starts_with("id="));
+    /// # });
+    /// ```
     pub fn with_insecure_cookie(mut self) -> Self {
         self.options.cookie.secure = false;
         if self.options.cookie.name == Settings::default().name {
@@ -200,30 +274,85 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     }
 
     /// Sets how long sessions live. Default: 30 minutes idle, 12 hours in all.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::{Lifetime, SessionLayer, store::MemoryStore};
+    ///
+    /// let office_day = Lifetime::new().with_absolute(Duration::from_secs(8 * 60 * 60));
+    /// assert!(SessionLayer::builder(MemoryStore::new()).with_lifetime(office_day).build().is_ok());
+    /// let nothing = Lifetime::new().with_idle(Duration::ZERO);
+    /// assert!(SessionLayer::builder(MemoryStore::new()).with_lifetime(nothing).build().is_err());
+    /// ```
     pub fn with_lifetime(mut self, lifetime: Lifetime) -> Self {
         self.options.lifetime = lifetime;
         self
     }
 
     /// Sets how long to wait for the store when a session is loaded. Default: 2 seconds.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::{SessionLayer, store::MemoryStore};
+    ///
+    /// let quick = SessionLayer::builder(MemoryStore::new()).with_load_timeout(Duration::from_millis(500));
+    /// assert!(quick.build().is_ok());
+    /// let never = SessionLayer::builder(MemoryStore::new()).with_load_timeout(Duration::ZERO);
+    /// assert!(never.build().unwrap_err().to_string().contains("leaves the store no time"));
+    /// ```
     pub fn with_load_timeout(mut self, timeout: Duration) -> Self {
         self.options.load_timeout = timeout;
         self
     }
 
     /// Sets how long to wait for the store in all when a session is committed. Default: 5 seconds.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::{SessionLayer, store::MemoryStore};
+    ///
+    /// let patient = SessionLayer::builder(MemoryStore::new()).with_commit_timeout(Duration::from_secs(10));
+    /// assert!(patient.build().is_ok());
+    /// ```
     pub fn with_commit_timeout(mut self, timeout: Duration) -> Self {
         self.options.commit_timeout = timeout;
         self
     }
 
     /// Sets what becomes of the changes of a handler that answers 5xx or 408. Default: [`OnFailure::Discard`].
+    ///
+    /// ```
+    /// use tenure::{OnFailure, SessionLayer, store::MemoryStore};
+    ///
+    /// let layer = SessionLayer::builder(MemoryStore::new()).with_on_failure(OnFailure::Commit).build();
+    /// assert!(layer.is_ok());
+    /// ```
     pub fn with_on_failure(mut self, on_failure: OnFailure) -> Self {
         self.options.on_failure = on_failure;
         self
     }
 
     /// Sets what is told of everything that happens to sessions. Default: `tracing` alone, target `tenure`.
+    ///
+    /// ```
+    /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+    /// use tenure::{Event, EventKind, SessionLayer, store::MemoryStore, testing::signed_in};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let logins = Arc::new(AtomicU32::new(0));
+    /// let count = logins.clone();
+    /// let layer = SessionLayer::builder(MemoryStore::new())
+    ///     .with_observer(move |event: &Event<'_>| {
+    ///         if event.kind() == EventKind::Authenticated {
+    ///             count.fetch_add(1, Ordering::Relaxed);
+    ///         }
+    ///     })
+    ///     .build()
+    ///     .unwrap();
+    /// signed_in(&layer, "42").await;
+    /// assert_eq!(logins.load(Ordering::Relaxed), 1);
+    /// # });
+    /// ```
     pub fn with_observer(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.options.observer = Some(Arc::new(observer));
         self

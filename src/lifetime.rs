@@ -29,6 +29,12 @@ pub struct Lifetime {
 
 impl Lifetime {
     /// Returns the defaults: 30 minutes idle, 12 hours in all, forgotten when the browser is closed.
+    ///
+    /// ```
+    /// use tenure::Lifetime;
+    ///
+    /// assert_eq!(Lifetime::new(), Lifetime::default());
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -43,6 +49,15 @@ impl Lifetime {
     ///
     /// The cookie gets a `Max-Age` that runs to the absolute deadline (at most 400 days, where browsers cut it), so it
     /// is not sent again when the session is used. Thirty days is the most that NIST SP 800-63B-4 advises for AAL1.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::Lifetime;
+    ///
+    /// let lifetime = Lifetime::persistent();
+    /// assert_eq!(lifetime.absolute(), Duration::from_secs(30 * 24 * 60 * 60));
+    /// assert!(lifetime.is_persistent());
+    /// ```
     #[must_use]
     pub const fn persistent() -> Self {
         Self {
@@ -56,6 +71,14 @@ impl Lifetime {
     /// Sets how long a session lives after the last request that used it. Default: 30 minutes.
     ///
     /// OWASP advises 2 to 5 minutes for high-value applications and 15 to 30 for others.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::Lifetime;
+    ///
+    /// let bank = Lifetime::new().with_idle(Duration::from_secs(5 * 60));
+    /// assert_eq!(bank.idle(), Duration::from_secs(5 * 60));
+    /// ```
     #[must_use]
     pub const fn with_idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
@@ -65,6 +88,14 @@ impl Lifetime {
     /// Sets how long a session lives at most, however busy. Default: 12 hours.
     ///
     /// It is counted from the authentication once there is one, and from the creation before.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::Lifetime;
+    ///
+    /// let office_day = Lifetime::new().with_absolute(Duration::from_secs(8 * 60 * 60));
+    /// assert_eq!(office_day.absolute(), Duration::from_secs(8 * 60 * 60));
+    /// ```
     #[must_use]
     pub const fn with_absolute(mut self, absolute: Duration) -> Self {
         self.absolute = absolute;
@@ -75,6 +106,14 @@ impl Lifetime {
     ///
     /// Default: a tenth of the idle time-out, at most 5 minutes. A session lives at least `idle` and at most
     /// `idle + touch_every` after the last request that loaded it; zero makes it exact and costs a write per read.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::Lifetime;
+    ///
+    /// let exact = Lifetime::new().with_touch_every(Duration::ZERO);
+    /// assert_eq!(exact.touch_every(), Duration::ZERO);
+    /// ```
     #[must_use]
     pub const fn with_touch_every(mut self, touch_every: Duration) -> Self {
         self.touch_every = Some(touch_every);
@@ -82,18 +121,40 @@ impl Lifetime {
     }
 
     /// Returns the idle time-out.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::Lifetime;
+    ///
+    /// assert_eq!(Lifetime::persistent().idle(), Duration::from_secs(14 * 24 * 60 * 60));
+    /// ```
     #[must_use]
     pub const fn idle(&self) -> Duration {
         self.idle
     }
 
     /// Returns the absolute time-out.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::Lifetime;
+    ///
+    /// assert_eq!(Lifetime::new().absolute(), Duration::from_secs(12 * 60 * 60));
+    /// ```
     #[must_use]
     pub const fn absolute(&self) -> Duration {
         self.absolute
     }
 
     /// Returns how stale the last-seen stamp may become.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::Lifetime;
+    ///
+    /// assert_eq!(Lifetime::new().touch_every(), Duration::from_secs(3 * 60));
+    /// assert_eq!(Lifetime::persistent().touch_every(), Duration::from_secs(5 * 60));
+    /// ```
     #[must_use]
     pub fn touch_every(&self) -> Duration {
         self.touch_every
@@ -101,6 +162,12 @@ impl Lifetime {
     }
 
     /// Tells whether the cookie survives a restart of the browser.
+    ///
+    /// ```
+    /// use tenure::Lifetime;
+    ///
+    /// assert!(!Lifetime::new().is_persistent());
+    /// ```
     #[must_use]
     pub const fn is_persistent(&self) -> bool {
         self.persistent

@@ -102,6 +102,13 @@ impl fmt::Debug for Event<'_> {
 }
 
 /// The kinds of [`Event`].
+///
+/// ```
+/// use tenure::{EndReason, EventKind};
+///
+/// assert_eq!(EventKind::Created.name(), "session_created");
+/// assert_eq!(EventKind::Destroyed(EndReason::Logout).name(), "session_logout");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -133,6 +140,12 @@ pub enum EventKind {
 
 impl EventKind {
     /// Returns the name under which it is logged.
+    ///
+    /// ```
+    /// use tenure::{EventKind, RejectReason};
+    ///
+    /// assert_eq!(EventKind::Rejected(RejectReason::Unknown).name(), "session_id_unknown");
+    /// ```
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -170,6 +183,14 @@ impl EventKind {
 }
 
 /// Why a session was ended.
+///
+/// ```
+/// use tenure::{EndReason, EventKind};
+///
+/// let reasons = [EndReason::Destroyed, EndReason::Logout, EndReason::Replaced];
+/// let names = reasons.map(|reason| EventKind::Destroyed(reason).name());
+/// assert_eq!(names, ["session_destroyed", "session_logout", "session_replaced"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndReason {
@@ -192,6 +213,14 @@ impl EndReason {
 }
 
 /// Why a request's cookie opened no session.
+///
+/// ```
+/// use tenure::{EventKind, RejectReason};
+///
+/// let is_suspicious = |kind| matches!(kind, EventKind::Rejected(RejectReason::WrongSecret | RejectReason::Ambiguous));
+/// assert!(is_suspicious(EventKind::Rejected(RejectReason::WrongSecret)));
+/// assert!(!is_suspicious(EventKind::Expired));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectReason {

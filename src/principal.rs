@@ -21,6 +21,13 @@ impl PrincipalId {
     pub const MAX_LEN: usize = 255;
 
     /// Returns the text.
+    ///
+    /// ```
+    /// use tenure::PrincipalId;
+    ///
+    /// let id: u64 = PrincipalId::from(42).as_str().parse().unwrap();
+    /// assert_eq!(id, 42);
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

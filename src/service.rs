@@ -20,6 +20,19 @@ use crate::{
 };
 
 /// The service that a [`SessionLayer`](crate::SessionLayer) makes of another.
+///
+/// ```
+/// use http::{Request, Response};
+/// use tenure::{SessionLayer, store::MemoryStore};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let inner = service_fn(async |_: Request<String>| Ok::<_, std::convert::Infallible>(Response::new(String::new())));
+/// let service = SessionLayer::new(MemoryStore::new()).layer(inner);
+/// let response = service.oneshot(Request::new(String::new())).await.unwrap();
+/// assert!(response.headers().is_empty(), "nobody took the session");
+/// # });
+/// ```
 pub struct SessionService<S, L = Main, E = DefaultOnError> {
     inner: S,
     context: Arc<Context>,

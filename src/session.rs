@@ -27,6 +27,14 @@ use crate::{
 };
 
 /// The marker of a layer that has no other.
+///
+/// ```
+/// use tenure::{Main, Session};
+///
+/// let session: Session<Main> = Session::for_test([("visits", 3)]);
+/// let same: Session = session;
+/// assert_eq!(same.get::<u32>("visits").unwrap(), Some(3));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Main;
@@ -739,6 +747,14 @@ pub struct SessionSlot<L = Main> {
 
 impl<L: 'static> SessionSlot<L> {
     /// Finds the place that the layer with this marker has put into a request.
+    ///
+    /// ```
+    /// use http::Extensions;
+    /// use tenure::{Main, SessionSlot};
+    ///
+    /// // Outside the layer there is none.
+    /// assert!(SessionSlot::<Main>::from_extensions(&Extensions::new()).is_none());
+    /// ```
     #[must_use]
     pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
         Slots::of(extensions)?.find(TypeId::of::<L>()).map(Self::of)

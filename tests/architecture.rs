@@ -31,6 +31,7 @@ const ORDER: &[&str] = &[
     "layer",
     "extract",
     "testing",
+    "docs",
 ];
 
 #[test]
@@ -89,12 +90,17 @@ fn sources() -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             match path.is_dir() {
                 true => folders.push(path),
-                false if path != root.join("lib.rs") => files.push(path),
+                false if is_code(&path) && path != root.join("lib.rs") => files.push(path),
                 false => {}
             }
         }
     }
     files
+}
+
+/// Guides lie beside the code and are none.
+fn is_code(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
 }
 
 /// Returns the first part of a file's path below `src`.

@@ -11,6 +11,14 @@ pub(crate) use withheld::is_withheld;
 pub(crate) use write::Writer;
 
 /// When a browser sends the cookie on requests that another site started (RFC 6265bis section 5.6.7).
+///
+/// ```
+/// use tenure::{SameSite, SessionLayer, store::MemoryStore};
+///
+/// assert_eq!(SameSite::default(), SameSite::Lax);
+/// let builder = SessionLayer::builder(MemoryStore::new()).with_same_site(SameSite::Strict);
+/// assert!(builder.build().is_ok());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SameSite {
@@ -26,6 +34,13 @@ pub enum SameSite {
 }
 
 /// The settings of a layer contradict each other or what browsers accept. The message names the mend.
+///
+/// ```
+/// use tenure::{SessionLayer, store::MemoryStore};
+///
+/// let error = SessionLayer::builder(MemoryStore::new()).with_name("my cookie").build().unwrap_err();
+/// assert_eq!(error.to_string(), "\"my cookie\" is no cookie name; take 1 to 128 letters, digits, `-` and `_`");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError(String);
 

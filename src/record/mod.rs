@@ -17,17 +17,36 @@ pub(crate) use values::{MAX_ENTRIES, MAX_LEN};
 ///
 /// A conditional write names the version it was made from. It is no counter, so two writes never share one, and an
 /// answer that was lost can be recognised by the version it would have brought.
+///
+/// ```
+/// use tenure::store::Version;
+///
+/// assert_ne!(Version::from_u64(1), Version::from_u64(2));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Version(u64);
 
 impl Version {
     /// Makes a version of its number, as a store does that has read it.
+    ///
+    /// ```
+    /// use tenure::store::Version;
+    ///
+    /// let column = Version::from_u64(u64::MAX).as_u64().cast_signed(); // as a database keeps it
+    /// assert_eq!(Version::from_u64(column.cast_unsigned()), Version::from_u64(u64::MAX));
+    /// ```
     #[must_use]
     pub const fn from_u64(number: u64) -> Self {
         Self(number)
     }
 
     /// Returns the number, as a store writes it.
+    ///
+    /// ```
+    /// use tenure::store::Version;
+    ///
+    /// assert_eq!(Version::from_u64(7).as_u64(), 7);
+    /// ```
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0

@@ -42,6 +42,10 @@ use crate::{clock::Timestamp, id::Handle};
 ///   [unknown](StoreError::unknown).
 ///
 /// See `examples/custom_store.rs` for a whole store.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no session store",
+    note = "`MemoryStore` is one; `examples/custom_store.rs` in the repository shows how to write one"
+)]
 pub trait SessionStore: Send + Sync + 'static {
     /// Keeps a record under a handle that is not taken.
     ///
@@ -92,6 +96,19 @@ pub trait SessionStore: Send + Sync + 'static {
 }
 
 /// The answer to [`SessionStore::create`].
+///
+/// ```
+/// use tenure::{Handle, store::{Created, MemoryStore, Record, SessionStore, Version}};
+/// use std::time::Duration;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let (store, handle) = (MemoryStore::new(), Handle::from_bytes([1; 16]));
+/// let record = Record::new(Version::from_u64(1), Vec::new(), Vec::new());
+/// let hour = Duration::from_secs(3600);
+/// assert!(matches!(store.create(&handle, &record, hour).await, Ok(Created::Done(_))));
+/// assert!(matches!(store.create(&handle, &record, hour).await, Ok(Created::Taken)));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Created {
@@ -104,6 +121,23 @@ pub enum Created {
 }
 
 /// The answer to [`SessionStore::update`].
+///
+/// ```
+/// use tenure::{Handle, store::{MemoryStore, Record, SessionStore, Updated, Version}};
+/// use std::time::Duration;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let (store, handle) = (MemoryStore::new(), Handle::from_bytes([1; 16]));
+/// let (first, second) = (Version::from_u64(1), Version::from_u64(2));
+/// let record = |version| Record::new(version, Vec::new(), Vec::new());
+/// let hour = Duration::from_secs(3600);
+/// assert_eq!(store.update(&handle, first, &record(second), hour).await.unwrap(), Updated::Gone);
+///
+/// store.create(&handle, &record(first), hour).await.unwrap();
+/// assert_eq!(store.update(&handle, first, &record(second), hour).await.unwrap(), Updated::Done);
+/// assert!(matches!(store.update(&handle, first, &record(second), hour).await, Ok(Updated::Conflict(_))));
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Updated {
@@ -116,6 +150,20 @@ pub enum Updated {
 }
 
 /// A record, and what the engine's clock says about it.
+///
+/// ```
+/// use tenure::{Handle, store::{MemoryStore, Record, SessionStore, Version}};
+/// use std::time::Duration;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let (store, handle) = (MemoryStore::new(), Handle::from_bytes([1; 16]));
+/// let record = Record::new(Version::from_u64(1), Vec::new(), Vec::new());
+/// store.create(&handle, &record, Duration::from_secs(3600)).await.unwrap();
+/// let loaded = store.load(&handle).await.unwrap().unwrap();
+/// assert_eq!(loaded.record, record);
+/// assert!(loaded.created == loaded.last_seen && loaded.last_seen <= loaded.now);
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Loaded {
@@ -285,6 +333,14 @@ impl error::Error for StoreError {
 }
 
 /// What is known about a verb that failed.
+///
+/// ```
+/// use tenure::store::{StoreError, StoreErrorKind};
+///
+/// let lost = StoreError::unknown("connection reset");
+/// assert_eq!(lost.kind(), StoreErrorKind::Unknown);
+/// assert_eq!(lost.to_string(), "the store may or may not have carried out the operation");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {

@@ -6,5 +6,7 @@ mod identity;
 mod lifetime;
 mod model;
 mod response;
+mod security;
 mod situations;
 mod support;
+mod user_agent;

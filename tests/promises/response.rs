@@ -337,7 +337,15 @@ async fn layers_of_different_names_live_side_by_side_and_an_id_of_one_is_nothing
 #[tokio::test]
 async fn a_session_without_its_layer_is_a_500_that_says_which_is_missing() {
     let app: Router = Router::new().route("/", get(count));
-    assert_eq!(ask(app).await, (StatusCode::INTERNAL_SERVER_ERROR, 0));
+    let response = app.oneshot(Request::new(Body::empty())).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(
+        response.headers()[header::CONTENT_TYPE],
+        "text/plain; charset=utf-8"
+    );
+    let body = http_body_util::BodyExt::collect(response.into_body());
+    let words = body.await.unwrap().to_bytes();
+    assert!(words.ends_with(b"is `SessionLayer` applied to this route?"));
     assert!(SessionSlot::<tenure::Main>::from_extensions(&http::Extensions::new()).is_none());
 }
 

@@ -1,0 +1,18 @@
+//! Guides: how sessions are used for what applications need. Every program here is run by the tests.
+//!
+//! * [`login`]: users, permissions, "remember me", asking for the password again.
+//! * [`flash`]: messages that are shown once.
+//! * [`csrf`]: requests that another site forges.
+//! * [`oauth`]: OAuth and OpenID Connect callbacks.
+//! * [`layers`]: the order of layers, and several cookies.
+//! * [`deployment`]: reverse proxies, http on your own machine, shutdown, open connections.
+//! * [`testing`]: testing your application.
+
+macro_rules! guides {
+    ($($name:ident)*) => {$(
+        #[doc = include_str!(concat!(stringify!($name), ".md"))]
+        pub mod $name {}
+    )*};
+}
+
+guides! { csrf deployment flash layers login oauth testing }
