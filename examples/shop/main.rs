@@ -17,6 +17,7 @@ mod orders;
 mod page;
 mod password;
 mod problem;
+mod slow;
 mod welcome;
 
 use std::{error::Error, process::ExitCode};
@@ -28,7 +29,7 @@ use axum::{
 use data::Shop;
 use journal::Journaled;
 use options::Options;
-use tenure::{SessionLayer, store::MemoryStore};
+use tenure::SessionLayer;
 use tower_http::csrf::CsrfLayer;
 
 #[tokio::main]
@@ -45,7 +46,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let options = Options::of_this_program()?;
-    let sessions = SessionLayer::builder(Journaled(MemoryStore::new()));
+    let sessions = SessionLayer::builder(Journaled(options.session_store()));
     let sessions = match options.insecure_cookie {
         true => sessions.with_insecure_cookie(),
         false => sessions,
