@@ -104,4 +104,4 @@ tokio::task_local! {
 }
 
 const KEPT: usize = 1_000;
-const SHOWN: usize = 3;
+const SHOWN: usize = 5;

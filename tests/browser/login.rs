@@ -11,8 +11,8 @@ async fn signing_in_changes_the_secret_and_keeps_the_handle_and_the_cart() {
     let before = browser.cookie().await.unwrap().value;
     browser.sign_up(&shop).await;
     let after = browser.cookie().await.unwrap().value;
-    let (handle, secret) = before.split_at(22);
-    let (new_handle, new_secret) = after.split_at(22);
+    let (handle, secret) = before.split_at(HANDLE);
+    let (new_handle, new_secret) = after.split_at(HANDLE);
     assert_eq!(new_handle, handle);
     assert_ne!(new_secret, secret);
     assert_eq!(browser.name().await.as_deref(), Some("Ada"));
@@ -38,7 +38,7 @@ async fn signing_out_ends_the_session_on_the_server() {
 /// Puts a cookie into a browser and returns who the shop takes it for.
 async fn name_with(browser: &Browser, shop: &Shop, cookie: &Cookie) -> Option<String> {
     browser.goto(shop.at("/")).await.unwrap();
-    browser.add_cookie(cookie.clone()).await.unwrap();
+    browser.put_cookie(shop, cookie).await;
     browser.goto(shop.at("/cart")).await.unwrap();
     assert_eq!(browser.cookie().await.unwrap().value, cookie.value);
     browser.name().await
@@ -70,3 +70,6 @@ async fn a_wrong_password_says_no_and_keeps_the_address_that_was_typed() {
     let typed = browser.execute(script, []).await.unwrap();
     assert_eq!(typed.json().to_string(), r#"["ada@example.org",""]"#);
 }
+
+/// How many characters of the cookie belong to the handle alone: the next has bits of both.
+const HANDLE: usize = 21;

@@ -9,13 +9,17 @@ use std::{
     rc::Rc,
 };
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::{
     ChromiumLikeCapabilities, Cookie, DesiredCapabilities, SessionId, WebDriver,
-    error::WebDriverResult,
+    error::WebDriverResult, extensions::cdp::ChromeDevTools,
 };
 
-use super::process::{Process, port_after};
+use super::{
+    process::{Process, port_after},
+    shop::Shop,
+};
 
 /// The name of the session's cookie.
 pub(crate) const NAME: &str = "__Host-Http-id";
@@ -54,6 +58,21 @@ impl Browser {
     pub(crate) async fn cookie(&self) -> Option<Cookie> {
         let cookies = self.driver.get_all_cookies().await.unwrap();
         cookies.into_iter().find(|cookie| cookie.name == NAME)
+    }
+
+    /// Puts a session's cookie into the browser. (WebDriver's own way makes one for a domain, which the prefix forbids.)
+    pub(crate) async fn put_cookie(&self, shop: &Shop, cookie: &Cookie) {
+        let cookie = json!({
+            "name": cookie.name, "value": cookie.value, "url": shop.at("/"),
+            "secure": true, "httpOnly": true, "sameSite": "Lax",
+        });
+        self.devtools("Network.setCookie", cookie).await;
+    }
+
+    pub(crate) async fn devtools(&self, command: &str, arguments: Value) -> Value {
+        let devtools = ChromeDevTools::new(self.driver.handle().clone());
+        let answer = devtools.execute_cdp_with_params(command, arguments).await;
+        answer.unwrap()
     }
 }
 

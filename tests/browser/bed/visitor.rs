@@ -1,11 +1,34 @@
 //! What a visitor does in the shop, and sees there.
 
+use std::time::Duration;
+
 use thirtyfour::{By, WebElement};
 
 use super::{browser::Browser, shop::Shop};
 
 impl Browser {
+    /// Presses what leads to another page, and waits for that page.
     pub(crate) async fn press(&self, css: &str) {
+        self.execute("window.isOld = true", []).await.unwrap();
+        self.element(css).await.click().await.unwrap();
+        self.wait_for_a_new_page().await;
+    }
+
+    /// Waits for a page that is not marked as old.
+    pub(crate) async fn wait_for_a_new_page(&self) {
+        let wait = async { while !self.is_on_a_new_page().await {} };
+        let waited = tokio::time::timeout(Duration::from_secs(60), wait).await;
+        waited.expect("another page comes");
+    }
+
+    /// While one page makes way for another there is none to ask.
+    async fn is_on_a_new_page(&self) -> bool {
+        let ask = "return !window.isOld && document.readyState === 'complete'";
+        let answer = self.execute(ask, []).await;
+        answer.is_ok_and(|answer| *answer.json() == true)
+    }
+
+    pub(crate) async fn tick(&self, css: &str) {
         self.element(css).await.click().await.unwrap();
     }
 
@@ -36,7 +59,7 @@ impl Browser {
     /// Signs in and says to be kept signed in.
     pub(crate) async fn sign_in_for_long(&self, shop: &Shop) {
         self.goto(shop.at("/login")).await.unwrap();
-        self.press("[name=remember]").await;
+        self.tick("[name=remember]").await;
         self.sign("ada@example.org", PASSWORD).await;
     }
 
