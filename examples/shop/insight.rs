@@ -38,7 +38,7 @@ fn facts(session: &Session, name: Option<&str>) -> Markup {
                 "One more with each sign-in. The secret is then drawn anew, so an id that was planted before is worthless."))
             (fact("Secret drawn", &html! { (drawn.unwrap_or_default()) " ago" }, ""))
             (fact("Ends unused", &html! { "in " (left(session.idle_expires_at()).unwrap_or_default()) },
-                "Each visit puts it off; it is written down at most every few minutes, which are added."))
+                "Each visit puts it off. Visits within a few minutes are written down once, so those minutes are added."))
             (fact("Ends anyway", &html! { "in " (left(session.expires_at()).unwrap_or_default()) }, ""))
         }
         (calls(session))

@@ -9,3 +9,4 @@ mod errors;
 mod login;
 mod restart;
 mod tabs;
+mod tour;

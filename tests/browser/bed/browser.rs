@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::{
     ChromiumLikeCapabilities, Cookie, DesiredCapabilities, SessionId, WebDriver,
-    error::WebDriverResult, extensions::cdp::ChromeDevTools,
+    error::WebDriverResult,
 };
 
 use super::{
@@ -70,9 +70,11 @@ impl Browser {
     }
 
     pub(crate) async fn devtools(&self, command: &str, arguments: Value) -> Value {
-        let devtools = ChromeDevTools::new(self.driver.handle().clone());
-        let answer = devtools.execute_cdp_with_params(command, arguments).await;
-        answer.unwrap()
+        self.driver
+            .cdp()
+            .send_raw(command, arguments)
+            .await
+            .unwrap()
     }
 }
 
