@@ -1,4 +1,7 @@
 //! Signing up, in and out.
+//!
+//! What a real shop does besides: it slows down who tries many passwords, and tells by e-mail alone that an address has
+//! an account.
 
 use axum::{
     extract::{Form, Query, State},

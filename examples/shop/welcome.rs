@@ -8,12 +8,14 @@ pub(crate) fn print(port: u16, insecure_cookie: bool) {
     );
 }
 
+/// `tests/browser/cookie.rs` sees what Chromium does; the others are their makers' word.
 const SECURE: &str = "
-Its cookie is `Secure`. On plain http, at this address, a browser
-  keeps it:    Chromium, Chrome, Edge (seen with Chromium 156, also at http://127.0.0.1:PORT)
-               Firefox from 75 (https://bugzilla.mozilla.org/show_bug.cgi?id=1618113)
-  drops it:    Safari (https://bugs.webkit.org/show_bug.cgi?id=281149), curl at 127.0.0.1
-Where it is dropped, each page finds a new visitor: start the shop with --insecure-cookie there.
+Its cookie is `Secure`, and this is plain http. At this address
+  Chromium keeps it    seen with 156, also at http://127.0.0.1:PORT
+  curl keeps it        seen with 7.88, at both
+  Firefox keeps it     https://bugzilla.mozilla.org/show_bug.cgi?id=1618113
+  Safari drops it      https://bugs.webkit.org/show_bug.cgi?id=281149, mended in 2026
+A browser that drops it finds an empty cart on every page: start the shop with --insecure-cookie for it.
 ";
 
 const INSECURE: &str = "
