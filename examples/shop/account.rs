@@ -107,9 +107,8 @@ pub(crate) async fn login(
         Some(user) => enter(&session, &user, &form),
         None => {
             let why = "That is not the address and password of an account.";
-            Ok(login_form(&session, &form, Some(why))?
-                .refused()
-                .into_response())
+            let page = login_form(&session, &form, Some(why))?;
+            Ok(page.refused().into_response())
         }
     }
 }
@@ -127,9 +126,8 @@ pub(crate) async fn sign_up(
     Form(form): Form<Credentials>,
 ) -> Result<Response, Problem> {
     let refused = |why| {
-        Ok(sign_up_form(&session, &form, Some(why))?
-            .refused()
-            .into_response())
+        let page = sign_up_form(&session, &form, Some(why))?;
+        Ok(page.refused().into_response())
     };
     if let Some(why) = form.objection() {
         return refused(why);

@@ -40,6 +40,15 @@ pub(crate) struct Checkout {
     total: u32,
 }
 
+impl Checkout {
+    /// Returns where to send it, if that can be an address.
+    fn address(&self) -> Option<String> {
+        let address = self.address.trim();
+        let fits = (10..=400).contains(&address.len()) && address.lines().count() > 1;
+        fits.then(|| address.to_owned())
+    }
+}
+
 /// One request gets the cart, the others find it gone; and should this be carried out twice all the same, the order's id
 /// is the cart's.
 pub(crate) async fn place(
@@ -47,37 +56,36 @@ pub(crate) async fn place(
     State(shop): State<Shop>,
     Form(checkout): Form<Checkout>,
 ) -> Result<Response, Problem> {
-    let user = session
-        .principal()
-        .ok_or(Problem::SignInFirst(Next::Checkout))?;
-    let address = checkout.address.trim();
-    let cart = session.get(CART)?.unwrap_or_default();
+    let user = session.principal();
+    let user = user.ok_or(Problem::SignInFirst(Next::Checkout))?;
+    let Some(address) = checkout.address() else {
+        return ask_again(&session, &checkout.address);
+    };
+    let cart = session.claim(CART).await?.unwrap_or_default();
     if cart.is_empty() {
         return Ok(Redirect::to("/orders").into_response());
     }
-    if !(10..=400).contains(&address.len()) || address.lines().count() < 2 {
-        let why = "An address has a name, a street and a town: two lines or more.";
-        return Ok(form(&session, &cart, &checkout.address, Some(why))?
-            .refused()
-            .into_response());
-    }
-    let Some(cart) = session.claim(CART).await? else {
-        return Ok(Redirect::to("/orders").into_response());
-    };
     if cart.total() != checkout.total {
         session.update_with(CART, cart, Cart::put_back)?;
         return Err(Problem::OutOfDate);
     }
+    let page = format!("/orders/{}", cart.id);
     let order = Order {
         id: cart.id,
         user: user.to_string(),
-        address: address.to_owned(),
+        address,
         cart,
     };
-    let page = format!("/orders/{}", order.id);
     shop.add_order(order).await;
     session.insert(FLASH, "Thank you! Your order is placed.".to_owned())?;
     Ok(Redirect::to(&page).into_response())
+}
+
+fn ask_again(session: &Session, typed: &str) -> Result<Response, Problem> {
+    let cart = session.get(CART)?.unwrap_or_default();
+    let why = "An address has a name, a street and a town: two lines or more.";
+    let page = form(session, &cart, typed, Some(why))?;
+    Ok(page.refused().into_response())
 }
 
 fn form(session: &Session, cart: &Cart, address: &str, why: Option<&str>) -> Result<Page, Problem> {

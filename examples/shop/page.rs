@@ -1,7 +1,10 @@
 //! What every page has: the head, the navigation, a message that is shown once, and the corner about the session.
 
 use axum::{
-    http::{StatusCode, header::CACHE_CONTROL, header::CONTENT_TYPE},
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+    },
     response::{IntoResponse, Response},
 };
 use maud::{DOCTYPE, Markup, html};
