@@ -1,7 +1,7 @@
 //! The cart, which lives in the session.
 
 use axum::{extract::Form, response::Redirect};
-use maud::html;
+use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use tenure::{Session, SessionKey};
 
@@ -28,24 +28,34 @@ struct Line {
 }
 
 impl Cart {
-    fn add(&mut self, (id, product): (u64, u32)) {
+    fn add(&mut self, (id, item): (u64, Item)) {
         if self.lines.is_empty() {
             self.id = id;
         }
-        match self.lines.iter_mut().find(|line| line.product == product) {
-            Some(line) => line.quantity = (line.quantity + 1).min(MOST),
-            None => self.lines.push(Line {
-                product,
-                quantity: 1,
-            }),
+        if !self.lines.iter().any(|line| line.product == item.product) {
+            self.lines.push(Line {
+                product: item.product,
+                quantity: 0,
+            });
         }
+        self.change(item);
     }
 
-    fn set_quantity(&mut self, (product, quantity): (u32, u32)) {
-        for line in self.lines.iter_mut().filter(|line| line.product == product) {
-            line.quantity = quantity.min(MOST);
+    fn change(&mut self, item: Item) {
+        for line in &mut self.lines {
+            if line.product == item.product {
+                line.quantity = line.quantity.saturating_add_signed(item.quantity).min(MOST);
+            }
         }
         self.lines.retain(|line| line.quantity > 0);
+    }
+
+    /// Takes back what was claimed and not ordered after all, beside what was added meanwhile.
+    pub(crate) fn put_back(&mut self, claimed: Self) {
+        for Line { product, quantity } in claimed.lines {
+            let quantity = quantity.cast_signed();
+            self.add((claimed.id, Item { product, quantity }));
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -69,66 +79,71 @@ impl Cart {
     }
 }
 
-const MOST: u32 = 99;
-
-#[derive(Deserialize)]
-pub(crate) struct Add {
+/// So many of a thing, or so many more or fewer.
+#[derive(Clone, Copy, Deserialize)]
+pub(crate) struct Item {
     product: u32,
+    quantity: i32,
 }
 
 /// However many tabs add at once, everything is in the cart: the change is made again on whatever was first.
-pub(crate) async fn add(session: Session, Form(form): Form<Add>) -> Result<Redirect, Problem> {
-    let product = product(form.product).ok_or(Problem::NotFound)?;
+pub(crate) async fn add(session: Session, Form(item): Form<Item>) -> Result<Redirect, Problem> {
+    let product = product(item.product).ok_or(Problem::NotFound)?;
     let id = getrandom::u64()?;
-    session.update_with(CART, (id, product.id), Cart::add)?;
+    session.update_with(CART, (id, item), Cart::add)?;
     session.insert(FLASH, format!("{} is in your cart.", product.name))?;
     Ok(Redirect::to("/cart"))
 }
 
-#[derive(Deserialize)]
-pub(crate) struct SetQuantity {
-    product: u32,
-    quantity: u32,
+/// The buttons say "one more", not "make it three": two tabs that press at once both count.
+pub(crate) async fn change(session: Session, Form(item): Form<Item>) -> Result<Redirect, Problem> {
+    let product = product(item.product).ok_or(Problem::NotFound)?;
+    session.update_with(CART, item, Cart::change)?;
+    session.insert(FLASH, said(product, item.quantity))?;
+    Ok(Redirect::to("/cart"))
 }
 
-pub(crate) async fn set_quantity(
-    session: Session,
-    Form(form): Form<SetQuantity>,
-) -> Result<Redirect, Problem> {
-    session.update_with(CART, (form.product, form.quantity), Cart::set_quantity)?;
-    Ok(Redirect::to("/cart"))
+fn said(product: &Product, more: i32) -> String {
+    let name = product.name;
+    match more {
+        ALL => format!("{name} is out of your cart."),
+        ..0 => format!("One {name} less."),
+        _ => format!("One more {name}."),
+    }
 }
 
 pub(crate) async fn show(session: Session) -> Result<Page, Problem> {
     let cart = session.get(CART)?.unwrap_or_default();
-    let lines = html! {
+    let content = html! {
         h1 { "Your cart" }
         @if cart.is_empty() {
-            p { "There is nothing in it yet. " a href="/" { "Look around" } }
+            p.lead { "There is nothing in it yet." }
+            p { a.button.main href="/" { "Look around" } }
         } @else {
-            table {
-                @for (product, quantity) in cart.lines() {
-                    tr {
-                        td { (product.name) }
-                        td { (quantity_form(product, quantity)) }
-                        td.price { (price(product.cents * quantity)) }
-                    }
-                }
-                tr.total { td { "Total" } td {} td.price { (price(cart.total())) } }
-            }
-            form method="post" action="/checkout" { button.main { "Place the order" } }
+            ul.lines { @for (product, quantity) in cart.lines() { (line(product, quantity)) } }
+            p.total { span { "Total" } span.price { (price(cart.total())) } }
+            p.next { a.button.main href="/checkout" { "Check out" } a href="/" { "Go on shopping" } }
         }
     };
-    Page::of(&session, "Your cart", &lines)
+    Page::of(&session, "Your cart", &content)
 }
 
-fn quantity_form(product: &Product, quantity: u32) -> maud::Markup {
+fn line(product: &Product, quantity: u32) -> Markup {
     html! {
-        form.quantity method="post" action="/cart/quantity" {
-            input type="hidden" name="product" value=(product.id);
-            input type="number" name="quantity" min="0" max=(MOST) value=(quantity)
-                aria-label=(format!("Quantity of {}", product.name));
-            button { "Change" }
+        li {
+            a href=(format!("/products/{}", product.id)) { (product.picture()) }
+            span.name { (product.name) small { (price(product.cents)) " each" } }
+            form.quantity method="post" action="/cart/change" {
+                input type="hidden" name="product" value=(product.id);
+                button name="quantity" value="-1" aria-label=(format!("One {} less", product.name)) { "−" }
+                output { (quantity) }
+                button name="quantity" value="1" disabled[quantity == MOST] aria-label=(format!("One more {}", product.name)) { "+" }
+                button.link name="quantity" value=(ALL) aria-label=(format!("Remove {}", product.name)) { "Remove" }
+            }
+            span.price { (price(product.cents * quantity)) }
         }
     }
 }
+
+const MOST: u32 = 99;
+const ALL: i32 = -99;

@@ -1,80 +1,108 @@
-//! Placing an order once, and looking at those that were placed.
+//! Placing an order once, however often the button is pressed.
 
 use axum::{
-    extract::{Path, State},
-    response::Redirect,
+    extract::{Form, State},
+    response::{IntoResponse, Redirect, Response},
 };
-use maud::{Markup, html};
+use maud::html;
+use serde::Deserialize;
 use tenure::Session;
 
 use crate::{
+    account::{NAME, Next},
     cart::{CART, Cart},
     data::{Order, Shop},
+    orders,
     page::{FLASH, Page, price},
     problem::Problem,
 };
 
-/// However often the button is pressed, one request gets the cart; and should it be carried out twice all the same,
-/// the order's id is the cart's.
-pub(crate) async fn place(session: Session, State(shop): State<Shop>) -> Result<Redirect, Problem> {
-    let Some(user) = session.principal() else {
+pub(crate) async fn show(session: Session) -> Result<Response, Problem> {
+    if session.principal().is_none() {
         session.insert(
             FLASH,
-            "Sign in to place your order; your cart stays as it is.".to_owned(),
+            "Sign in to check out; your cart stays as it is.".to_owned(),
         )?;
-        return Ok(Redirect::to("/login"));
-    };
-    match session.claim(&CART).await? {
-        Some(cart) if !cart.is_empty() => {
-            let order = shop.place(user.to_string(), cart);
-            session.insert(FLASH, "Thank you! Your order is on its way.".to_owned())?;
-            Ok(Redirect::to(&format!("/orders/{}", order.id)))
-        }
-        _ => Ok(Redirect::to("/orders")),
+        return Err(Problem::SignInFirst(Next::Checkout));
+    }
+    let cart = session.get(CART)?.unwrap_or_default();
+    if cart.is_empty() {
+        return Ok(Redirect::to("/cart").into_response());
+    }
+    let name = session.get(NAME)?.unwrap_or_default();
+    Ok(form(&session, &cart, &format!("{name}\n"), None)?.into_response())
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Checkout {
+    address: String,
+    /// The total that the buyer has seen.
+    total: u32,
+}
+
+impl Checkout {
+    /// Returns where to send it, if that can be an address.
+    fn address(&self) -> Option<String> {
+        let address = self.address.trim();
+        let fits = (10..=400).contains(&address.len()) && address.lines().count() > 1;
+        fits.then(|| address.to_owned())
     }
 }
 
-pub(crate) async fn list(session: Session, State(shop): State<Shop>) -> Result<Page, Problem> {
-    let user = session.principal().ok_or(Problem::SignInFirst)?;
-    let orders = shop.orders_of(user.as_str());
-    let list = html! {
-        h1 { "Your orders" }
-        @if orders.is_empty() { p { "You have not ordered anything yet. " a href="/" { "Look around" } } }
-        ul {
-            @for order in orders {
-                li { a href=(format!("/orders/{}", order.id)) { (name(&order)) } ", " (price(order.cart.total())) }
-            }
-        }
-    };
-    Page::of(&session, "Your orders", &list)
-}
-
-pub(crate) async fn show(
+/// One request gets the cart, the others find it gone; and should this be carried out twice all the same, the order's id
+/// is the cart's.
+pub(crate) async fn place(
     session: Session,
     State(shop): State<Shop>,
-    Path(id): Path<u64>,
-) -> Result<Page, Problem> {
-    let user = session.principal().ok_or(Problem::SignInFirst)?;
-    let order = shop.order(id, user.as_str()).ok_or(Problem::NotFound)?;
-    let lines = html! {
-        h1 { (name(&order)) }
-        (bill(&order.cart))
-        p { a href="/orders" { "All orders" } }
+    Form(checkout): Form<Checkout>,
+) -> Result<Response, Problem> {
+    let user = session.principal();
+    let user = user.ok_or(Problem::SignInFirst(Next::Checkout))?;
+    let Some(address) = checkout.address() else {
+        return ask_again(&session, &checkout.address);
     };
-    Page::of(&session, &name(&order), &lines)
-}
-
-fn bill(cart: &Cart) -> Markup {
-    html! {
-        table {
-            @for (product, quantity) in cart.lines() {
-                tr { td { (product.name) } td { (quantity) " ×" } td.price { (price(product.cents * quantity)) } }
-            }
-            tr.total { td { "Total" } td {} td.price { (price(cart.total())) } }
-        }
+    let cart = session.claim(CART).await?.unwrap_or_default();
+    if cart.is_empty() {
+        return Ok(Redirect::to("/orders").into_response());
     }
+    if cart.total() != checkout.total {
+        session.update_with(CART, cart, Cart::put_back)?;
+        return Err(Problem::OutOfDate);
+    }
+    let page = format!("/orders/{}", cart.id);
+    let order = Order {
+        id: cart.id,
+        user: user.to_string(),
+        address,
+        cart,
+    };
+    shop.add_order(order).await;
+    session.insert(FLASH, "Thank you! Your order is placed.".to_owned())?;
+    Ok(Redirect::to(&page).into_response())
 }
 
-fn name(order: &Order) -> String {
-    format!("Order {:08x}", order.id >> 32)
+fn ask_again(session: &Session, typed: &str) -> Result<Response, Problem> {
+    let cart = session.get(CART)?.unwrap_or_default();
+    let why = "An address has a name, a street and a town: two lines or more.";
+    let page = form(session, &cart, typed, Some(why))?;
+    Ok(page.refused().into_response())
+}
+
+fn form(session: &Session, cart: &Cart, address: &str, why: Option<&str>) -> Result<Page, Problem> {
+    let content = html! {
+        h1 { "Check out" }
+        (orders::bill(cart))
+        form.fields method="post" action="/checkout" {
+            @if let Some(why) = why { p.wrong role="alert" { (why) } }
+            input type="hidden" name="total" value=(cart.total());
+            label {
+                "Where to"
+                textarea name="address" rows="4" required maxlength="400" autocomplete="street-address" { "\n" (address) }
+                small { "Name, street, town. Nothing is sent and nothing is charged: this is an example." }
+            }
+            button.main { "Place the order for " (price(cart.total())) }
+        }
+        p { a href="/cart" { "← Your cart" } }
+    };
+    Page::of(session, "Check out", &content)
 }

@@ -1,65 +1,89 @@
 //! A small shop: `cargo run --example shop`, then open the address it prints.
 //!
-//! A visitor fills a cart, signs up or in and keeps it, and places an order once however often the button is pressed.
-//! Users and orders live in memory and end with the program.
-//!
-//! `--port N` listens on another port (0 takes a free one); `--insecure-cookie` is for clients that do not keep a
-//! `Secure` cookie on plain http.
+//! A visitor fills a cart, signs up or in and keeps it, and places an order once however often the button is pressed. A
+//! corner of each page tells what the session is at that moment. Users and orders live in memory and end with the
+//! program; [`options`] lists the options.
 
 mod account;
 mod cart;
 mod catalog;
 mod checkout;
 mod data;
+mod headers;
+mod insight;
+mod journal;
+mod options;
+mod orders;
 mod page;
+mod password;
 mod problem;
+mod slow;
+mod welcome;
 
-use std::{env, error::Error, net::Ipv4Addr};
+use std::{error::Error, process::ExitCode};
 
 use axum::{
-    Router,
+    Router, middleware,
     routing::{get, post},
 };
 use data::Shop;
-use tenure::{SessionLayer, store::MemoryStore};
-use tokio::net::TcpListener;
+use journal::Journaled;
+use options::Options;
+use tenure::SessionLayer;
+use tower_http::csrf::CsrfLayer;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
     tracing_subscriber::fmt::init();
-    let options = Options::of(env::args().skip(1))?;
-    let builder = SessionLayer::builder(MemoryStore::new());
-    let builder = match options.insecure_cookie {
-        true => builder.with_insecure_cookie(),
-        false => builder,
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let options = Options::of_this_program()?;
+    let sessions = SessionLayer::builder(Journaled(options.session_store()));
+    let sessions = match options.insecure_cookie {
+        true => sessions.with_insecure_cookie(),
+        false => sessions,
     };
-    let layer = builder.with_on_error(problem::after_commit).build()?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
-    println!(
-        "The shop is open: http://localhost:{}",
-        listener.local_addr()?.port()
-    );
-    axum::serve(listener, routes().layer(layer.clone()))
+    let sessions = sessions.build()?;
+    let listener = options.listen().await?;
+    welcome::print(listener.local_addr()?.port(), options.insecure_cookie);
+    axum::serve(listener, app(sessions.clone()))
         .with_graceful_shutdown(interrupted())
         .await?;
     // Logouts of visitors who have gone are carried out before the shop closes.
-    layer.drained().await;
+    sessions.drained().await;
     Ok(())
 }
 
-fn routes() -> Router {
+/// The layer that is added last is met first.
+fn app(sessions: SessionLayer) -> Router {
     Router::new()
         .route("/", get(catalog::list))
         .route("/products/{id}", get(catalog::show))
         .route("/cart", get(cart::show).post(cart::add))
-        .route("/cart/quantity", post(cart::set_quantity))
-        .route("/checkout", post(checkout::place))
-        .route("/orders", get(checkout::list))
-        .route("/orders/{id}", get(checkout::show))
+        .route("/cart/change", post(cart::change))
+        .route("/checkout", get(checkout::show).post(checkout::place))
+        .route("/orders", get(orders::list))
+        .route("/orders/{id}", get(orders::show))
         .route("/login", get(account::login_page).post(account::login))
-        .route("/signup", post(account::sign_up))
+        .route("/signup", get(account::sign_up_page).post(account::sign_up))
         .route("/logout", post(account::logout))
+        .route("/goodbye", get(account::goodbye))
+        .route("/style.css", get(page::style))
         .with_state(Shop::default())
+        .layer(sessions)
+        // `SameSite=Lax` stops forms of other sites; this also stops those of other ports and hosts of this site.
+        .layer(CsrfLayer::new())
+        .layer(middleware::map_response(problem::in_words))
+        .layer(middleware::map_response(headers::secure))
+        .layer(middleware::from_fn(journal::begin))
 }
 
 async fn interrupted() {
@@ -68,33 +92,4 @@ async fn interrupted() {
         std::future::pending::<()>().await;
     }
     println!("The shop is closing.");
-}
-
-struct Options {
-    port: u16,
-    insecure_cookie: bool,
-}
-
-impl Options {
-    fn of(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self {
-            port: 3000,
-            insecure_cookie: false,
-        };
-        while let Some(word) = words.next() {
-            match word.as_str() {
-                "--insecure-cookie" => options.insecure_cookie = true,
-                "--port" => {
-                    let port = words.next().and_then(|port| port.parse().ok());
-                    options.port = port.ok_or("--port wants a number from 0 to 65535")?;
-                }
-                other => {
-                    return Err(format!(
-                        "{other} is unknown; there are --port N and --insecure-cookie"
-                    ));
-                }
-            }
-        }
-        Ok(options)
-    }
 }

@@ -1,116 +1,117 @@
-//! What every page has: the head, the navigation, a message that is shown once.
+//! What every page has: the head, the navigation, a message that is shown once, and the corner about the session.
 
-use axum::response::{Html, IntoResponse, Response};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use axum::{
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+};
+use maud::{DOCTYPE, Markup, html};
 use tenure::{Session, SessionKey};
 
-use crate::{cart::CART, problem::Problem};
+use crate::{account::NAME, cart::CART, insight, problem::Problem};
 
 /// What to say on the next page.
 pub(crate) const FLASH: SessionKey<String> = SessionKey::new("flash");
 
-pub(crate) struct Page(Html<String>);
+pub(crate) struct Page {
+    status: StatusCode,
+    markup: Markup,
+}
 
 impl Page {
     /// Puts a page's content between what all pages have.
     pub(crate) fn of(session: &Session, title: &str, content: &Markup) -> Result<Self, Problem> {
         let count = session.get(CART)?.unwrap_or_default().count();
         let flash = session.take(FLASH)?;
-        let signed_in = session.principal().is_some();
-        Ok(Self(frame(
-            title,
-            &html! {
-                (navigation(count, signed_in))
+        let name = session.get(NAME)?;
+        let name = session.principal().and(name);
+        let body = html! {
+            (navigation(count, name.as_deref()))
+            div.sheet {
                 main {
                     @if let Some(message) = flash { p.flash role="status" { (message) } }
                     (content)
                 }
-                (about(session))
-            },
-        )))
+                (insight::corner(session, name.as_deref()))
+            }
+        };
+        Ok(Self {
+            status: StatusCode::OK,
+            markup: frame(title, &body),
+        })
+    }
+
+    /// Says that what was sent is not accepted, on a page that keeps what was typed.
+    pub(crate) fn refused(mut self) -> Self {
+        self.status = StatusCode::UNPROCESSABLE_ENTITY;
+        self
     }
 }
 
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
-        self.0.into_response()
+        (self.status, self.markup).into_response()
     }
 }
 
 /// Makes a page without a session to show.
-pub(crate) fn bare(title: &str, content: &Markup) -> Html<String> {
-    frame(title, &html! { main { (content) } })
+pub(crate) fn bare(title: &str, content: &Markup) -> Markup {
+    let body = html! {
+        header.top { nav { a.home href="/" { "Leaf & Clay" } a href="/cart" { "Cart" } } }
+        div.sheet { main { (content) } }
+    };
+    frame(title, &body)
 }
 
 pub(crate) fn price(cents: u32) -> String {
     format!("€ {}.{:02}", cents / 100, cents % 100)
 }
 
-fn frame(title: &str, body: &Markup) -> Html<String> {
-    let page = html! {
+/// Does not take the session, and so costs no store call.
+pub(crate) async fn style() -> impl IntoResponse {
+    let headers = [
+        (CONTENT_TYPE, "text/css; charset=utf-8"),
+        (CACHE_CONTROL, "max-age=300"),
+    ];
+    (headers, include_str!("style.css"))
+}
+
+fn frame(title: &str, body: &Markup) -> Markup {
+    html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
+                title { (title) " · Leaf & Clay" }
+                link rel="stylesheet" href="/style.css";
+                link rel="icon" href=(ICON);
             }
             body { (body) }
         }
-    };
-    Html(page.into_string())
+    }
 }
 
-fn navigation(count: u32, signed_in: bool) -> Markup {
+fn navigation(count: u32, name: Option<&str>) -> Markup {
     html! {
-        nav {
-            a.home href="/" { "Tea shop" }
-            a href="/cart" { "Cart (" (count) ")" }
-            @if signed_in {
-                a href="/orders" { "Orders" }
-                form method="post" action="/logout" { button { "Sign out" } }
-            } @else {
-                a href="/login" { "Sign in" }
+        header.top {
+            nav {
+                a.home href="/" { "Leaf & Clay" }
+                @if let Some(name) = name {
+                    a href="/orders" { "Orders" }
+                    form method="post" action="/logout" {
+                        button.link title=(format!("Signed in as {name}")) { "Sign out" }
+                    }
+                } @else {
+                    a href="/login" { "Sign in" }
+                }
+                a.cart href="/cart" { "Cart " span.count { (count) } }
             }
         }
     }
 }
 
-/// Shows what the session is at this moment, so that the shop teaches what happens.
-fn about(session: &Session) -> Markup {
-    let handle = session
-        .handle()
-        .map_or("none yet".to_owned(), |handle| handle.to_string());
-    html! {
-        footer {
-            "Session " code { (handle) } ", generation " (session.generation())
-        }
-    }
-}
-
-const STYLE: &str = "
-:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; --accent: #a3441f; }
-body { margin: 0 auto; max-width: 60rem; padding: 0 1rem; }
-nav { display: flex; flex-wrap: wrap; gap: 1rem; align-items: center; padding: 1rem 0; border-bottom: 1px solid #8884; }
-nav .home { font-weight: 700; margin-right: auto; }
-a { color: inherit; }
-button { font: inherit; padding: .35rem .8rem; border: 1px solid #8888; border-radius: .4rem; background: none; color: inherit; cursor: pointer; }
-button.main { background: var(--accent); border-color: var(--accent); color: #fff; }
-.products { list-style: none; padding: 0; display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr)); }
-.products li { display: grid; gap: .4rem; justify-items: start; }
-.picture { display: block; width: 100%; }
-.product { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); }
-.price { font-variant-numeric: tabular-nums; }
-table { width: 100%; border-collapse: collapse; margin-bottom: 1rem; }
-td { padding: .5rem 0; border-bottom: 1px solid #8884; }
-td.price { text-align: right; }
-.total { font-weight: 700; }
-.quantity { display: flex; gap: .4rem; }
-.quantity input { width: 4rem; font: inherit; }
-.account { display: grid; gap: .8rem; max-width: 22rem; justify-items: start; }
-.account label:not(.check) { display: grid; width: 100%; }
-.account input:not([type=checkbox]) { font: inherit; padding: .35rem; }
-.flash { background: #f3c96b44; border-left: .3rem solid #d99a1c; padding: .6rem 1rem; }
-footer { margin: 3rem 0 1rem; font-size: .8rem; opacity: .7; overflow-wrap: anywhere; }
-";
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E\
+    %3Cpath d='M4 28C2 12 14 3 29 3c0 15-8 26-21 24' fill='%234c7a4f'/%3E%3C/svg%3E";

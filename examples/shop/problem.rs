@@ -1,25 +1,27 @@
 //! What goes wrong, in words for the person who shops.
 
 use axum::{
-    body::Body,
-    http::StatusCode,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_LENGTH, CONTENT_TYPE},
+    },
     response::{IntoResponse, Redirect, Response},
 };
 use maud::html;
-use tenure::Error;
 
-use crate::page::bare;
+use crate::{account::Next, page};
 
 /// Why a page could not be shown.
 pub(crate) enum Problem {
     NotFound,
+    OutOfDate,
     Random(getrandom::Error),
-    Session(Error),
-    SignInFirst,
+    Session(tenure::Error),
+    SignInFirst(Next),
 }
 
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
+impl From<tenure::Error> for Problem {
+    fn from(error: tenure::Error) -> Self {
         Self::Session(error)
     }
 }
@@ -33,47 +35,79 @@ impl From<getrandom::Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         match self {
-            Self::NotFound => {
-                (StatusCode::NOT_FOUND, words("There is no such page.", "/")).into_response()
-            }
+            Self::NotFound => StatusCode::NOT_FOUND.into_response(),
+            Self::OutOfDate => StatusCode::CONFLICT.into_response(),
             Self::Random(error) => {
                 tracing::error!(%error, "no random bytes");
-                (
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    words("Something went wrong here.", "/"),
-                )
-                    .into_response()
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
-            Self::Session(error) => explain(&error),
-            Self::SignInFirst => Redirect::to("/login").into_response(),
+            Self::Session(error) => error.into_response(),
+            Self::SignInFirst(next) => Redirect::to(&next.login()).into_response(),
         }
     }
 }
 
-/// Answers a request whose changes could not be kept.
-pub(crate) fn after_commit(error: &Error, _: Response) -> Response {
-    explain(error)
+/// Gives every error a page, whoever it comes from: a handler, an extractor, a layer, or a commit that failed.
+pub(crate) async fn in_words(response: Response) -> Response {
+    let status = response.status();
+    if status.as_u16() < 400 || is_page(&response) {
+        return response;
+    }
+    let (mut head, _) = response.into_parts();
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    Response::from_parts(head, explanation(status).into_string().into())
 }
 
-fn explain(error: &Error) -> Response {
-    let what = match error.status() {
-        StatusCode::CONFLICT => "This page was out of date; here is your cart as it is now.",
-        StatusCode::FORBIDDEN => "This form came from another site. Start from ours.",
-        StatusCode::SERVICE_UNAVAILABLE => {
-            "We could not reach our own memory. Try again in a moment."
-        }
-        _ => "Something went wrong here.",
+fn is_page(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+}
+
+fn explanation(status: StatusCode) -> maud::Markup {
+    let (title, words, next) = match status {
+        StatusCode::CONFLICT => (
+            "This page was out of date",
+            "Something has changed since it was shown to you, perhaps in another tab, so nothing was done. \
+             Your cart is safe; have a look at it as it is now.",
+            ("/cart", "Here is your cart"),
+        ),
+        StatusCode::FORBIDDEN => (
+            "This came from another site",
+            "The form you sent was not one of ours, so nothing was done. If you meant it, begin here.",
+            ("/", "To the shop"),
+        ),
+        StatusCode::NOT_FOUND => (
+            "There is no such page",
+            "The address may be mistyped, or what was here is sold out.",
+            ("/", "See what there is"),
+        ),
+        StatusCode::SERVICE_UNAVAILABLE => (
+            "Try again in a moment",
+            "We cannot reach our own memory just now. Nothing is lost, and you are not signed out.",
+            ("/cart", "Try again"),
+        ),
+        status if status.is_client_error() => (
+            "This did not look right",
+            "Something in the request was missing or of the wrong kind, so nothing was done.",
+            ("/", "To the shop"),
+        ),
+        _ => (
+            "Something went wrong here",
+            "It is our mistake, and nothing was done.",
+            ("/", "To the shop"),
+        ),
     };
-    let mut response: Response<Body> = error.to_response();
-    let body = words(what, "/cart").into_response();
-    response.headers_mut().extend(body.headers().clone());
-    *response.body_mut() = body.into_body();
-    response
-}
-
-fn words(what: &str, next: &str) -> axum::response::Html<String> {
-    bare(
-        what,
-        &html! { h1 { (what) } p { a href=(next) { "Go on" } } },
-    )
+    let content = html! {
+        section.notice {
+            p.code { "Error " (status.as_u16()) }
+            h1 { (title) }
+            p { (words) }
+            p { a.button.main href=(next.0) { (next.1) } }
+        }
+    };
+    page::bare(title, &content)
 }

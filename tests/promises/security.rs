@@ -216,6 +216,26 @@ impl io::Write for Log {
 }
 
 #[tokio::test]
+async fn an_applications_mistake_is_logged_and_its_visitor_is_not_told_to_try_again() {
+    async fn unserializable(session: Session) -> Result<&'static str, tenure::Error> {
+        session.insert("a", BTreeMap::from([((1, 2), 3)]))?;
+        Ok("kept")
+    }
+    listen();
+    let app: axum::Router = axum::Router::new()
+        .route("/", axum::routing::get(unserializable))
+        .layer(Site::new().layer);
+    let request = Request::new(axum::body::Body::empty());
+    let response = tower::ServiceExt::oneshot(app, request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let words = axum::body::to_bytes(response.into_body(), 1_000)
+        .await
+        .unwrap();
+    assert_eq!(&words[..], b"something is wrong here; the log says what");
+    assert!(logged().contains("the value for `a` does not serialize"));
+}
+
+#[tokio::test]
 async fn no_secret_is_logged_at_any_level() {
     listen();
     let site = Site::new();

@@ -1,0 +1,11 @@
+//! The test bed: a shop of one's own, a browser of one's own, and what a visitor does with it.
+
+mod browser;
+mod process;
+mod shop;
+mod site;
+mod visitor;
+
+pub(crate) use browser::{Browser, NAME};
+pub(crate) use shop::Shop;
+pub(crate) use site::Site;

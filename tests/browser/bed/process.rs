@@ -1,0 +1,39 @@
+//! A program that a test has started, and that ends with the test.
+
+use std::{
+    io::{self, BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+pub(crate) struct Process(Child);
+
+impl Process {
+    /// Starts a program, and waits until it prints the line that has a port.
+    pub(crate) fn start(command: &mut Command, port: impl Fn(&str) -> Option<u16>) -> (Self, u16) {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let process = Self(child);
+        let port = output.by_ref().lines().find_map(|line| port(&line.ok()?));
+        // A program that nobody listens to stops when the pipe is full.
+        thread::spawn(move || io::copy(&mut output, &mut io::sink()));
+        let port = port.unwrap_or_else(|| panic!("{command:?} ended before it was ready"));
+        (process, port)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Returns the number that follows a text.
+pub(crate) fn port_after(text: &str, line: &str) -> Option<u16> {
+    let (_, rest) = line.split_once(text)?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit());
+    rest[..digits.unwrap_or(rest.len())].parse().ok()
+}

@@ -1,0 +1,48 @@
+//! The example `shop`, as its own program.
+
+use std::{env, path::PathBuf, process::Command};
+
+use super::process::{Process, port_after};
+
+pub(crate) struct Shop {
+    _process: Process,
+    pub(crate) port: u16,
+}
+
+impl Shop {
+    pub(crate) fn open() -> Self {
+        Self::open_with(&[])
+    }
+
+    /// Opens a shop whose store takes a while, so that requests that are sent together overlap.
+    pub(crate) fn open_slowly() -> Self {
+        Self::open_with(&["--slow", "300"])
+    }
+
+    pub(crate) fn open_with(options: &[&str]) -> Self {
+        let mut command = Command::new(program());
+        command.args(["--port", "0"]).args(options);
+        let port = |line: &str| port_after("http://localhost:", line);
+        let (process, port) = Process::start(&mut command, port);
+        Self {
+            _process: process,
+            port,
+        }
+    }
+
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("http://localhost:{}{path}", self.port)
+    }
+}
+
+/// Finds the shop beside this test: `target/debug/deps/browser-…`, `target/debug/examples/shop`.
+fn program() -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let shop = profile.join("examples/shop");
+    assert!(
+        shop.exists(),
+        "the shop is not built: run `./check browser`"
+    );
+    shop
+}

@@ -1,0 +1,12 @@
+//! What a real browser makes of it: the shop in headless Chromium.
+//!
+//! `./check browser` runs these; it installs Chromium where it is missing and builds the shop.
+
+mod bed;
+mod cookie;
+mod cross_site;
+mod errors;
+mod login;
+mod restart;
+mod tabs;
+mod tour;
