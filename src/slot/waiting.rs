@@ -100,11 +100,9 @@ impl Slot {
         let mut state = self.state.lock();
         match committed {
             Ok(committed) => {
-                let draft = if state.closed {
-                    Draft::close
-                } else {
-                    Draft::rebase
-                };
+                // What is still pending is committed by the response, which waits for this.
+                let is_last = state.closed && !state.draft().is_changed();
+                let draft = if is_last { Draft::close } else { Draft::rebase };
                 draft(state.draft(), committed.live, committed.values);
                 state.tell(&self.context, committed.cookie);
                 Ok(committed.operations)

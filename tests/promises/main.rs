@@ -8,3 +8,4 @@ mod model;
 mod response;
 mod situations;
 mod support;
+mod within;
