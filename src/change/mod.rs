@@ -143,6 +143,34 @@ pub(crate) struct Work {
     pub(crate) values: Values,
     pub(crate) operations: Vec<Operation>,
     pub(crate) pending: Pending,
+    origin: Origin,
+    /// The operations were made on other values, and nothing is decided before they are made again.
+    is_stale: bool,
+}
+
+impl Work {
+    /// Makes stale operations again. Their functions are the user's, so this is done outside of any lock.
+    pub(crate) fn catch_up(&mut self) -> Result<(), Error> {
+        if self.is_stale {
+            replay(&mut self.operations, &self.values)?;
+            self.decide()?;
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self) -> Result<(), Error> {
+        let outcome = outcome(&self.values, &self.operations)?;
+        self.plan = Plan::of(&Facts::new(
+            self.origin,
+            self.live.as_deref(),
+            &self.pending,
+            outcome.is_some(),
+        ));
+        if let Some(values) = outcome {
+            self.values = values;
+        }
+        Ok(())
+    }
 }
 
 impl Pending {
@@ -341,32 +369,31 @@ impl Draft {
     /// A key cannot be told from the rest once everything was dropped, so after `clear` or an end all is taken.
     pub(crate) fn take_work(&mut self, only: Option<&str>) -> Result<Box<Work>, Error> {
         let only = only.filter(|_| self.pending.end.is_none() && !self.values.is_cleared());
+        let is_stale = self.values.is_stale();
         let operations = self.values.take_operations(only);
         let pending = match only {
             Some(_) => Pending::default(),
             None => std::mem::take(&mut self.pending),
         };
-        let base = match pending.end {
-            Some(_) => Values::empty(),
-            None => self.values.base().clone(),
-        };
-        let outcome = outcome(&base, &operations)?;
-        let plan = Plan::of(&Facts::new(
-            self.origin,
-            self.live.as_deref(),
-            &pending,
-            outcome.is_some(),
-        ));
-        if plan.is_nothing() && only.is_none() {
-            self.pending = pending.clone();
-        }
-        Ok(Box::new(Work {
-            plan,
+        let mut work = Box::new(Work {
+            plan: Plan::NOTHING,
             live: self.live.clone(),
-            values: outcome.unwrap_or(base),
+            values: match pending.end {
+                Some(_) => Values::empty(),
+                None => self.values.base().clone(),
+            },
             operations,
             pending,
-        }))
+            origin: self.origin,
+            is_stale,
+        });
+        if !is_stale {
+            work.decide()?;
+            if work.plan.is_nothing() && only.is_none() {
+                self.pending = work.pending.clone();
+            }
+        }
+        Ok(work)
     }
 
     /// Tells whether a commit may have something to do.

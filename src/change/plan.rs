@@ -71,6 +71,12 @@ impl Facts {
 }
 
 impl Plan {
+    pub(crate) const NOTHING: Self = Self {
+        delete: false,
+        then: Then::Nothing,
+        forget: false,
+    };
+
     pub(crate) fn of(facts: &Facts) -> Self {
         let ended = facts.end.is_some();
         let then = match facts.has_record && !ended {
@@ -100,11 +106,7 @@ mod tests {
     use super::*;
     use Origin::{Absent, Live, Superseded, Unknown, Withheld};
 
-    const NOTHING: Plan = Plan {
-        delete: false,
-        then: Then::Nothing,
-        forget: false,
-    };
+    const NOTHING: Plan = Plan::NOTHING;
 
     fn facts(origin: Origin) -> Facts {
         Facts {

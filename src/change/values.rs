@@ -17,6 +17,8 @@ pub(crate) struct ValueDraft {
     size: Size,
     /// Counts changes, so that one that was made of a stale look is noticed.
     revision: u64,
+    /// Operations are pending that were made on another base.
+    has_stale: bool,
 }
 
 /// One thing done to one key, or to all.
@@ -55,6 +57,7 @@ impl ValueDraft {
             operations: Vec::new(),
             reads: Reads::default(),
             revision: 0,
+            has_stale: false,
         }
     }
 
@@ -174,6 +177,12 @@ impl ValueDraft {
             .any(|operation| operation.key.is_none())
     }
 
+    /// Tells whether what is pending must be made again before it is committed, because a commit of this request has
+    /// found a fresher record than the one it was made on.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.has_stale || self.reads.has_outdated()
+    }
+
     /// Takes what was done, to be committed: all of it, or what concerns one key.
     pub(crate) fn take_operations(&mut self, only: Option<&str>) -> Vec<Operation> {
         let taken = match only {
@@ -183,12 +192,14 @@ impl ValueDraft {
                 self.operations.extract_if(.., concerned).collect()
             }
         };
+        self.has_stale &= self.is_changed();
         self.recount();
         taken
     }
 
     /// Goes on from what a commit has left in the store.
     pub(crate) fn rebase(&mut self, base: Values) {
+        self.has_stale |= self.is_changed() && self.base != base;
         self.reads.rebase(&self.base, &base);
         self.base = base;
         self.recount();

@@ -215,7 +215,8 @@ pub(super) async fn commit_slot(
 ) -> Result<Vec<Operation>, Error> {
     poll_fn(|task| slot.poll_occupy(task)).await;
     let _occupied = Occupied(slot.clone());
-    let work = slot.take_work(only.as_deref())?;
+    let mut work = slot.take_work(only.as_deref())?;
+    work.catch_up()?;
     if work.plan.is_nothing() {
         return Ok(work.operations);
     }

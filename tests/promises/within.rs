@@ -1,9 +1,11 @@
 //! What one request does to its own session beside a handler and a commit: several commits, and some that it gives up.
 
-use http::StatusCode;
-use tenure::Session;
+use std::future::Future;
 
-use crate::support::{Fault, Gate, Site, Told, told};
+use http::{Request, StatusCode};
+use tenure::{Error, Session};
+
+use crate::support::{Answered, Browser, Fault, Gate, Site, Told, told};
 
 /// Begins to change `b` at once, gives up waiting for it, and lets it go on once the handler has returned.
 async fn give_up_a_commit(session: &Session, gate: Gate) {
@@ -56,4 +58,117 @@ async fn a_logout_is_carried_out_beside_a_commit_that_its_handler_gave_up_waitin
         );
         assert!(site.store.inner.is_empty());
     }
+}
+
+/// Sends a request, and another that increments `a` while the first stands at the gate that its handler is given.
+async fn overtaken<F>(
+    browser: &Browser,
+    handler: impl FnOnce(Session, Gate) -> F + Send + 'static,
+) -> StatusCode
+where
+    F: Future<Output = Answered> + Send + 'static,
+{
+    let gate = Gate::new();
+    let (inside, mut other_tab) = (gate.clone(), browser.clone());
+    let request = browser.send(Request::new(String::new()), move |session| {
+        handler(session, inside)
+    });
+    let other = async {
+        gate.reached().await;
+        let response = other_tab.visit(increment).await;
+        gate.open();
+        response
+    };
+    let (response, other) = tokio::join!(request, other);
+    assert_eq!(other.status(), StatusCode::OK);
+    response.status()
+}
+
+async fn increment(session: Session) -> Answered {
+    session.update("a", |a: &mut u32| *a += 1)?;
+    Ok(StatusCode::OK)
+}
+
+async fn increment_b_now(session: &Session) -> Result<(), Error> {
+    session.update_now("b", |b: &mut u32| *b += 1).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_pending_update_counts_after_a_commit_that_another_request_overtook() {
+    let site = Site::new();
+    let browser = site.visitor().await;
+    let status = overtaken(&browser, |session, gate| async move {
+        session.update("a", |a: &mut u32| *a += 1)?;
+        gate.pass().await;
+        increment_b_now(&session).await?;
+        Ok(StatusCode::OK)
+    });
+    assert_eq!(status.await, StatusCode::OK);
+    assert_eq!(browser.read("a").await, Some(3));
+}
+
+#[tokio::test]
+async fn what_was_read_is_not_overwritten_after_a_commit_that_another_request_overtook() {
+    for insert_first in [true, false] {
+        let site = Site::new();
+        let browser = site.visitor().await;
+        let status = overtaken(&browser, move |session, gate| async move {
+            let a: u32 = session.get("a")?.unwrap();
+            if insert_first {
+                session.insert("a", a + 10)?;
+            }
+            gate.pass().await;
+            increment_b_now(&session).await?;
+            if !insert_first {
+                session.insert("a", a + 10)?;
+            }
+            Ok(StatusCode::OK)
+        });
+        assert_eq!(status.await, StatusCode::CONFLICT);
+        assert_eq!(browser.read("a").await, Some(2));
+        assert_eq!(browser.read("b").await, Some(1), "that was committed");
+    }
+}
+
+#[tokio::test]
+async fn a_take_removes_nothing_newer_after_a_commit_that_another_request_overtook() {
+    let site = Site::new();
+    let browser = site.visitor().await;
+    let status = overtaken(&browser, |session, gate| async move {
+        assert_eq!(session.take::<u32>("a")?, Some(1));
+        gate.pass().await;
+        increment_b_now(&session).await?;
+        Ok(StatusCode::OK)
+    });
+    assert_eq!(status.await, StatusCode::OK);
+    assert_eq!(browser.read("a").await, Some(2), "nobody has seen it yet");
+}
+
+#[tokio::test]
+async fn of_two_claims_in_one_request_one_gets_the_value() {
+    let site = Site::slow();
+    let mut browser = site.visitor().await;
+    browser
+        .visit(|session| async move {
+            let (one, two) = tokio::join!(session.claim::<u32>("a"), session.claim::<u32>("a"));
+            assert_eq!((one?, two?), (Some(1), None));
+            Ok(StatusCode::OK)
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn two_update_nows_in_one_request_both_count() {
+    let site = Site::slow();
+    let mut browser = site.visitor().await;
+    browser
+        .visit(|session| async move {
+            let increment = || session.update_now("a", |a: &mut u32| *a += 1);
+            let (one, two) = tokio::join!(increment(), increment());
+            assert_eq!((one?, two?), (2, 3));
+            Ok(StatusCode::OK)
+        })
+        .await;
+    assert_eq!(browser.read("a").await, Some(3));
 }
