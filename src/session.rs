@@ -14,7 +14,7 @@ use http::Extensions;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    change::{Live, Operation, Update},
+    change::{Check, Live, Operation, Update},
     clock::Timestamp,
     error::{Error, ErrorKind},
     id::Handle,
@@ -87,8 +87,9 @@ impl<L> Session<L> {
     ///
     /// [`UndecodableValue`](ErrorKind::UndecodableValue) if the value is of another type. Other keys are not affected.
     pub fn get<T: DeserializeOwned>(&self, key: impl Key<T>) -> Result<Option<T>, Error> {
-        let value = self.slot.ask(|draft| draft.read(key.name()))?;
-        let decoded = json::decode_or_missing(key.name(), key.undecodable(), value.as_deref());
+        let name = key.name();
+        let value = self.slot.ask(|draft| draft.read(name))?;
+        let decoded = json::decode_or_missing(name, key.undecodable(), value.as_deref());
         decoded.inspect_err(|error| self.slot.observe_refusal(error))
     }
 
@@ -105,7 +106,8 @@ impl<L> Session<L> {
     ///
     /// [`UndecodableValue`](ErrorKind::UndecodableValue) if the stored values cannot be read at all.
     pub fn contains(&self, key: impl KeyName) -> Result<bool, Error> {
-        Ok(self.slot.ask(|draft| draft.read(key.name()))?.is_some())
+        let name = key.name();
+        Ok(self.slot.ask(|draft| draft.read(name))?.is_some())
     }
 
     /// Lists the names of the values.
@@ -160,7 +162,8 @@ impl<L> Session<L> {
     ///
     /// Those every change may have; see [`ErrorKind`].
     pub fn remove(&self, key: impl KeyName) -> Result<(), Error> {
-        self.slot.change(|draft| draft.write(key.name(), None))
+        let name = key.name();
+        self.slot.change(|draft| draft.write(name, None))
     }
 
     /// Removes a value and returns it, for messages that are shown once.
@@ -179,13 +182,15 @@ impl<L> Session<L> {
     ///
     /// [`UndecodableValue`](ErrorKind::UndecodableValue), and then the value stays; or those every change may have.
     pub fn take<T: DeserializeOwned>(&self, key: impl Key<T>) -> Result<Option<T>, Error> {
-        let name = key.name();
-        self.slot.change(|draft| {
-            let value = draft.peek(name)?;
-            let decoded = json::decode_or_missing(name, key.undecodable(), value.as_deref())?;
-            draft.take(name)?;
-            Ok(decoded)
-        })
+        let (name, undecodable) = (key.name(), key.undecodable());
+        loop {
+            let look = self.slot.change(|draft| draft.look_to_remove(name))?;
+            let decoded = json::decode_or_missing(name, undecodable, look.value.as_deref())
+                .inspect_err(|error| self.slot.observe_refusal(error))?;
+            if self.slot.change(|draft| draft.take(name, &look))? {
+                return Ok(decoded);
+            }
+        }
     }
 
     /// Changes a value by a function that can run again, so that no change is ever lost.
@@ -343,8 +348,7 @@ impl<L> Session<L> {
         key: impl Key<T> + Send,
     ) -> Result<Option<T>, Error> {
         let (name, undecodable): (Box<str>, _) = (key.name().into(), key.undecodable());
-        self.slot
-            .change(|draft| draft.claim(&name, json::check::<T>(undecodable)))?;
+        self.add_claim(&name, json::check::<T>(undecodable))?;
         let claimed = self
             .committed(Some(name.clone()))
             .await?
@@ -402,7 +406,8 @@ impl<L> Session<L> {
     /// [`InvalidPrincipal`](ErrorKind::InvalidPrincipal) if it is empty or longer than 255 bytes; or those every change
     /// may have.
     pub fn login(&self, principal: impl Into<PrincipalId>) -> Result<(), Error> {
-        self.slot.change(|draft| draft.login(principal.into()))
+        let principal = principal.into();
+        self.slot.change(|draft| draft.login(principal))
     }
 
     /// Attaches an identity to a new session that has nothing of the old, not even its handle.
@@ -418,8 +423,8 @@ impl<L> Session<L> {
     ///
     /// As for [`login`](Self::login).
     pub fn login_fresh(&self, principal: impl Into<PrincipalId>) -> Result<(), Error> {
-        self.slot
-            .change(|draft| draft.login_fresh(principal.into()))
+        let principal = principal.into();
+        self.slot.change(|draft| draft.login_fresh(principal))
     }
 
     /// Ends the session because its user asks for it, and tells the browser to forget its id.
@@ -660,16 +665,31 @@ impl<L> Session<L> {
             json::encode(&own_name, &value)
         });
         loop {
-            let (before, revision) = self.slot.change(|draft| draft.peek_to_update(&name))?;
+            let look = self.slot.change(|draft| draft.look_to_update(&name))?;
             let after =
-                run(before.as_deref()).inspect_err(|error| self.slot.observe_refusal(error))?;
+                run(look.value.as_deref()).inspect_err(|error| self.slot.observe_refusal(error))?;
             match self
                 .slot
-                .change(|draft| draft.update(revision, &name, after, run))?
+                .change(|draft| draft.update(&name, &look, after, run))?
             {
                 None => return Ok(()),
                 // A clone of this session has changed it while the function ran.
                 Some(again) => run = again,
+            }
+        }
+    }
+
+    /// Checks, outside any lock, that a value can be given to who claims it, and adds its removal to what is pending.
+    fn add_claim(&self, name: &str, check: Check) -> Result<(), Error> {
+        loop {
+            let look = self.slot.change(|draft| draft.look_to_remove(name))?;
+            let checked = look
+                .value
+                .as_deref()
+                .map_or(Ok(()), |value| check(name, value));
+            checked.inspect_err(|error| self.slot.observe_refusal(error))?;
+            if self.slot.change(|draft| draft.claim(name, &look, check))? {
+                return Ok(());
             }
         }
     }

@@ -5,7 +5,7 @@ mod reads;
 mod values;
 
 pub(crate) use plan::{Facts, Plan, Then};
-pub(crate) use values::{Check, Operation, Update, ValueDraft, outcome, replay};
+pub(crate) use values::{Check, Look, Operation, Update, ValueDraft, outcome, replay};
 
 use std::{sync::Arc, time::Duration};
 
@@ -212,32 +212,45 @@ impl Draft {
         self.values.write(key, after)
     }
 
-    pub(crate) fn take(&mut self, key: &str) -> Result<Option<Value>, Error> {
+    /// Looks at a key that is about to be removed.
+    pub(crate) fn look_to_remove(&self, key: &str) -> Result<Look, Error> {
         self.may(Deed::Change)?;
-        self.values.take(key)
+        self.values.look(key)
     }
 
-    pub(crate) fn claim(&mut self, key: &str, check: Check) -> Result<(), Error> {
-        self.may(Deed::Change)?;
-        self.values.claim(key, check)
+    /// Removes a key that was looked at; tells whether it was still the same.
+    pub(crate) fn take(&mut self, key: &str, look: &Look) -> Result<bool, Error> {
+        let same = self.values.is_as_seen(key, look)?;
+        if same {
+            self.values.take(key)?;
+        }
+        Ok(same)
+    }
+
+    /// Claims a key whose value was looked at and checked; tells whether it was still the same.
+    pub(crate) fn claim(&mut self, key: &str, look: &Look, check: Check) -> Result<bool, Error> {
+        let same = self.values.is_as_seen(key, look)?;
+        if same {
+            self.values.claim(key, check)?;
+        }
+        Ok(same)
     }
 
     /// Looks at a key that is about to be updated.
-    pub(crate) fn peek_to_update(&self, key: &str) -> Result<(Option<Value>, u64), Error> {
+    pub(crate) fn look_to_update(&self, key: &str) -> Result<Look, Error> {
         self.may(Deed::Start)?;
-        Ok((self.values.peek(key)?, self.values.revision()))
+        self.values.look(key)
     }
 
-    /// Adds an update that was run on what [`peek_to_update`](Self::peek_to_update) showed, or gives it back if
-    /// something has changed since.
+    /// Adds an update that was run on what was looked at, or gives it back if that has changed since.
     pub(crate) fn update(
         &mut self,
-        revision: u64,
         key: &str,
+        look: &Look,
         after: Value,
         update: Update,
     ) -> Result<Option<Update>, Error> {
-        if self.values.revision() != revision {
+        if !self.values.is_as_seen(key, look)? {
             return Ok(Some(update));
         }
         self.values.update(key, after, update)?;
@@ -314,11 +327,6 @@ impl Draft {
 
     pub(crate) fn read(&mut self, key: &str) -> Result<Option<Value>, Error> {
         self.values.read(key)
-    }
-
-    /// Looks at a key that is about to be taken.
-    pub(crate) fn peek(&self, key: &str) -> Result<Option<Value>, Error> {
-        self.values.peek(key)
     }
 
     pub(crate) fn keys(&mut self) -> Result<Vec<String>, Error> {

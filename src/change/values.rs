@@ -30,6 +30,12 @@ pub(crate) struct Operation {
     after: Option<Value>,
 }
 
+/// What a key's value was before a user's function ran on it, which may itself change the session.
+pub(crate) struct Look {
+    pub(crate) value: Option<Value>,
+    revision: u64,
+}
+
 /// A user's function from an encoded value to its successor.
 pub(crate) type Update = Box<dyn FnMut(Option<&[u8]>) -> Result<Value, Error> + Send>;
 
@@ -69,10 +75,6 @@ impl ValueDraft {
         }
     }
 
-    pub(crate) const fn revision(&self) -> u64 {
-        self.revision
-    }
-
     /// Reads a key, and remembers that it was read.
     pub(crate) fn read(&mut self, key: &str) -> Result<Option<Value>, Error> {
         match latest(&self.operations, key) {
@@ -94,6 +96,19 @@ impl ValueDraft {
     /// Looks at a key on behalf of an operation that is done again if the key changes.
     pub(crate) fn peek(&self, key: &str) -> Result<Option<Value>, Error> {
         view(&self.operations, &self.base, key)
+    }
+
+    /// Looks at a key on behalf of a user's function.
+    pub(crate) fn look(&self, key: &str) -> Result<Look, Error> {
+        Ok(Look {
+            value: self.peek(key)?,
+            revision: self.revision,
+        })
+    }
+
+    /// Tells whether a key still has the value that was looked at.
+    pub(crate) fn is_as_seen(&self, key: &str, look: &Look) -> Result<bool, Error> {
+        Ok(self.revision == look.revision || self.peek(key)? == look.value)
     }
 
     /// Lists the keys, and remembers that all were read.
@@ -129,12 +144,9 @@ impl ValueDraft {
         Ok(Some(value))
     }
 
-    /// Removes a key's value, and remembers which it was when the removal was committed.
+    /// Removes a key's value, which was checked, and remembers which it was when the removal was committed.
     pub(crate) fn claim(&mut self, key: &str, check: Check) -> Result<(), Error> {
         let claimed = self.peek(key)?;
-        claimed
-            .as_deref()
-            .map_or(Ok(()), |value| check(key, value))?;
         let size = self.size_with(key, None)?;
         self.push(Operation::new(key, Act::Claim(claimed, check), None), size);
         Ok(())

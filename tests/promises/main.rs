@@ -5,6 +5,7 @@ mod failures;
 mod identity;
 mod lifetime;
 mod model;
+mod reentry;
 mod response;
 mod situations;
 mod support;
