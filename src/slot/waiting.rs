@@ -14,11 +14,12 @@ use tokio::runtime;
 use super::{Phase, Slot};
 use crate::{
     change::{Draft, Operation, Origin, Work},
-    commit::{Committed, Failure, commit},
+    commit::{Committed, Cookie, Failure, commit},
     context::{Background, Boxed},
     error::Error,
     load::{Found, Loading, load},
     observe::{Event, EventKind, RejectReason},
+    record::Values,
 };
 
 impl Slot {
@@ -108,6 +109,10 @@ impl Slot {
                 Ok(committed.operations)
             }
             Err(failure) => {
+                // Who was told that it has ended is not shown as signed in, whatever became of the rest.
+                if matches!(failure.cookie, Cookie::Forget) {
+                    state.draft().rebase(None, Values::empty());
+                }
                 state.tell(&self.context, failure.cookie);
                 Err(failure.error)
             }

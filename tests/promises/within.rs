@@ -172,3 +172,23 @@ async fn two_update_nows_in_one_request_both_count() {
         .await;
     assert_eq!(browser.read("a").await, Some(3));
 }
+
+#[tokio::test]
+async fn after_an_end_nobody_is_signed_in_even_if_the_rest_of_the_commit_fails() {
+    for verb in ["delete", "create"] {
+        let site = Site::new();
+        let mut browser = site.member("1").await;
+        site.store.fail(verb, Fault::Unavailable);
+        let response = browser
+            .visit(|session| async move {
+                session.logout()?;
+                session.insert("a", 2)?;
+                session.commit().await.unwrap_err();
+                assert_eq!((session.principal(), session.handle()), (None, None));
+                assert_eq!(session.get::<u32>("a")?, None);
+                Ok(StatusCode::OK)
+            })
+            .await;
+        assert_eq!(told(&response), Told::Removal, "{verb}");
+    }
+}
