@@ -11,7 +11,7 @@ use exchange::{Attempt, Exchange, Outcome, is_unknown, refused};
 
 use crate::{
     change::{Live, Operation, Pending, Seen, Then, Work, outcome, replay},
-    context::{Context, within},
+    context::{Context, sleep, within},
     error::{Error, ErrorKind},
     id::{Handle, RandomError, Token},
     lifetime::Lifetime,
@@ -342,7 +342,7 @@ impl Cookie {
 async fn keep_deleting(context: Arc<Context>, handle: Handle, reason: EndReason) {
     let mut pause = FIRST_PAUSE;
     for _ in 0..MAX_DELETIONS {
-        tokio::time::sleep(pause).await;
+        sleep(pause).await;
         if within(context.commit_timeout, context.store.delete(&handle))
             .await
             .is_ok()
