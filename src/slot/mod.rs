@@ -137,7 +137,11 @@ impl Slot {
         self.change(|draft| {
             draft.allow_cross_site();
             Ok(())
-        })
+        })?;
+        // What was refused before can be done now, and its caller was told.
+        let refused = &mut self.state.lock().refused;
+        refused.take_if(|kind| *kind == ErrorKind::CrossSite);
+        Ok(())
     }
 
     /// Adds what may be printed.

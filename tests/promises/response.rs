@@ -167,6 +167,20 @@ async fn a_cross_site_post_does_not_replace_the_login_cookie() {
 }
 
 #[tokio::test]
+async fn a_callback_that_was_refused_and_then_allows_itself_is_not_refused() {
+    let site = Site::new();
+    let callback = |session: Session| async move {
+        session.insert("a", 1).unwrap_err();
+        session.allow_cross_site()?;
+        session.insert("a", 1)?;
+        Ok(StatusCode::OK)
+    };
+    let response = site.browser().send(cross_site_post(), callback).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(set_cookies(&response).len(), 1);
+}
+
+#[tokio::test]
 async fn with_strict_a_link_from_elsewhere_does_not_replace_it_either() {
     let site = Site::with(|builder| builder.with_same_site(SameSite::Strict));
     let link = Request::builder()
