@@ -144,6 +144,7 @@ pub(crate) struct Work {
     pub(crate) operations: Vec<Operation>,
     pub(crate) pending: Pending,
     origin: Origin,
+    default_lifetime: Lifetime,
     /// The operations were made on other values, and nothing is decided before they are made again.
     is_stale: bool,
 }
@@ -165,6 +166,7 @@ impl Work {
             self.live.as_deref(),
             &self.pending,
             outcome.is_some(),
+            self.default_lifetime,
         ));
         if let Some(values) = outcome {
             self.values = values;
@@ -375,7 +377,11 @@ impl Draft {
     /// Takes what is pending as work for a commit: all of it, or what concerns one key.
     ///
     /// A key cannot be told from the rest once everything was dropped, so after `clear` or an end all is taken.
-    pub(crate) fn take_work(&mut self, only: Option<&str>) -> Result<Box<Work>, Error> {
+    pub(crate) fn take_work(
+        &mut self,
+        only: Option<&str>,
+        default_lifetime: Lifetime,
+    ) -> Result<Box<Work>, Error> {
         let only = only.filter(|_| self.pending.end.is_none() && !self.values.is_cleared());
         let is_stale = self.values.is_stale();
         let operations = self.values.take_operations(only);
@@ -393,6 +399,7 @@ impl Draft {
             operations,
             pending,
             origin: self.origin,
+            default_lifetime,
             is_stale,
         });
         if !is_stale {

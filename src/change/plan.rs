@@ -1,7 +1,7 @@
 //! From what happened to what to do: one table.
 
 use super::{Live, Origin, Pending};
-use crate::observe::EndReason;
+use crate::{lifetime::Lifetime, observe::EndReason};
 
 /// What a commit decides by.
 #[derive(Clone, Copy, Debug)]
@@ -51,11 +51,11 @@ impl Facts {
         live: Option<&Live>,
         pending: &Pending,
         values: bool,
+        default: Lifetime,
     ) -> Self {
         let stored = live.and_then(|live| live.header.lifetime);
-        let persistent = |lifetime: Option<crate::lifetime::Lifetime>| {
-            lifetime.is_some_and(|lifetime| lifetime.is_persistent())
-        };
+        let is_persistent =
+            |lifetime: Option<Lifetime>| lifetime.unwrap_or(default).is_persistent();
         let set = pending.lifetime.is_some() && pending.lifetime != stored;
         Self {
             origin,
@@ -65,7 +65,7 @@ impl Facts {
             login: pending.login.is_some(),
             cycle: pending.cycle,
             lifetime: set,
-            resend: set && (persistent(pending.lifetime) || persistent(stored)),
+            resend: set && (is_persistent(pending.lifetime) || is_persistent(stored)),
         }
     }
 }

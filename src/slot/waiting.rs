@@ -91,7 +91,8 @@ impl Slot {
     }
 
     fn take_work(&self, only: Option<&str>) -> Result<Box<Work>, Error> {
-        self.state.lock().draft().take_work(only)
+        let default = self.context.lifetime;
+        self.state.lock().draft().take_work(only, default)
     }
 
     fn settle_commit(

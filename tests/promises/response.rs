@@ -234,6 +234,22 @@ async fn a_session_that_is_no_longer_persistent_gets_its_cookie_without_a_max_ag
 }
 
 #[tokio::test]
+async fn a_session_that_is_less_persistent_than_its_layer_gets_its_cookie_without_a_max_age() {
+    let site = Site::with(|builder| builder.with_lifetime(Lifetime::persistent()));
+    let mut browser = site.browser();
+    browser.visit(write).await;
+    let response = browser
+        .visit(|session| async move {
+            session.set_lifetime(Lifetime::new())?;
+            Ok(StatusCode::OK)
+        })
+        .await;
+    let fields = set_cookies(&response);
+    assert_eq!(fields.len(), 1);
+    assert!(!fields[0].contains("Max-Age"), "{fields:?}");
+}
+
+#[tokio::test]
 async fn an_insecure_cookie_has_no_prefix_and_no_secure() {
     let site = Site::with(tenure::SessionLayerBuilder::with_insecure_cookie);
     let response = site.browser().visit(write).await;
