@@ -276,7 +276,7 @@ impl Draft {
         lifetime
             .check()
             .map_err(|rule| Error::new(ErrorKind::InvalidLifetime).with_source(rule))?;
-        self.pending.lifetime = Some(lifetime);
+        self.pending.lifetime = Some(lifetime.as_stored());
         Ok(())
     }
 
