@@ -208,7 +208,8 @@ impl Commit {
             context.observe(Event::new(EventKind::Conflict).of(live.handle));
             live = self.reconcile(&live, &fresh)?;
             let differs = work.replay(&fresh)?;
-            if !differs && !rotate && work.pending.lifetime == live.header.lifetime {
+            let own = work.pending.lifetime.or(live.header.lifetime);
+            if !differs && !rotate && own == live.header.lifetime {
                 return Ok(work.done(live, Cookie::Keep));
             }
             conflicts += 1;

@@ -341,6 +341,26 @@ async fn a_message_that_two_requests_take_at_once_fails_neither() {
 }
 
 #[tokio::test]
+async fn a_claim_that_comes_too_late_writes_nothing() {
+    let site = Site::new();
+    let mut browser = site.visitor().await;
+    browser
+        .visit(|session| async move {
+            session.set_lifetime(tenure::Lifetime::persistent())?;
+            Ok(StatusCode::OK)
+        })
+        .await;
+    site.store.calls();
+    let claim = |session: Session| async move {
+        session.claim::<u32>("a").await?;
+        Ok(StatusCode::OK)
+    };
+    let mut other_tab = browser.clone();
+    held(&browser, claim, other_tab.visit(claim)).await;
+    assert_eq!(site.store.calls(), "load load update update");
+}
+
+#[tokio::test]
 async fn a_session_that_expires_meanwhile_is_not_written() {
     let site = Site::new();
     let browser = site.visitor().await;
