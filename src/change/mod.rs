@@ -340,7 +340,7 @@ impl Draft {
         let stored = self.current().map_or(0, |live| live.header.generation);
         let rotates =
             self.pending.login.is_some() || (self.pending.cycle && self.current().is_some());
-        stored + u64::from(rotates)
+        stored.wrapping_add(u64::from(rotates))
     }
 
     /// Returns the record that the session goes on with, unless it is to be ended.

@@ -256,7 +256,8 @@ impl Commit {
                 authenticated_at: now,
             });
         }
-        header.generation += u64::from(token.is_some() || pending.login.is_some());
+        let rises = token.is_some() || pending.login.is_some();
+        header.generation = header.generation.wrapping_add(u64::from(rises));
         header.lifetime = pending.lifetime.or(header.lifetime);
         Arc::new(next)
     }

@@ -446,6 +446,29 @@ async fn a_header_that_does_not_decode_is_a_500_and_the_row_is_kept() {
 }
 
 #[tokio::test]
+async fn the_last_generation_there_is_overflows_nothing() {
+    let site = Site::new();
+    let mut browser = site.visitor().await;
+    damage(&site.store.inner, &browser, |record| {
+        let mut header = record.header().to_vec();
+        // After the format and the secret: the generation's tag, length and number.
+        header[36 + 3..36 + 11].fill(0xff);
+        Record::new(Version::from_u64(7), header, record.values())
+    })
+    .await;
+    let response = browser
+        .visit(|session| async move {
+            let before = session.generation();
+            session.cycle_id()?;
+            assert_ne!(session.generation(), before);
+            Ok(StatusCode::OK)
+        })
+        .await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(browser.read("a").await, Some(1));
+}
+
+#[tokio::test]
 async fn values_that_do_not_decode_are_errors_of_their_keys_and_logout_works() {
     let site = Site::new();
     let mut browser = site.visitor().await;
