@@ -14,7 +14,7 @@ use http::Extensions;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    change::{Check, Live, Operation, Update},
+    change::{Check, Draft, Live, Operation, Target, Update, When},
     clock::Timestamp,
     error::{Error, ErrorKind},
     id::Handle,
@@ -218,7 +218,8 @@ impl<L> Session<L> {
     where
         T: Default + DeserializeOwned + Serialize + 'static,
     {
-        self.add_update(key, T::default, update)
+        self.add_update(key, T::default, update, When::WithTheResponse)
+            .map(drop)
     }
 
     /// Changes a value by a function and an argument, as in `session.update_with(&CART, item, Cart::add)`.
@@ -243,9 +244,9 @@ impl<L> Session<L> {
         T: Default + DeserializeOwned + Serialize + 'static,
         A: Clone + Send + 'static,
     {
-        self.add_update(key, T::default, move |value| {
-            update(value, argument.clone());
-        })
+        let update = move |value: &mut T| update(value, argument.clone());
+        self.add_update(key, T::default, update, When::WithTheResponse)
+            .map(drop)
     }
 
     /// Changes a value that has no default: a missing one is `initial` before it is changed.
@@ -269,7 +270,9 @@ impl<L> Session<L> {
     where
         T: Clone + DeserializeOwned + Send + Serialize + 'static,
     {
-        self.add_update(key, move || initial.clone(), update)
+        let initial = move || initial.clone();
+        self.add_update(key, initial, update, When::WithTheResponse)
+            .map(drop)
     }
 
     /// Drops all values and keeps the identity, the handle and the id.
@@ -319,10 +322,10 @@ impl<L> Session<L> {
         T: Default + DeserializeOwned + Serialize + 'static,
     {
         let name: Box<str> = key.name().into();
-        self.update(key, update)?;
-        let operations = self.committed(Some(name.clone())).await?;
-        let committed = operations.last().and_then(Operation::after);
-        json::decode(&name, committed.map_or(&[][..], |value| value))
+        let number = self.add_update(key, T::default, update, When::AtOnce)?;
+        let committed = self.committed_at_once(&name, number).await?;
+        let after = committed.as_ref().and_then(Operation::after);
+        json::decode(&name, after.map_or(&[][..], |value| value))
     }
 
     /// Removes a value at once and gives it to exactly one request: an order to place, a code that works once.
@@ -348,12 +351,9 @@ impl<L> Session<L> {
         key: impl Key<T> + Send,
     ) -> Result<Option<T>, Error> {
         let (name, undecodable): (Box<str>, _) = (key.name().into(), key.undecodable());
-        self.add_claim(&name, json::check::<T>(undecodable))?;
-        let claimed = self
-            .committed(Some(name.clone()))
-            .await?
-            .pop()
-            .and_then(Operation::into_claimed);
+        let number = self.add_claim(&name, json::check::<T>(undecodable))?;
+        let committed = self.committed_at_once(&name, number).await?;
+        let claimed = committed.and_then(Operation::into_claimed);
         json::decode_or_missing(&name, undecodable, claimed.as_deref())
     }
 
@@ -377,7 +377,16 @@ impl<L> Session<L> {
         self.committed(None).await.map(drop)
     }
 
-    async fn committed(&self, only: Option<Box<str>>) -> Result<Vec<Operation>, Error> {
+    /// Commits an operation, with those before it on its key, and returns it as it was committed.
+    async fn committed_at_once(&self, key: &str, number: u64) -> Result<Option<Operation>, Error> {
+        let key = key.into();
+        let operations = self.committed(Some(Target { key, number })).await?;
+        Ok(operations
+            .into_iter()
+            .find(|operation| operation.number() == number))
+    }
+
+    async fn committed(&self, only: Option<Target>) -> Result<Vec<Operation>, Error> {
         self.slot.change(|_| Ok(()))?;
         Commit::new(self.slot.clone(), only).await
     }
@@ -649,13 +658,15 @@ impl<L> Session<L> {
         self.slot.ask(|draft| draft.current().map(question))
     }
 
-    /// Runs an update once for what the handler sees, outside any lock, and adds it to what is pending.
+    /// Runs an update once for what the handler sees, outside any lock, adds it to what is pending, and returns its
+    /// number.
     fn add_update<T: DeserializeOwned + Serialize>(
         &self,
         key: impl Key<T>,
         mut initial: impl FnMut() -> T + Send + 'static,
         mut update: impl FnMut(&mut T) + Send + 'static,
-    ) -> Result<(), Error> {
+        when: When,
+    ) -> Result<u64, Error> {
         let (name, undecodable) = (Box::<str>::from(checked(key.name())?), key.undecodable());
         let own_name = name.clone();
         let mut run: Update = Box::new(move |current| {
@@ -670,17 +681,17 @@ impl<L> Session<L> {
                 run(look.value.as_deref()).inspect_err(|error| self.slot.observe_refusal(error))?;
             match self
                 .slot
-                .change(|draft| draft.update(&name, &look, after, run))?
+                .change(|draft| draft.update(&name, &look, after, run, when))?
             {
-                None => return Ok(()),
+                Ok(number) => return Ok(number),
                 // A clone of this session has changed it while the function ran.
-                Some(again) => run = again,
+                Err(again) => run = again,
             }
         }
     }
 
     /// Checks, outside any lock, that a value can be given to who claims it, and adds its removal to what is pending.
-    fn add_claim(&self, name: &str, check: Check) -> Result<(), Error> {
+    fn add_claim(&self, name: &str, check: Check) -> Result<u64, Error> {
         loop {
             let look = self.slot.change(|draft| draft.look_to_remove(name))?;
             let checked = look
@@ -688,8 +699,9 @@ impl<L> Session<L> {
                 .as_deref()
                 .map_or(Ok(()), |value| check(name, value));
             checked.inspect_err(|error| self.slot.observe_refusal(error))?;
-            if self.slot.change(|draft| draft.claim(name, &look, check))? {
-                return Ok(());
+            let claim = |draft: &mut Draft| draft.claim(name, &look, check);
+            if let Some(number) = self.slot.change(claim)? {
+                return Ok(number);
             }
         }
     }

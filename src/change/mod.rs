@@ -5,7 +5,9 @@ mod reads;
 mod values;
 
 pub(crate) use plan::{Facts, Plan, Then};
-pub(crate) use values::{Check, Look, Operation, Update, ValueDraft, outcome, replay};
+pub(crate) use values::{
+    Check, Look, Operation, Target, Update, ValueDraft, When, outcome, replay,
+};
 
 use std::{sync::Arc, time::Duration};
 
@@ -229,13 +231,17 @@ impl Draft {
         Ok(same)
     }
 
-    /// Claims a key whose value was looked at and checked; tells whether it was still the same.
-    pub(crate) fn claim(&mut self, key: &str, look: &Look, check: Check) -> Result<bool, Error> {
-        let same = self.values.is_as_seen(key, look)?;
-        if same {
-            self.values.claim(key, check)?;
+    /// Claims a key whose value was looked at and checked, and returns the operation's number, if it is still the same.
+    pub(crate) fn claim(
+        &mut self,
+        key: &str,
+        look: &Look,
+        check: Check,
+    ) -> Result<Option<u64>, Error> {
+        if !self.values.is_as_seen(key, look)? {
+            return Ok(None);
         }
-        Ok(same)
+        self.values.claim(key, check).map(Some)
     }
 
     /// Looks at a key that is about to be updated.
@@ -244,19 +250,20 @@ impl Draft {
         self.values.look(key)
     }
 
-    /// Adds an update that was run on what was looked at, or gives it back if that has changed since.
+    /// Adds an update that was run on what was looked at and returns its number, or gives it back if that has changed
+    /// since.
     pub(crate) fn update(
         &mut self,
         key: &str,
         look: &Look,
         after: Value,
         update: Update,
-    ) -> Result<Option<Update>, Error> {
+        when: When,
+    ) -> Result<Result<u64, Update>, Error> {
         if !self.values.is_as_seen(key, look)? {
-            return Ok(Some(update));
+            return Ok(Err(update));
         }
-        self.values.update(key, after, update)?;
-        Ok(None)
+        self.values.update(key, after, update, when).map(Ok)
     }
 
     pub(crate) fn clear(&mut self) -> Result<(), Error> {
@@ -318,11 +325,18 @@ impl Draft {
         self.may_start_cross_site = true;
     }
 
-    /// Drops what a failed handler must not leave behind: everything but an end it asked for.
+    /// Drops what a failed handler must not leave behind: everything but an end it asked for, or else what it has begun
+    /// to commit.
     pub(crate) fn keep_only_the_end(&mut self) {
         let end = self.pending.end.filter(|end| end.is_explicit());
-        self.discard();
-        self.pending.end = end;
+        match end {
+            Some(_) => self.values.discard(),
+            None => self.values.discard_pending(),
+        }
+        self.pending = Pending {
+            end,
+            ..Pending::default()
+        };
     }
 
     // What a handler asks.
@@ -374,18 +388,20 @@ impl Draft {
         }
     }
 
-    /// Takes what is pending as work for a commit: all of it, or what concerns one key.
+    /// Takes what is pending as work for a commit: all of it, or what is on a target's key and not later.
     ///
     /// A key cannot be told from the rest once everything was dropped, so after `clear` or an end all is taken.
     pub(crate) fn take_work(
         &mut self,
-        only: Option<&str>,
+        only: Option<&Target>,
         default_lifetime: Lifetime,
     ) -> Result<Box<Work>, Error> {
-        let only = only.filter(|_| self.pending.end.is_none() && !self.values.is_cleared());
-        let is_stale = self.values.is_stale();
-        let operations = self.values.take_operations(only);
-        let pending = match only {
+        let until = only.map_or(u64::MAX, |target| target.number);
+        let key = only
+            .filter(|_| self.pending.end.is_none() && !self.values.is_cleared())
+            .map(|target| &*target.key);
+        let (operations, is_stale) = self.values.take_operations(key, until);
+        let pending = match key {
             Some(_) => Pending::default(),
             None => std::mem::take(&mut self.pending),
         };
@@ -404,7 +420,7 @@ impl Draft {
         });
         if !is_stale {
             work.decide()?;
-            if work.plan.is_nothing() && only.is_none() {
+            if work.plan.is_nothing() && key.is_none() {
                 self.pending = work.pending.clone();
             }
         }

@@ -28,6 +28,24 @@ pub(crate) struct Operation {
     act: Act,
     /// The key's value once this is done.
     after: Option<Value>,
+    /// Rises from one operation of a draft to the next.
+    number: u64,
+    /// Somebody waits for its outcome, and commits it himself.
+    at_once: bool,
+}
+
+/// An operation that is to be committed at once, with those before it on its key.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) key: Box<str>,
+    pub(crate) number: u64,
+}
+
+/// When an operation is to be committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    AtOnce,
+    WithTheResponse,
 }
 
 /// What a key's value was before a user's function ran on it, which may itself change the session.
@@ -145,18 +163,24 @@ impl ValueDraft {
     }
 
     /// Removes a key's value, which was checked, and remembers which it was when the removal was committed.
-    pub(crate) fn claim(&mut self, key: &str, check: Check) -> Result<(), Error> {
+    pub(crate) fn claim(&mut self, key: &str, check: Check) -> Result<u64, Error> {
         let claimed = self.peek(key)?;
         let size = self.size_with(key, None)?;
-        self.push(Operation::new(key, Act::Claim(claimed, check), None), size);
-        Ok(())
+        let claim = Operation::new(key, Act::Claim(claimed, check), None);
+        Ok(self.push(claim.when(When::AtOnce), size))
     }
 
     /// Adds an update whose first run made `after` of what [`peek`](Self::peek) showed.
-    pub(crate) fn update(&mut self, key: &str, after: Value, update: Update) -> Result<(), Error> {
+    pub(crate) fn update(
+        &mut self,
+        key: &str,
+        after: Value,
+        update: Update,
+        when: When,
+    ) -> Result<u64, Error> {
         let size = self.size_with(key, Some(&after))?;
-        self.push(Operation::new(key, Act::Update(update), Some(after)), size);
-        Ok(())
+        let update = Operation::new(key, Act::Update(update), Some(after));
+        Ok(self.push(update.when(when), size))
     }
 
     /// Drops all values.
@@ -166,6 +190,8 @@ impl ValueDraft {
             key: None,
             act: Act::Clear,
             after: None,
+            number: 0,
+            at_once: false,
         };
         self.push(clear, Size::EMPTY);
     }
@@ -175,6 +201,13 @@ impl ValueDraft {
         self.operations.clear();
         self.size = Size::of(&self.base);
         self.revision += 1;
+    }
+
+    /// Forgets what is pending but for that which somebody waits for.
+    pub(crate) fn discard_pending(&mut self) {
+        self.operations.retain(|operation| operation.at_once);
+        self.has_stale = true;
+        self.recount();
     }
 
     /// Tells whether anything was done.
@@ -189,24 +222,30 @@ impl ValueDraft {
             .any(|operation| operation.key.is_none())
     }
 
-    /// Tells whether what is pending must be made again before it is committed, because a commit of this request has
-    /// found a fresher record than the one it was made on.
-    pub(crate) fn is_stale(&self) -> bool {
-        self.has_stale || self.reads.has_outdated()
-    }
-
-    /// Takes what was done, to be committed: all of it, or what concerns one key.
-    pub(crate) fn take_operations(&mut self, only: Option<&str>) -> Vec<Operation> {
-        let taken = match only {
-            None => std::mem::take(&mut self.operations),
-            Some(key) => {
-                let concerned = |operation: &mut Operation| operation.key.as_deref() == Some(key);
-                self.operations.extract_if(.., concerned).collect()
-            }
+    /// Takes what was done, to be committed: what concerns one key or all of it, up to an operation's number, but nothing
+    /// that another waits for. Tells whether it must be made again first.
+    pub(crate) fn take_operations(
+        &mut self,
+        key: Option<&str>,
+        until: u64,
+    ) -> (Vec<Operation>, bool) {
+        let mut is_stale = self.has_stale || self.reads.has_outdated();
+        let is_all = key.is_none() && until == u64::MAX;
+        let taken = if is_all && !self.operations.iter().any(|operation| operation.at_once) {
+            std::mem::take(&mut self.operations)
+        } else {
+            let is_taken = |operation: &mut Operation| {
+                let concerned =
+                    operation.number <= until && (key.is_none() || operation.key.as_deref() == key);
+                let is_anothers = operation.at_once && operation.number != until;
+                is_stale |= concerned && is_anothers;
+                concerned && !is_anothers
+            };
+            self.operations.extract_if(.., is_taken).collect()
         };
         self.has_stale &= self.is_changed();
         self.recount();
-        taken
+        (taken, is_stale)
     }
 
     /// Goes on from what a commit has left in the store.
@@ -221,10 +260,15 @@ impl ValueDraft {
         &self.base
     }
 
-    fn push(&mut self, operation: Operation, size: Size) {
-        self.operations.push(operation);
-        self.size = size;
+    /// Adds an operation and returns its number.
+    fn push(&mut self, operation: Operation, size: Size) -> u64 {
         self.revision += 1;
+        self.operations.push(Operation {
+            number: self.revision,
+            ..operation
+        });
+        self.size = size;
+        self.revision
     }
 
     fn recount(&mut self) {
@@ -255,7 +299,20 @@ impl Operation {
             key: Some(key.into()),
             act,
             after,
+            number: 0,
+            at_once: false,
         }
+    }
+
+    fn when(self, when: When) -> Self {
+        Self {
+            at_once: when == When::AtOnce,
+            ..self
+        }
+    }
+
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
     }
 
     /// Returns what was claimed in the run that was committed.
@@ -490,7 +547,9 @@ mod tests {
         let mut plus: Update =
             Box::new(|current| Ok([current.unwrap_or_default(), b"+"].concat().into()));
         let after = plus(draft.peek(key).unwrap().as_deref()).unwrap();
-        draft.update(key, after, plus).unwrap();
+        draft
+            .update(key, after, plus, When::WithTheResponse)
+            .unwrap();
     }
 
     /// Commits a draft on a record that others have changed meanwhile.
@@ -499,7 +558,7 @@ mod tests {
         fresh: &[(&str, &str)],
     ) -> Result<Vec<(String, String)>, ErrorKind> {
         let fresh = values(fresh);
-        let mut operations = draft.take_operations(None);
+        let mut operations = std::mem::take(&mut draft.operations);
         replay(&mut operations, &fresh).map_err(|error| error.kind())?;
         let after = outcome(&fresh, &operations).unwrap().unwrap_or(fresh);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -609,7 +668,9 @@ mod tests {
             ),
             (
                 "a claim takes what there is",
-                |draft| draft.claim("a", |_, _| Ok(())).unwrap(),
+                |draft| {
+                    draft.claim("a", |_, _| Ok(())).unwrap();
+                },
                 entries(&[("b", "2"), ("z", "26")]),
             ),
             (
@@ -680,14 +741,14 @@ mod tests {
     #[test]
     fn a_claim_tells_what_was_there_when_it_was_committed() {
         let mut draft = draft();
-        draft.claim("a", |_, _| Ok(())).unwrap();
-        let mut operations = draft.take_operations(Some("a"));
+        let number = draft.claim("a", |_, _| Ok(())).unwrap();
+        let (mut operations, _) = draft.take_operations(Some("a"), number);
         replay(&mut operations, &values(&[("a", "7")])).unwrap();
         let claimed =
             |operations: Vec<Operation>| operations.into_iter().find_map(Operation::into_claimed);
         assert_eq!(text(claimed(operations)), Some("7".into()));
-        draft.claim("a", |_, _| Ok(())).unwrap();
-        let mut operations = draft.take_operations(Some("a"));
+        let number = draft.claim("a", |_, _| Ok(())).unwrap();
+        let (mut operations, _) = draft.take_operations(Some("a"), number);
         replay(&mut operations, &values(&[("b", "2")])).unwrap();
         assert_eq!(claimed(operations), None);
     }
@@ -700,7 +761,14 @@ mod tests {
         for result in [
             draft.write("a", Some(large.clone())),
             draft.write("c", Some(large.clone())),
-            draft.update("a", large, Box::new(|_| unreachable!("not run"))),
+            draft
+                .update(
+                    "a",
+                    large,
+                    Box::new(|_| unreachable!("not run")),
+                    When::AtOnce,
+                )
+                .map(drop),
         ] {
             assert_eq!(result.unwrap_err().kind(), ErrorKind::TooLarge);
         }
@@ -742,7 +810,7 @@ mod tests {
         let mut draft = draft();
         draft.write("a", Some(value("5"))).unwrap();
         append(&mut draft, "b");
-        let taken = draft.take_operations(Some("b"));
+        let (taken, _) = draft.take_operations(Some("b"), u64::MAX);
         assert_eq!(
             outcome(draft.base(), &taken).unwrap(),
             Some(values(&[("a", "1"), ("b", "2+")]))

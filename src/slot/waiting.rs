@@ -13,7 +13,7 @@ use tokio::runtime;
 
 use super::{Phase, Slot};
 use crate::{
-    change::{Draft, Operation, Origin, Work},
+    change::{Draft, Operation, Origin, Target, Work},
     commit::{Committed, Cookie, Failure, commit},
     context::{Background, Boxed},
     error::Error,
@@ -90,7 +90,7 @@ impl Slot {
         }
     }
 
-    fn take_work(&self, only: Option<&str>) -> Result<Box<Work>, Error> {
+    fn take_work(&self, only: Option<&Target>) -> Result<Box<Work>, Error> {
         let default = self.context.lifetime;
         self.state.lock().draft().take_work(only, default)
     }
@@ -164,7 +164,7 @@ impl Future for Load {
     }
 }
 
-/// Commits what is pending, all of it or what concerns one key. Once begun it is finished, whoever drops it.
+/// Commits what is pending, all of it or what is on a target's key. Once begun it is finished, whoever drops it.
 pub(crate) struct Commit {
     future: Option<Boxed<Result<Vec<Operation>, Error>>>,
     background: Background,
@@ -173,7 +173,7 @@ pub(crate) struct Commit {
 }
 
 impl Commit {
-    pub(crate) fn new(slot: Arc<Slot>, only: Option<Box<str>>) -> Self {
+    pub(crate) fn new(slot: Arc<Slot>, only: Option<Target>) -> Self {
         Self {
             background: slot.context.background.clone(),
             future: Some(Box::pin(commit_slot(slot, only))),
@@ -217,11 +217,11 @@ impl Drop for Commit {
 
 pub(super) async fn commit_slot(
     slot: Arc<Slot>,
-    only: Option<Box<str>>,
+    only: Option<Target>,
 ) -> Result<Vec<Operation>, Error> {
     poll_fn(|task| slot.poll_occupy(task)).await;
     let _occupied = Occupied(slot.clone());
-    let mut work = slot.take_work(only.as_deref())?;
+    let mut work = slot.take_work(only.as_ref())?;
     work.catch_up()?;
     if work.plan.is_nothing() {
         return Ok(work.operations);

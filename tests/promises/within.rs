@@ -192,3 +192,84 @@ async fn after_an_end_nobody_is_signed_in_even_if_the_rest_of_the_commit_fails()
         assert_eq!(told(&response), Told::Removal, "{verb}");
     }
 }
+
+#[tokio::test]
+async fn a_claim_that_waits_for_another_commit_gets_what_it_removes() {
+    let site = Site::slow();
+    let mut browser = site.visitor().await;
+    browser
+        .visit(|session| async move {
+            let (first, commit, one, two) = tokio::join!(
+                increment_b_now(&session),
+                session.commit(),
+                session.claim::<u32>("a"),
+                session.claim::<u32>("a"),
+            );
+            first?;
+            commit?;
+            assert_eq!(one?.into_iter().chain(two?).collect::<Vec<_>>(), [1]);
+            Ok(StatusCode::OK)
+        })
+        .await;
+    assert_eq!(browser.read("a").await, None);
+}
+
+#[tokio::test]
+async fn a_commit_that_waits_for_another_is_finished_when_its_request_goes_away() {
+    let site = Site::new();
+    let browser = site.visitor().await;
+    let gate = Gate::new();
+    site.store.fail("update", Fault::Gate(gate.clone()));
+    let both = |session: Session| async move {
+        session.insert("c", 1)?;
+        let update = session.update_now("a", |a: &mut u32| *a += 1);
+        let (one, two) = tokio::join!(increment_b_now(&session), update);
+        one?;
+        two?;
+        Ok(StatusCode::OK)
+    };
+    tokio::select! {
+        _ = browser.send(Request::default(), both) => unreachable!("the gate is closed"),
+        () = gate.reached() => {}
+    }
+    gate.open();
+    site.layer.drained().await;
+    assert_eq!(browser.read("a").await, Some(2));
+    assert_eq!(browser.read("b").await, Some(1));
+    assert_eq!(
+        browser.read("c").await,
+        None,
+        "nobody has begun to commit it"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_crowd_of_requests_that_commit_several_times_in_parallel_loses_nothing() {
+    const CROWD: u32 = 20;
+    for site in [Site::new(), Site::slow()] {
+        let browser = site.visitor().await;
+        let requests = (0..CROWD).map(|number| {
+            let browser = browser.clone();
+            tokio::spawn(async move {
+                let busy = move |session: Session| async move {
+                    increment(session.clone()).await?;
+                    let clone = session.clone();
+                    let other = tokio::spawn(async move { increment_b_now(&clone).await });
+                    increment_b_now(&session).await?;
+                    increment(session.clone()).await?;
+                    if number % 2 == 0 {
+                        session.commit().await?;
+                    }
+                    other.await.unwrap()?;
+                    increment(session).await
+                };
+                browser.send(Request::default(), busy).await.status()
+            })
+        });
+        for status in futures::future::join_all(requests).await {
+            assert_eq!(status.unwrap(), StatusCode::OK);
+        }
+        assert_eq!(browser.read("a").await, Some(1 + 3 * CROWD));
+        assert_eq!(browser.read("b").await, Some(2 * CROWD));
+    }
+}
