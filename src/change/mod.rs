@@ -390,7 +390,8 @@ impl Draft {
 
     /// Takes what is pending as work for a commit: all of it, or what is on a target's key and not later.
     ///
-    /// A key cannot be told from the rest once everything was dropped, so after `clear` or an end all is taken.
+    /// A key cannot be told from the rest once everything was dropped, so after `clear` or an end all is taken; and so it
+    /// is where only a login may start a session.
     pub(crate) fn take_work(
         &mut self,
         only: Option<&Target>,
@@ -399,6 +400,7 @@ impl Draft {
         let until = only.map_or(u64::MAX, |target| target.number);
         let key = only
             .filter(|_| self.pending.end.is_none() && !self.values.is_cleared())
+            .filter(|_| self.origin != Origin::Superseded)
             .map(|target| &*target.key);
         let (operations, is_stale) = self.values.take_operations(key, until);
         let pending = match key {

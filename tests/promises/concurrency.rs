@@ -295,6 +295,24 @@ fn logout_boxed(session: Session) -> std::pin::Pin<Box<dyn Future<Output = Answe
 }
 
 #[tokio::test]
+async fn a_late_login_with_the_id_that_a_login_replaced_never_leaves_an_anonymous_cookie() {
+    let site = Site::new();
+    let mut browser = site.visitor().await;
+    let old_tab = browser.clone();
+    browser.visit(login).await;
+    let late = |session: Session| async move {
+        session.login("2")?;
+        session
+            .update_now("late", |late: &mut u32| *late += 1)
+            .await?;
+        Ok(StatusCode::INTERNAL_SERVER_ERROR)
+    };
+    let response = old_tab.send(Request::default(), late).await;
+    browser.take_in(response.headers());
+    assert_eq!(browser.principal().await.as_deref(), Some("2"));
+}
+
+#[tokio::test]
 async fn a_replaced_id_is_unknown_after_a_minute() {
     let site = Site::new();
     let mut browser = site.visitor().await;
