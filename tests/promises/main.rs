@@ -1,6 +1,7 @@
 //! The promises that the README makes, each a test through the whole layer.
 
 mod concurrency;
+mod corners;
 mod failures;
 mod identity;
 mod lifetime;
@@ -9,4 +10,5 @@ mod reentry;
 mod response;
 mod situations;
 mod support;
+mod told;
 mod within;
