@@ -79,7 +79,7 @@ fn without_sharing(said: &str) -> HeaderValue {
         .collect();
     if !kept
         .iter()
-        .any(|part| part.eq_ignore_ascii_case("private") || is(part, "no-store"))
+        .any(|part| is_private(part) || is(part, "no-store"))
     {
         kept.insert(0, "private");
     }
@@ -90,9 +90,8 @@ fn without_sharing(said: &str) -> HeaderValue {
 /// Adds `private` where the handler gave an age and did not say for whom.
 fn made_private(said: &str) -> Option<HeaderValue> {
     let has = |name| directives(said).any(|part| is(part, name));
-    let for_whom = ["public", "private", "s-maxage", "no-store"]
-        .into_iter()
-        .any(has);
+    let for_whom =
+        ["public", "s-maxage", "no-store"].into_iter().any(has) || directives(said).any(is_private);
     let value = (has("max-age") && !for_whom).then(|| format!("private, {said}"))?;
     Some(HeaderValue::try_from(value).unwrap_or(NO_STORE))
 }
@@ -106,6 +105,12 @@ fn directives(said: &str) -> impl Iterator<Item = &str> {
     })
     .map(str::trim)
     .filter(|part| !part.is_empty())
+}
+
+/// Tells whether a directive keeps all of the response private: one that names fields lets the rest be shared (RFC 9111
+/// section 5.2.2.7).
+fn is_private(directive: &str) -> bool {
+    directive.eq_ignore_ascii_case("private")
 }
 
 fn is(directive: &str, name: &str) -> bool {
@@ -183,8 +188,8 @@ mod tests {
             ),
             (
                 Some("private=\"a, public\", max-age=1"),
-                "private=\"a, public\", max-age=1",
-                "private=\"a, public\", max-age=1",
+                "private, private=\"a, public\", max-age=1",
+                "private, private=\"a, public\", max-age=1",
                 "private, private=\"a, public\", max-age=1",
             ),
         ] {

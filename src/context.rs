@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     fmt,
     future::{Future, pending},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::Arc,
     task,
@@ -133,14 +134,7 @@ pub(crate) async fn within<T>(
     limit: Duration,
     answer: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    // Without a runtime there is no timer, and a store that needs one would have failed by itself.
-    let timer = async {
-        match runtime::Handle::try_current() {
-            Ok(_) => tokio::time::sleep(limit).await,
-            Err(_) => pending().await,
-        }
-    };
-    let (mut answer, mut timer) = (pin!(answer), pin!(timer));
+    let (mut answer, mut timer) = (pin!(answer), pin!(sleep(limit)));
     std::future::poll_fn(|context| match answer.as_mut().poll(context) {
         task::Poll::Pending => timer
             .as_mut()
@@ -149,6 +143,15 @@ pub(crate) async fn within<T>(
         answered @ task::Poll::Ready(_) => answered,
     })
     .await
+}
+
+/// Waits for a while; for ever without a runtime, where there is no timer and a store that needs one would have failed
+/// by itself.
+pub(crate) async fn sleep(duration: Duration) {
+    match runtime::Handle::try_current() {
+        Ok(_) => tokio::time::sleep(duration).await,
+        Err(_) => pending().await,
+    }
 }
 
 /// Lines up the commits of a handle that keep getting into each other's way.
@@ -227,9 +230,12 @@ impl Background {
     ) {
         let runtime = runtime.or_else(|| runtime::Handle::try_current().ok());
         let entered = runtime.as_ref().map(runtime::Handle::enter);
-        let poll = Pin::new(&mut future).poll(&mut task::Context::from_waker(task::Waker::noop()));
+        // Destructors call this, perhaps while a panic unwinds: a second one that got out would end the process.
+        let poll = catch_unwind(AssertUnwindSafe(|| {
+            Pin::new(&mut future).poll(&mut task::Context::from_waker(task::Waker::noop()))
+        }));
         drop(entered);
-        if let (task::Poll::Pending, Some(runtime)) = (poll.map(drop), runtime) {
+        if let (Ok(task::Poll::Pending), Some(runtime)) = (poll, runtime) {
             let running = Running::begin(self);
             runtime.spawn(async move {
                 drop(future.await);

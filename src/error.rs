@@ -322,3 +322,42 @@ pub enum ErrorKind {
     /// A value does not serialize (500).
     Unserializable,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ErrorKind::*;
+
+    #[test]
+    fn each_kind_has_the_status_that_is_promised_and_asks_to_retry_where_that_helps() {
+        for (status, kinds) in [
+            (403, &[CrossSite, TooManySessions][..]),
+            (409, &[ChangedSinceRead, Gone, Superseded]),
+            (413, &[TooLarge]),
+            (
+                500,
+                &[
+                    AfterResponse,
+                    InvalidKey,
+                    InvalidLifetime,
+                    InvalidPrincipal,
+                    MissingLayer,
+                    Random,
+                    TwoLayers,
+                    UndecodableRecord,
+                    UndecodableValue,
+                    Unserializable,
+                ],
+            ),
+            (503, &[Contended, Full, OutcomeUnknown, Store]),
+        ] {
+            for kind in kinds {
+                let response = Error::new(*kind).to_response::<()>();
+                assert_eq!(response.status(), status, "{kind:?}");
+                let retries = response.headers().contains_key(RETRY_AFTER);
+                assert_eq!(retries, status == 503, "{kind:?}");
+                assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+            }
+        }
+    }
+}

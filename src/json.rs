@@ -1,5 +1,7 @@
 //! The codec of single values: JSON of at most 32 levels.
 
+use std::{any::type_name, error, fmt};
+
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -19,9 +21,41 @@ pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Vec<
 
 /// Decodes a value that is there.
 pub(crate) fn decode<T: DeserializeOwned>(key: &str, json: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(json)
-        .map_err(|error| Error::of_key(ErrorKind::UndecodableValue, key).with_source(error))
+    serde_json::from_slice(json).map_err(|error| {
+        Error::of_key(ErrorKind::UndecodableValue, key).with_source(Misfit::new::<T>(&error))
+    })
 }
+
+/// Why a value does not decode. What serde says about it may quote the value, which belongs into nobody's log.
+#[derive(Debug)]
+struct Misfit {
+    expected: &'static str,
+    line: usize,
+    column: usize,
+}
+
+impl Misfit {
+    fn new<T>(error: &serde_json::Error) -> Self {
+        Self {
+            expected: type_name::<T>(),
+            line: error.line(),
+            column: error.column(),
+        }
+    }
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            expected,
+            line,
+            column,
+        } = self;
+        write!(f, "not a `{expected}` at line {line} column {column}")
+    }
+}
+
+impl error::Error for Misfit {}
 
 /// Decodes a value that may be missing, or count as such.
 pub(crate) fn decode_or_missing<T: DeserializeOwned>(

@@ -236,7 +236,10 @@ impl Lifetime {
     /// The stored form: see `record::header`.
     pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
         let millis = crate::clock::whole_millis;
-        let touch_every = self.touch_every.map_or(u64::MAX, millis);
+        // The highest number stands for none.
+        let touch_every = self
+            .touch_every
+            .map_or(u64::MAX, |every| millis(every).min(u64::MAX - 1));
         let mut bytes = [0; Self::BYTES];
         bytes[0] = u8::from(self.persistent);
         bytes[1..9].copy_from_slice(&millis(self.idle).to_be_bytes());
@@ -261,6 +264,11 @@ impl Lifetime {
                 .map(Duration::from_millis),
             persistent,
         })
+    }
+
+    /// Returns this lifetime as it is read back: whole milliseconds, and no more of them than there are.
+    pub(crate) fn as_stored(self) -> Self {
+        Self::from_bytes(&self.to_bytes()).expect("what was written is read")
     }
 
     pub(crate) const BYTES: usize = 25;
@@ -443,6 +451,7 @@ mod tests {
             Lifetime::new(),
             Lifetime::persistent(),
             POLICY.with_touch_every(secs(7)),
+            POLICY.with_touch_every(Duration::from_millis(u64::MAX - 1)),
         ] {
             assert_eq!(Lifetime::from_bytes(&lifetime.to_bytes()), Some(lifetime));
         }

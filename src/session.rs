@@ -14,7 +14,7 @@ use http::Extensions;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    change::{Deed, Draft, Edits, Live, Update},
+    change::{Deed, Edits, Live, Look, Operation, Update},
     clock::Timestamp,
     error::{Error, ErrorKind},
     id::Handle,
@@ -190,8 +190,13 @@ impl<L> Session<L> {
     ///
     /// [`UndecodableValue`](ErrorKind::UndecodableValue), and then the value stays; or those every change may have.
     pub fn take<T: DeserializeOwned>(&self, key: impl Key<T>) -> Result<Option<T>, Error> {
-        let name = key.name();
-        self.decode_and(name, key.undecodable(), |draft| draft.take(name))
+        let (name, undecodable) = (key.name(), key.undecodable());
+        loop {
+            let (look, value) = self.look(name, undecodable, Deed::Change)?;
+            if self.slot.change(|draft| draft.take(name, &look))? {
+                return Ok(value);
+            }
+        }
     }
 
     /// Changes a value by a function that can run again, so that no change is ever lost.
@@ -319,9 +324,11 @@ impl<L> Session<L> {
     where
         T: Default + DeserializeOwned + Serialize + 'static,
     {
-        let name: Box<str> = key.name().into();
-        self.update(key, update)?;
-        let edits = self.committed(Some(name.clone())).await?;
+        let (name, undecodable) = (Box::<str>::from(checked(key.name())?), key.undecodable());
+        // What cannot be read is found out before anything is sent.
+        self.look::<T>(&name, undecodable, Deed::Start)?;
+        let update = updating(&name, undecodable, T::default, update);
+        let edits = self.commit_now(Operation::update(&name, update)).await?;
         let committed = edits.find(&name)?;
         json::decode(&name, committed.as_deref().unwrap_or_default())
     }
@@ -349,9 +356,9 @@ impl<L> Session<L> {
         key: impl Key<T> + Send,
     ) -> Result<Option<T>, Error> {
         let (name, undecodable): (Box<str>, _) = (key.name().into(), key.undecodable());
-        let check = json::check::<T>(undecodable);
-        self.decode_and::<T>(&name, undecodable, |draft| draft.claim(&name, check))?;
-        let edits = self.committed(Some(name.clone())).await?;
+        self.look::<T>(&name, undecodable, Deed::Change)?;
+        let claim = Operation::claim(&name, json::check::<T>(undecodable));
+        let edits = self.commit_now(claim).await?;
         json::decode_or_missing(&name, undecodable, edits.into_claimed().as_deref())
     }
 
@@ -372,12 +379,12 @@ impl<L> Session<L> {
     ///
     /// What a response can be replaced for: see the table in [`ErrorKind`]. What was to be committed is dropped.
     pub async fn commit(&self) -> Result<(), Error> {
-        self.committed(None).await.map(drop)
+        self.slot.change(|_| Ok(()))?;
+        Commit::new(self.slot.clone(), None).await.map(drop)
     }
 
-    async fn committed(&self, only: Option<Box<str>>) -> Result<Edits, Error> {
-        self.slot.change(|_| Ok(()))?;
-        Commit::new(self.slot.clone(), only).await
+    async fn commit_now(&self, operation: Operation) -> Result<Edits, Error> {
+        Commit::new(self.slot.clone(), Some(operation)).await
     }
 }
 
@@ -647,45 +654,35 @@ impl<L> Session<L> {
         self.slot.ask(|draft| draft.current().map(question))
     }
 
-    /// Decodes a value, outside any lock, and does something with it if it is still the same.
-    fn decode_and<T: DeserializeOwned>(
+    /// Looks at a value and decodes it, outside any lock.
+    fn look<T: DeserializeOwned>(
         &self,
         name: &str,
         undecodable: Undecodable,
-        act: impl Fn(&mut Draft) -> Result<(), Error>,
-    ) -> Result<Option<T>, Error> {
-        loop {
-            let (value, revision) = self.slot.change(|draft| draft.look(name, Deed::Change))?;
-            let decoded = json::decode_or_missing(name, undecodable, value.as_deref())
-                .inspect_err(|error| self.slot.observe_refusal(error))?;
-            if self.slot.change(|draft| draft.if_still(revision, &act))? {
-                return Ok(decoded);
-            }
-        }
+        deed: Deed,
+    ) -> Result<(Look, Option<T>), Error> {
+        let look = self.slot.change(|draft| draft.look(name, deed))?;
+        let decoded = json::decode_or_missing(name, undecodable, look.value.as_deref())
+            .inspect_err(|error| self.slot.observe_refusal(error))?;
+        Ok((look, decoded))
     }
 
     /// Runs an update once for what the handler sees, outside any lock, and adds it to what is pending.
     fn add_update<T: DeserializeOwned + Serialize>(
         &self,
         key: impl Key<T>,
-        mut initial: impl FnMut() -> T + Send + 'static,
-        mut update: impl FnMut(&mut T) + Send + 'static,
+        initial: impl FnMut() -> T + Send + 'static,
+        update: impl FnMut(&mut T) + Send + 'static,
     ) -> Result<(), Error> {
-        let (name, undecodable) = (Box::<str>::from(checked(key.name())?), key.undecodable());
-        let own_name = name.clone();
-        let mut run: Update = Box::new(move |current| {
-            let mut value = json::decode_or_missing(&own_name, undecodable, current)?
-                .unwrap_or_else(&mut initial);
-            update(&mut value);
-            json::encode(&own_name, &value)
-        });
+        let name = checked(key.name())?;
+        let mut run = updating(name, key.undecodable(), initial, update);
         loop {
-            let (before, revision) = self.slot.change(|draft| draft.look(&name, Deed::Start))?;
+            let look = self.slot.change(|draft| draft.look(name, Deed::Start))?;
             let after =
-                run(before.as_deref()).inspect_err(|error| self.slot.observe_refusal(error))?;
+                run(look.value.as_deref()).inspect_err(|error| self.slot.observe_refusal(error))?;
             match self
                 .slot
-                .change(|draft| draft.update(revision, &name, &after, run))?
+                .change(|draft| draft.update(name, &look, &after, run))?
             {
                 None => return Ok(()),
                 // A clone of this session has changed it while the function ran.
@@ -852,6 +849,22 @@ impl Slots {
             .rfind(|slot| slot.context().marker.id == marker)
             .cloned()
     }
+}
+
+/// Makes a user's function one from an encoded value to its successor.
+fn updating<T: DeserializeOwned + Serialize>(
+    name: &str,
+    undecodable: Undecodable,
+    mut initial: impl FnMut() -> T + Send + 'static,
+    mut update: impl FnMut(&mut T) + Send + 'static,
+) -> Update {
+    let name = Box::<str>::from(name);
+    Box::new(move |current| {
+        let decoded = json::decode_or_missing(&name, undecodable, current)?;
+        let mut value = decoded.unwrap_or_else(&mut initial);
+        update(&mut value);
+        json::encode(&name, &value)
+    })
 }
 
 fn checked(key: &str) -> Result<&str, Error> {

@@ -5,7 +5,7 @@ mod reads;
 mod values;
 
 pub(crate) use plan::{Facts, Plan, Then};
-pub(crate) use values::{Check, Edits, Update, ValueDraft};
+pub(crate) use values::{Edits, Look, Operation, Update, ValueDraft};
 
 use std::{sync::Arc, time::Duration};
 
@@ -130,7 +130,8 @@ impl Step<'_> {
             authenticated_at: self.now,
         });
         let mut next = *old;
-        next.generation += u64::from(self.secret.is_some() || login.is_some());
+        let rises = self.secret.is_some() || login.is_some();
+        next.generation = old.generation.wrapping_add(u64::from(rises));
         next.lifetime = lifetime.or(old.lifetime);
         next.identity = login.or(old.identity);
         if let Some(secret) = self.secret {
@@ -187,6 +188,31 @@ pub(crate) struct Work {
     pub(crate) live: Option<Live>,
     pub(crate) edits: Edits,
     pub(crate) pending: Pending,
+    origin: Origin,
+    default_lifetime: Lifetime,
+    /// More is pending than what was taken.
+    is_partial: bool,
+}
+
+impl Work {
+    /// Makes what has to be made on this base first, and decides anew. A user's code may run, so no lock may be held.
+    pub(crate) fn settle(&mut self) -> Result<(), Error> {
+        if self.edits.is_stale() {
+            self.edits.settle()?;
+            self.plan = self.decide();
+        }
+        Ok(())
+    }
+
+    fn decide(&self) -> Plan {
+        Plan::of(&Facts::new(
+            self.origin,
+            self.live.as_ref(),
+            &self.pending,
+            self.edits.differs,
+            self.default_lifetime,
+        ))
+    }
 }
 
 impl Pending {
@@ -229,45 +255,31 @@ impl Draft {
         self.values.write(key, value)
     }
 
-    pub(crate) fn take(&mut self, key: &str) -> Result<(), Error> {
-        self.may(Deed::Change)?;
-        self.values.take(key)
-    }
-
-    pub(crate) fn claim(&mut self, key: &str, check: Check) -> Result<(), Error> {
-        self.may(Deed::Change)?;
-        self.values.claim(key, check)
-    }
-
     /// Looks at a key on behalf of what is done once a user's code has seen it, outside the lock.
-    pub(crate) fn look(&self, key: &str, deed: Deed) -> Result<(Option<Value>, u64), Error> {
+    pub(crate) fn look(&self, key: &str, deed: Deed) -> Result<Look, Error> {
         self.may(deed)?;
-        Ok((self.values.peek(key)?, self.values.revision()))
+        self.values.look(key)
     }
 
-    /// Does something if nothing has changed since a look; tells whether it did.
-    pub(crate) fn if_still(
-        &mut self,
-        revision: u64,
-        act: impl FnOnce(&mut Self) -> Result<(), Error>,
-    ) -> Result<bool, Error> {
-        let is_same = self.values.revision() == revision;
+    /// Removes a key if it still has the value that was looked at; tells whether it had.
+    pub(crate) fn take(&mut self, key: &str, look: &Look) -> Result<bool, Error> {
+        self.may(Deed::Change)?;
+        let is_same = self.values.is_as_seen(key, look)?;
         if is_same {
-            act(self)?;
+            self.values.take(key)?;
         }
         Ok(is_same)
     }
 
-    /// Adds an update that was run on what [`look`](Self::look) showed, or gives it back if
-    /// something has changed since.
+    /// Adds an update that was run on what was looked at, or gives it back if that has changed since.
     pub(crate) fn update(
         &mut self,
-        revision: u64,
         key: &str,
+        look: &Look,
         after: &[u8],
         update: Update,
     ) -> Result<Option<Update>, Error> {
-        if self.values.revision() != revision {
+        if !self.values.is_as_seen(key, look)? {
             return Ok(Some(update));
         }
         self.values.update(key, after, update)?;
@@ -291,7 +303,7 @@ impl Draft {
         lifetime
             .check()
             .map_err(|rule| Error::new(ErrorKind::InvalidLifetime).with_source(rule))?;
-        self.pending.lifetime = Some(lifetime);
+        self.pending.lifetime = Some(lifetime.as_stored());
         Ok(())
     }
 
@@ -353,7 +365,7 @@ impl Draft {
         let stored = self.current().map_or(0, |live| live.header().generation);
         let rotates =
             self.pending.login.is_some() || (self.pending.cycle && self.current().is_some());
-        stored + u64::from(rotates)
+        stored.wrapping_add(u64::from(rotates))
     }
 
     /// Returns the record that the session goes on with, unless it is to be ended.
@@ -385,36 +397,55 @@ impl Draft {
 
     // What a load and a commit do.
 
-    /// Takes what is pending as work for a commit: all of it, or what concerns one key.
+    /// Takes what is pending as work for a commit: all of it, or with an operation that is to be committed at once only
+    /// what concerns its key.
     ///
-    /// A key cannot be told from the rest once everything was dropped, so after `clear` or an end all is taken.
-    pub(crate) fn take_work(&mut self, only: Option<&str>) -> Result<Work, Error> {
-        let only = only.filter(|_| self.pending.end.is_none() && !self.values.is_cleared());
-        let edits = self.values.take_edits(only)?;
+    /// A key cannot be told from the rest once everything was dropped, so after `clear` or an end all is taken; and so it
+    /// is where only a login may start a session.
+    pub(crate) fn take_work(
+        &mut self,
+        now: Option<Operation>,
+        default_lifetime: Lifetime,
+    ) -> Result<Work, Error> {
+        let takes_all = self.pending.end.is_some()
+            || self.values.is_cleared()
+            || self.origin == Origin::Superseded;
+        let only = now.as_ref().and_then(Operation::key).map(Box::from);
+        let only: Option<Box<str>> = only.filter(|_| !takes_all);
+        let base = match self.pending.end {
+            Some(_) => Values::empty(),
+            None => self.values.base().clone(),
+        };
+        let edits = self.values.take_edits(only.as_deref(), now, &base)?;
         let pending = match only {
             Some(_) => Pending::default(),
             None => std::mem::take(&mut self.pending),
         };
-        let values = match pending.end {
-            // It is compared with the new record, which has none.
-            Some(_) => edits.values != Values::empty(),
-            None => edits.differs,
-        };
-        let plan = Plan::of(&Facts::new(
-            self.origin,
-            self.live.as_ref(),
-            &pending,
-            values,
-        ));
-        if plan.is_nothing() && only.is_none() {
-            self.pending = pending.clone();
-        }
-        Ok(Work {
-            plan,
+        let mut work = Work {
+            plan: Plan::NOTHING,
             live: self.live.clone(),
             edits,
             pending,
-        })
+            origin: self.origin,
+            default_lifetime,
+            is_partial: only.is_some(),
+        };
+        work.plan = work.decide();
+        Ok(work)
+    }
+
+    /// Takes back what a commit has nothing to do for, such as a lifetime for a session that does not exist yet.
+    pub(crate) fn take_back(&mut self, work: &mut Work) {
+        if !work.is_partial && !self.pending.is_any() {
+            self.pending = std::mem::take(&mut work.pending);
+        }
+    }
+
+    /// Takes back the end that a commit has not begun to carry out, because what was to follow it failed.
+    pub(crate) fn take_back_the_end(&mut self, work: &Work) {
+        if let Some(end) = work.pending.end.filter(|end| end.is_explicit()) {
+            self.begin_anew(end);
+        }
     }
 
     /// Tells whether a commit may have something to do.

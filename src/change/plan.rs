@@ -51,13 +51,14 @@ impl Facts {
         live: Option<&Live>,
         pending: &Pending,
         values: bool,
+        default: Lifetime,
     ) -> Self {
         // What is stored only matters where something else was set.
         let stored = live
             .filter(|_| pending.lifetime.is_some())
             .and_then(|live| live.header().lifetime);
-        let persistent =
-            |lifetime: Option<Lifetime>| lifetime.is_some_and(|lifetime| lifetime.is_persistent());
+        let is_persistent =
+            |lifetime: Option<Lifetime>| lifetime.unwrap_or(default).is_persistent();
         let set = pending.lifetime.is_some() && pending.lifetime != stored;
         Self {
             origin,
@@ -67,12 +68,18 @@ impl Facts {
             login: pending.login.is_some(),
             cycle: pending.cycle,
             lifetime: set,
-            resend: set && (persistent(pending.lifetime) || persistent(stored)),
+            resend: set && (is_persistent(pending.lifetime) || is_persistent(stored)),
         }
     }
 }
 
 impl Plan {
+    pub(crate) const NOTHING: Self = Self {
+        delete: false,
+        then: Then::Nothing,
+        forget: false,
+    };
+
     pub(crate) fn of(facts: &Facts) -> Self {
         let ended = facts.end.is_some();
         let then = match facts.has_record && !ended {
@@ -102,11 +109,7 @@ mod tests {
     use super::*;
     use Origin::{Absent, Live, Superseded, Unknown, Withheld};
 
-    const NOTHING: Plan = Plan {
-        delete: false,
-        then: Then::Nothing,
-        forget: false,
-    };
+    const NOTHING: Plan = Plan::NOTHING;
 
     fn facts(origin: Origin) -> Facts {
         Facts {

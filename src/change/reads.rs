@@ -43,6 +43,11 @@ impl Reads {
         self.all = true;
     }
 
+    /// Tells whether a key was read that a commit of this request has found changed since.
+    pub(super) const fn has_outdated(&self) -> bool {
+        !self.outdated.is_empty()
+    }
+
     /// Returns what the request saw when it read a key; `None` if it did not.
     pub(super) fn value_read(&self, base: &Values, key: &str) -> Option<Option<Value>> {
         if let Some((_, value)) = self

@@ -42,6 +42,12 @@ pub(crate) struct Operation {
     act: Act,
 }
 
+/// What a key's value was before a user's code saw it, which may itself change the session.
+pub(crate) struct Look {
+    pub(crate) value: Option<Value>,
+    revision: u64,
+}
+
 /// A user's function from an encoded value to its successor.
 pub(crate) type Update = Box<dyn FnMut(Option<&[u8]>) -> Result<Vec<u8>, Error> + Send>;
 
@@ -83,8 +89,16 @@ impl ValueDraft {
         }
     }
 
-    pub(crate) const fn revision(&self) -> u64 {
-        self.revision
+    pub(crate) fn look(&self, key: &str) -> Result<Look, Error> {
+        Ok(Look {
+            value: self.peek(key)?,
+            revision: self.revision,
+        })
+    }
+
+    /// Tells whether a key still has the value that was looked at.
+    pub(crate) fn is_as_seen(&self, key: &str, look: &Look) -> Result<bool, Error> {
+        Ok(self.revision == look.revision || self.peek(key)? == look.value)
     }
 
     /// Reads a key, and remembers that it was read.
@@ -140,18 +154,10 @@ impl ValueDraft {
         Ok(())
     }
 
-    /// Removes a key's value, and remembers which it was when the removal was committed.
-    pub(crate) fn claim(&mut self, key: &str, check: Check) -> Result<(), Error> {
-        let claimed = self.peek(key)?;
-        let next = with(self.current(), key, None)?;
-        self.push(Operation::new(key, Act::Claim(claimed, check)), next);
-        Ok(())
-    }
-
     /// Adds an update whose first run made `after` of what [`peek`](Self::peek) showed.
     pub(crate) fn update(&mut self, key: &str, after: &[u8], update: Update) -> Result<(), Error> {
         let next = with(self.current(), key, Some(after))?;
-        self.push(Operation::new(key, Act::Update(update)), next);
+        self.push(Operation::update(key, update), next);
         Ok(())
     }
 
@@ -183,26 +189,35 @@ impl ValueDraft {
             .any(|operation| operation.key.is_none())
     }
 
-    /// Takes what was done, to be committed: all of it, or what concerns one key.
-    pub(crate) fn take_edits(&mut self, only: Option<&str>) -> Result<Edits, Error> {
-        let operations = match only {
+    /// Takes what was done, to be committed: all of it, or what concerns one key, and `now` after it.
+    ///
+    /// What is committed at once has not run yet: a user's code is not run here, under the lock.
+    pub(crate) fn take_edits(
+        &mut self,
+        only: Option<&str>,
+        now: Option<Operation>,
+        base: &Values,
+    ) -> Result<Edits, Error> {
+        let mut operations = match only {
             None => std::mem::take(&mut self.operations),
             Some(key) => {
                 let concerned = |operation: &mut Operation| operation.key.as_deref() == Some(key);
                 self.operations.extract_if(.., concerned).collect()
             }
         };
-        let (is_stale, removed, current) = (self.is_stale, self.removed, self.current().clone());
+        let is_stale = self.is_stale || self.reads.has_outdated() || now.is_some();
+        operations.extend(now);
+        let (removed, current) = (self.removed, self.current().clone());
         self.rebuild();
         let values = match only {
-            _ if is_stale => self.base.clone(),
+            _ if is_stale => base.clone(),
             None => current,
-            Some(key) => with(&self.base, key, find(&current, key)?.as_deref())?,
+            Some(key) => with(base, key, find(&current, key)?.as_deref())?,
         };
         Ok(Edits {
             differs: match is_stale {
                 true => !operations.is_empty(),
-                false => values != self.base && !(removed && values.has_entries_of(&self.base)),
+                false => values != *base && !(removed && values.has_entries_of(base)),
             },
             operations,
             values,
@@ -222,6 +237,10 @@ impl ValueDraft {
     pub(crate) fn close(&mut self, base: Option<Values>) {
         self.base = base.unwrap_or_else(Values::empty);
         self.changed = None;
+    }
+
+    pub(crate) const fn base(&self) -> &Values {
+        &self.base
     }
 
     /// Returns the values as the request sees them.
@@ -278,12 +297,14 @@ impl Edits {
         }
     }
 
-    /// Makes them again if they were made on another base.
+    /// Tells whether they have not been made on this base yet.
+    pub(crate) const fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+
+    /// Makes them on the base they have.
     pub(crate) fn settle(&mut self) -> Result<(), Error> {
-        match self.is_stale {
-            true => self.replay(&self.values.clone()),
-            false => Ok(()),
-        }
+        self.replay(&self.values.clone())
     }
 
     /// Makes them again on a fresher record than they were made on.
@@ -300,6 +321,19 @@ impl Edits {
 }
 
 impl Operation {
+    /// Removes a key's value, whatever it is by then, and keeps it for whoever commits this.
+    pub(crate) fn claim(key: &str, check: Check) -> Self {
+        Self::new(key, Act::Claim(None, check))
+    }
+
+    pub(crate) fn update(key: &str, update: Update) -> Self {
+        Self::new(key, Act::Update(update))
+    }
+
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
     fn new(key: &str, act: Act) -> Self {
         Self {
             key: Some(key.into()),
@@ -447,12 +481,17 @@ mod tests {
         draft.update(key, &after, plus).unwrap();
     }
 
+    fn taken(draft: &mut ValueDraft, only: Option<&str>) -> Edits {
+        let base = draft.base().clone();
+        draft.take_edits(only, None, &base).unwrap()
+    }
+
     /// Commits a draft on a record that others have changed meanwhile.
     fn replayed(
         draft: &mut ValueDraft,
         fresh: &[(&str, &str)],
     ) -> Result<Vec<(String, String)>, ErrorKind> {
-        let mut edits = draft.take_edits(None).unwrap();
+        let mut edits = taken(draft, None);
         edits.replay(&values(fresh)).map_err(|error| error.kind())?;
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         Ok(edits
@@ -561,11 +600,6 @@ mod tests {
                 entries(&[("a", "7"), ("z", "26")]),
             ),
             (
-                "a claim takes what there is",
-                |draft| draft.claim("a", |_, _| Ok(())).unwrap(),
-                entries(&[("b", "2"), ("z", "26")]),
-            ),
-            (
                 "read, changed, then written",
                 |draft| {
                     draft.read("a").unwrap();
@@ -630,17 +664,32 @@ mod tests {
         }
     }
 
+    /// Takes what is to be committed with a claim of a key.
+    fn claimed(draft: &mut ValueDraft, key: &str) -> Edits {
+        let claim = Operation::claim(key, |_, _| Ok(()));
+        let base = draft.base().clone();
+        draft.take_edits(Some(key), Some(claim), &base).unwrap()
+    }
+
     #[test]
     fn a_claim_tells_what_was_there_when_it_was_committed() {
+        for (fresh, expected) in [([("a", "7")], Some("7".into())), ([("b", "2")], None)] {
+            let mut edits = claimed(&mut draft(), "a");
+            edits.settle().unwrap();
+            assert_eq!(edits.values, values(&[("b", "2")]));
+            edits.replay(&values(&fresh)).unwrap();
+            assert_eq!(text(edits.into_claimed()), expected);
+        }
+    }
+
+    #[test]
+    fn a_claim_takes_what_its_own_request_has_written_before() {
         let mut draft = draft();
-        draft.claim("a", |_, _| Ok(())).unwrap();
-        let mut edits = draft.take_edits(Some("a")).unwrap();
-        edits.replay(&values(&[("a", "7")])).unwrap();
-        assert_eq!(text(edits.into_claimed()), Some("7".into()));
-        draft.claim("a", |_, _| Ok(())).unwrap();
-        let mut edits = draft.take_edits(Some("a")).unwrap();
-        edits.replay(&values(&[("b", "2")])).unwrap();
-        assert_eq!(edits.into_claimed(), None);
+        draft.write("a", Some(value("9"))).unwrap();
+        let mut edits = claimed(&mut draft, "a");
+        edits.settle().unwrap();
+        assert_eq!(text(edits.into_claimed()), Some("9".into()));
+        assert!(!draft.is_changed());
     }
 
     #[test]
@@ -681,7 +730,7 @@ mod tests {
         let mut draft = draft();
         draft.write("a", Some(value("5"))).unwrap();
         append(&mut draft, "b");
-        let taken = draft.take_edits(Some("b")).unwrap();
+        let taken = taken(&mut draft, Some("b"));
         assert_eq!(taken.values, values(&[("a", "1"), ("b", "2+")]));
         assert_eq!(draft.outcome(), Some(values(&[("a", "5"), ("b", "2")])));
         draft.rebase(values(&[("a", "1"), ("b", "2+")]));
@@ -692,14 +741,14 @@ mod tests {
     fn what_is_pending_while_another_key_is_committed_is_made_again_on_what_that_commit_found() {
         let mut draft = draft();
         append(&mut draft, "a");
-        draft.take_edits(Some("b")).unwrap();
+        taken(&mut draft, Some("b"));
         draft.rebase(values(&[("a", "7"), ("b", "3")]));
         assert_eq!(
             text(draft.read("a").unwrap()),
             Some("1+".into()),
             "until then"
         );
-        let mut edits = draft.take_edits(None).unwrap();
+        let mut edits = taken(&mut draft, None);
         edits.settle().unwrap();
         assert_eq!(edits.values, values(&[("a", "7+"), ("b", "3")]));
         assert!(edits.differs);

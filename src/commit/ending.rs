@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Attempt, Commit, Next, Step, is_unknown, refused};
 use crate::{
-    context::{Context, within},
+    context::{Context, sleep, within},
     error::{Error, ErrorKind},
     id::Handle,
     observe::{EndReason, Event, EventKind},
@@ -58,7 +58,7 @@ impl Commit {
 async fn keep_deleting(context: Arc<Context>, handle: Handle, reason: EndReason) {
     let mut pause = FIRST_PAUSE;
     for _ in 0..MAX_DELETIONS {
-        tokio::time::sleep(pause).await;
+        sleep(pause).await;
         if within(context.commit_timeout, context.store.delete(&handle))
             .await
             .is_ok()

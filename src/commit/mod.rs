@@ -186,7 +186,6 @@ impl Commit {
 
     /// Does what is to be done besides ending a session.
     fn go_on(&mut self) -> Result<Next, Error> {
-        self.work.edits.settle()?;
         match self.work.plan.then {
             Then::Create { .. } => self.create(Attempt::First, 1),
             Then::Nothing => {

@@ -149,7 +149,12 @@ impl Slot {
         self.change(|draft| {
             draft.allow_cross_site();
             Ok(())
-        })
+        })?;
+        // What was refused before can be done now, and its caller was told.
+        let mut state = self.state.lock();
+        let refused = &mut state.open().refused;
+        refused.take_if(|kind| *kind == ErrorKind::CrossSite);
+        Ok(())
     }
 
     /// Adds what may be printed.

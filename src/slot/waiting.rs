@@ -13,8 +13,8 @@ use tokio::runtime;
 
 use super::{Open, Phase, Slot, State};
 use crate::{
-    change::{Draft, Edits, Origin, Work},
-    commit::{self, Committed, Failure},
+    change::{Draft, Edits, Operation, Origin, Work},
+    commit::{self, Committed, Cookie, Failure},
     context::{Boxed, Context},
     cookie::Presented,
     error::Error,
@@ -88,7 +88,7 @@ impl Drop for Load {
     }
 }
 
-/// Commits what is pending, all of it or what concerns one key. Once begun it is finished, whoever drops it.
+/// Commits what is pending, all of it or what concerns the key of an operation. Once begun it is finished, whoever drops it.
 pub(crate) struct Commit {
     /// Taken out while it is polled, so that one whose user's function panics is not polled again.
     committing: Option<Committing>,
@@ -97,9 +97,9 @@ pub(crate) struct Commit {
 }
 
 impl Commit {
-    pub(crate) const fn new(slot: Arc<Slot>, only: Option<Box<str>>) -> Self {
+    pub(crate) const fn new(slot: Arc<Slot>, now: Option<Operation>) -> Self {
         Self {
-            committing: Some(Committing::new(slot, only)),
+            committing: Some(Committing::new(slot, now)),
             begun: false,
             runtime: None,
         }
@@ -137,18 +137,44 @@ impl Drop for Commit {
 /// A commit that ends when it is dropped.
 pub(super) struct Committing {
     slot: Arc<Slot>,
-    only: Option<Box<str>>,
-    /// `None` for as long as another of this request waits for the store. Boxed, because it is large and moves.
+    /// What is to be committed at once, with what concerns its key; all that is pending if there is none.
+    now: Option<Operation>,
+    /// It is this one that waits for the store.
+    is_busy: bool,
+    /// Boxed, because it is large and moves.
     commit: Option<Box<commit::Commit>>,
 }
 
 impl Committing {
-    pub(super) const fn new(slot: Arc<Slot>, only: Option<Box<str>>) -> Self {
+    pub(super) const fn new(slot: Arc<Slot>, now: Option<Operation>) -> Self {
         Self {
             slot,
-            only,
+            now,
+            is_busy: false,
             commit: None,
         }
+    }
+
+    /// Decides what to do; returns what was done if that is nothing.
+    fn begin(&mut self, mut work: Work) -> Result<Option<Edits>, Error> {
+        self.is_busy = true;
+        if let Err(error) = work.settle() {
+            self.leave(|state| state.open().draft.take_back_the_end(&work));
+            self.slot.observe_refusal(&error);
+            return Err(error);
+        }
+        if work.plan.is_nothing() {
+            self.leave(|state| state.open().draft.take_back(&mut work));
+            return Ok(Some(work.edits));
+        }
+        let context = self.slot.context.clone();
+        self.commit = Some(Box::new(commit::Commit::new(context, work)));
+        Ok(None)
+    }
+
+    fn leave<R>(&mut self, settle: impl FnOnce(&mut State) -> R) -> R {
+        self.is_busy = false;
+        self.slot.leave(settle)
     }
 }
 
@@ -158,27 +184,25 @@ impl Future for Committing {
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if this.commit.is_none() {
-            let work = ready!(this.slot.poll_begin_commit(this.only.as_deref(), task))?;
-            if work.plan.is_nothing() {
-                return Poll::Ready(Ok(work.edits));
+            let work = ready!(this.slot.poll_begin_commit(&mut this.now, task))?;
+            if let Some(edits) = this.begin(work)? {
+                return Poll::Ready(Ok(edits));
             }
-            let context = this.slot.context.clone();
-            this.commit = Some(Box::new(commit::Commit::new(context, work)));
         }
         let commit = this.commit.as_mut().expect("something to wait for");
         let committed = ready!(commit.poll(task));
         this.commit = None;
-        let (slot, context) = (&this.slot, &this.slot.context);
-        Poll::Ready(slot.leave(|state| {
+        let context = this.slot.context.clone();
+        Poll::Ready(this.leave(|state| {
             let is_closed = state.closed;
-            state.open().settle(context, is_closed, committed)
+            state.open().settle(&context, is_closed, committed)
         }))
     }
 }
 
 impl Drop for Committing {
     fn drop(&mut self) {
-        if self.commit.is_some() {
+        if self.is_busy {
             self.slot.leave(|_| ());
         }
     }
@@ -219,14 +243,21 @@ impl Slot {
     }
 
     /// Takes what there is to commit, once nobody else of this request waits for the store.
-    fn poll_begin_commit(&self, only: Option<&str>, task: &Task<'_>) -> Poll<Result<Work, Error>> {
+    fn poll_begin_commit(
+        &self,
+        now: &mut Option<Operation>,
+        task: &Task<'_>,
+    ) -> Poll<Result<Work, Error>> {
         let mut state = self.state.lock();
         if state.busy {
             state.waiting.push(task.waker().clone());
             return Poll::Pending;
         }
-        let work = state.open().draft.take_work(only);
-        state.busy = work.as_ref().is_ok_and(|work| !work.plan.is_nothing());
+        let work = state
+            .open()
+            .draft
+            .take_work(now.take(), self.context.lifetime);
+        state.busy = work.is_ok();
         Poll::Ready(work)
     }
 
@@ -283,16 +314,18 @@ impl Open {
                 edits,
                 cookie,
             }) => {
-                let go_on = if is_closed {
-                    Draft::close
-                } else {
-                    Draft::rebase
-                };
+                // What is still pending is committed by the response, which waits for this.
+                let is_last = is_closed && !self.draft.is_changed();
+                let go_on = if is_last { Draft::close } else { Draft::rebase };
                 go_on(&mut self.draft, live);
                 self.tell(context, cookie);
                 Ok(edits)
             }
             Err(failure) => {
+                // Who was told that it has ended is not shown as signed in, whatever became of the rest.
+                if matches!(failure.cookie, Cookie::Forget) {
+                    self.draft.rebase(None);
+                }
                 self.tell(context, failure.cookie);
                 Err(failure.error)
             }

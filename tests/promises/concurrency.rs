@@ -295,6 +295,24 @@ fn logout_boxed(session: Session) -> std::pin::Pin<Box<dyn Future<Output = Answe
 }
 
 #[tokio::test]
+async fn a_late_login_with_the_id_that_a_login_replaced_never_leaves_an_anonymous_cookie() {
+    let site = Site::new();
+    let mut browser = site.visitor().await;
+    let old_tab = browser.clone();
+    browser.visit(login).await;
+    let late = |session: Session| async move {
+        session.login("2")?;
+        session
+            .update_now("late", |late: &mut u32| *late += 1)
+            .await?;
+        Ok(StatusCode::INTERNAL_SERVER_ERROR)
+    };
+    let response = old_tab.send(Request::default(), late).await;
+    browser.take_in(response.headers());
+    assert_eq!(browser.principal().await.as_deref(), Some("2"));
+}
+
+#[tokio::test]
 async fn a_replaced_id_is_unknown_after_a_minute() {
     let site = Site::new();
     let mut browser = site.visitor().await;
@@ -338,6 +356,26 @@ async fn a_message_that_two_requests_take_at_once_fails_neither() {
         held(&browser, take, other_tab.visit(take)).await,
         StatusCode::OK
     );
+}
+
+#[tokio::test]
+async fn a_claim_that_comes_too_late_writes_nothing() {
+    let site = Site::new();
+    let mut browser = site.visitor().await;
+    browser
+        .visit(|session| async move {
+            session.set_lifetime(tenure::Lifetime::persistent())?;
+            Ok(StatusCode::OK)
+        })
+        .await;
+    site.store.calls();
+    let claim = |session: Session| async move {
+        session.claim::<u32>("a").await?;
+        Ok(StatusCode::OK)
+    };
+    let mut other_tab = browser.clone();
+    held(&browser, claim, other_tab.visit(claim)).await;
+    assert_eq!(site.store.calls(), "load load update update");
 }
 
 #[tokio::test]

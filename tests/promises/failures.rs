@@ -1,10 +1,15 @@
 //! What becomes of changes when the store, the handler or the client fails.
 
-use std::time::Duration;
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use http::{Request, Response, StatusCode, header};
 use tenure::{
-    ErrorKind, Handle, Session,
+    ErrorKind, Event, Handle, Session,
     store::{MemoryStore, Record, SessionStore, Updated, Version},
 };
 
@@ -441,6 +446,29 @@ async fn a_header_that_does_not_decode_is_a_500_and_the_row_is_kept() {
 }
 
 #[tokio::test]
+async fn the_last_generation_there_is_overflows_nothing() {
+    let site = Site::new();
+    let mut browser = site.visitor().await;
+    damage(&site.store.inner, &browser, |record| {
+        let mut header = record.header().to_vec();
+        // After the format and the secret: the generation's tag, length and number.
+        header[36 + 3..36 + 11].fill(0xff);
+        Record::new(Version::from_u64(7), header, record.values())
+    })
+    .await;
+    let response = browser
+        .visit(|session| async move {
+            let before = session.generation();
+            session.cycle_id()?;
+            assert_ne!(session.generation(), before);
+            Ok(StatusCode::OK)
+        })
+        .await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(browser.read("a").await, Some(1));
+}
+
+#[tokio::test]
 async fn values_that_do_not_decode_are_errors_of_their_keys_and_logout_works() {
     let site = Site::new();
     let mut browser = site.visitor().await;
@@ -533,4 +561,64 @@ async fn a_value_that_does_not_fit_is_an_error_and_the_old_state_is_intact() {
         .await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(site.store.calls(), "load");
+}
+
+/// Polls a future once, outside of any runtime.
+fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn a_logout_that_the_store_refuses_is_a_503_without_a_runtime_too() {
+    let site = Site::new();
+    let Poll::Ready(browser) = poll_once(pin!(site.visitor())) else {
+        unreachable!("the store answers at once")
+    };
+    site.store.fail("delete", Fault::Unavailable);
+    let Poll::Ready(response) = poll_once(pin!(browser.send(Request::default(), logout))) else {
+        unreachable!("the store answers at once")
+    };
+    assert_eq!(
+        (response.status(), told(&response)),
+        (StatusCode::SERVICE_UNAVAILABLE, Told::Removal)
+    );
+}
+
+#[test]
+fn a_request_with_a_logout_may_be_dropped_after_its_runtime() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let site = Site::new();
+    let browser = runtime.block_on(site.visitor());
+    site.store.fail("delete", Fault::HangBefore);
+    let slow = |session: Session| async move {
+        session.logout()?;
+        std::future::pending().await
+    };
+    let mut request = Box::pin(browser.send(Request::default(), slow));
+    runtime.block_on(async { assert!(poll_once(request.as_mut()).is_pending()) });
+    drop(runtime);
+    drop(request);
+}
+
+#[tokio::test]
+async fn an_observer_that_panics_while_a_handlers_panic_unwinds_does_not_end_the_process() {
+    let site = Site::with(|builder| {
+        builder.with_observer(|event: &Event<'_>| {
+            assert_ne!(
+                event.kind().name(),
+                "session_logout",
+                "the observer's own fault"
+            );
+        })
+    });
+    let browser = site.visitor().await;
+    let request = tokio::spawn(async move {
+        let panics = |session: Session| async move {
+            session.logout()?;
+            panic!("the handler's own fault");
+        };
+        browser.send(Request::default(), panics).await;
+    });
+    assert!(request.await.unwrap_err().is_panic());
+    assert!(site.store.inner.is_empty());
 }

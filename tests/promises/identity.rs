@@ -203,6 +203,36 @@ async fn no_secret_is_printed_by_anything() {
 }
 
 #[tokio::test]
+async fn no_error_of_a_value_quotes_it() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let seen = told.clone();
+    let site = Site::with(move |builder| {
+        builder.with_observer(move |event: &Event<'_>| {
+            let causes = std::iter::successors(event.error(), |error| error.source());
+            let causes = causes.map(|error| format!("{error} {error:?}"));
+            seen.lock().unwrap().extend(causes);
+        })
+    });
+    let mut browser = site.visitor().await;
+    browser
+        .visit(|session| async move {
+            session.insert("code", "one-time code")?;
+            session.get::<u32>("code").unwrap_err();
+            session.take::<u32>("code").unwrap_err();
+            session.claim::<u32>("code").await.unwrap_err();
+            session.update("code", |_: &mut u32| {}).unwrap_err();
+            Ok(StatusCode::OK)
+        })
+        .await;
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 8, "four errors and their sources");
+    assert!(
+        !told.iter().any(|text| text.contains("one-time")),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
 async fn the_store_holds_nothing_that_can_be_replayed() {
     use tenure::store::SessionStore;
     let site = Site::new();

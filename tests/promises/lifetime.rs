@@ -175,3 +175,23 @@ async fn a_shorter_lifetime_of_the_layer_ends_sessions_that_began_under_a_longer
     assert_eq!(browser.read("a").await, None);
     assert_eq!(site.store.inner.len(), 1, "the store would have kept it");
 }
+
+#[tokio::test]
+async fn a_lifetime_that_is_set_again_is_no_change_however_long_or_fine_it_is() {
+    for lifetime in [
+        Lifetime::new().with_idle(Duration::from_nanos(60_000_000_001)),
+        Lifetime::new().with_absolute(Duration::MAX),
+        Lifetime::new().with_touch_every(Duration::MAX),
+    ] {
+        let site = site();
+        let mut browser = site.visitor().await;
+        let set = move |session: Session| async move {
+            session.set_lifetime(lifetime)?;
+            Ok(StatusCode::OK)
+        };
+        browser.visit(set).await;
+        site.store.calls();
+        browser.visit(set).await;
+        assert_eq!(site.store.calls(), "load", "{lifetime:?}");
+    }
+}

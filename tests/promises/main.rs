@@ -1,12 +1,16 @@
 //! The promises that the README makes, each a test through the whole layer.
 
 mod concurrency;
+mod corners;
 mod failures;
 mod identity;
 mod lifetime;
 mod model;
+mod reentry;
 mod response;
 mod security;
 mod situations;
 mod support;
+mod told;
 mod user_agent;
+mod within;

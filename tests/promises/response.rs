@@ -167,6 +167,20 @@ async fn a_cross_site_post_does_not_replace_the_login_cookie() {
 }
 
 #[tokio::test]
+async fn a_callback_that_was_refused_and_then_allows_itself_is_not_refused() {
+    let site = Site::new();
+    let callback = |session: Session| async move {
+        session.insert("a", 1).unwrap_err();
+        session.allow_cross_site()?;
+        session.insert("a", 1)?;
+        Ok(StatusCode::OK)
+    };
+    let response = site.browser().send(cross_site_post(), callback).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(set_cookies(&response).len(), 1);
+}
+
+#[tokio::test]
 async fn with_strict_a_link_from_elsewhere_does_not_replace_it_either() {
     let site = Site::with(|builder| builder.with_same_site(SameSite::Strict));
     let link = Request::builder()
@@ -214,6 +228,22 @@ async fn a_session_that_is_no_longer_persistent_gets_its_cookie_without_a_max_ag
         ))
         .await;
     let response = browser.visit(forget(Lifetime::new())).await;
+    let fields = set_cookies(&response);
+    assert_eq!(fields.len(), 1);
+    assert!(!fields[0].contains("Max-Age"), "{fields:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_is_less_persistent_than_its_layer_gets_its_cookie_without_a_max_age() {
+    let site = Site::with(|builder| builder.with_lifetime(Lifetime::persistent()));
+    let mut browser = site.browser();
+    browser.visit(write).await;
+    let response = browser
+        .visit(|session| async move {
+            session.set_lifetime(Lifetime::new())?;
+            Ok(StatusCode::OK)
+        })
+        .await;
     let fields = set_cookies(&response);
     assert_eq!(fields.len(), 1);
     assert!(!fields[0].contains("Max-Age"), "{fields:?}");
