@@ -291,7 +291,8 @@ pub(crate) struct Stamps {
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
-const SHORTEST: Duration = Duration::from_millis(1);
+/// What a store can be given at least.
+pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST_TOUCH: Duration = Duration::from_secs(5 * MINUTE);
 /// RFC 6265bis section 5.5: browsers cut longer ones.
 const LONGEST_MAX_AGE: u64 = 400 * DAY;

@@ -299,7 +299,8 @@ impl<L> Session<L> {
 ///
 /// What a handler must know before it acts cannot wait for the response. These return when the store has answered;
 /// what they commit stays committed whatever the handler answers, and what fails is dropped and not tried again. Once
-/// begun they are finished, even if the client goes away.
+/// begun they are finished, even if the client goes away or the future is dropped. One that is neither awaited nor
+/// dropped holds up the other loads and commits of its own request.
 impl<L> Session<L> {
     /// Changes a value at once and returns what was committed.
     ///

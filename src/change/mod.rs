@@ -338,6 +338,11 @@ impl Draft {
         self.pending = Pending::default();
     }
 
+    /// Takes what was forgotten, for whoever can drop it without a lock.
+    pub(crate) fn take_forgotten(&mut self) -> Vec<Operation> {
+        self.values.take_forgotten()
+    }
+
     pub(crate) fn allow_cross_site(&mut self) {
         self.may_start_cross_site = true;
     }

@@ -15,6 +15,8 @@ pub(crate) struct ValueDraft {
     /// What the operations make of the base; `None` if there are none.
     changed: Option<Values>,
     operations: Vec<Operation>,
+    /// What was forgotten, to be dropped once no lock is held: what a user's function has captured is the user's code.
+    forgotten: Vec<Operation>,
     /// The operations were made on another base, so before they are committed they are made again on this one.
     is_stale: bool,
     /// Something was removed: what is written again stands in another place, and is no difference for that.
@@ -74,6 +76,7 @@ impl ValueDraft {
             base,
             changed: None,
             operations: Vec::new(),
+            forgotten: Vec::new(),
             is_stale: false,
             removed: false,
             reads: Reads::default(),
@@ -173,8 +176,13 @@ impl ValueDraft {
 
     /// Forgets everything that was done.
     pub(crate) fn discard(&mut self) {
-        self.operations.clear();
+        self.forgotten.append(&mut self.operations);
         self.rebuild();
+    }
+
+    /// Takes what was forgotten, for whoever can drop it without a lock.
+    pub(crate) fn take_forgotten(&mut self) -> Vec<Operation> {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// Tells whether anything was done.

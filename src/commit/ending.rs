@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Attempt, Commit, Next, Step, is_unknown, refused};
 use crate::{
+    change::Then,
     context::{Context, sleep, within},
     error::{Error, ErrorKind},
     id::Handle,
@@ -38,12 +39,23 @@ impl Commit {
                 // Whoever logs out is not shown as signed in because the store is down.
                 self.work.plan.forget = reason.is_explicit();
                 if reason.is_explicit() {
-                    let deletion = keep_deleting(self.context.clone(), handle, reason);
-                    self.context.background.finish(None, Box::pin(deletion));
+                    self.keep_deleting(handle, reason);
                 }
                 Err(refused(error))
             }
         }
+    }
+
+    /// Sees to it that nothing is left of a session whose login has failed: nobody has its id.
+    pub(super) fn forsake_a_failed_login(&self) {
+        if let (Then::Create { bind: true }, Some(live)) = (self.work.plan.then, &self.work.live) {
+            self.keep_deleting(live.handle, EndReason::Replaced);
+        }
+    }
+
+    fn keep_deleting(&self, handle: Handle, reason: EndReason) {
+        let deletion = keep_deleting(self.context.clone(), handle, reason);
+        self.context.background.finish(None, Box::pin(deletion));
     }
 
     fn ended(&self) -> (Handle, EndReason) {
@@ -54,21 +66,21 @@ impl Commit {
     }
 }
 
-/// Goes on trying to delete a session whose user was told that it has ended.
+/// Goes on trying to delete a session that nobody may find alive.
 async fn keep_deleting(context: Arc<Context>, handle: Handle, reason: EndReason) {
     let mut pause = FIRST_PAUSE;
     for _ in 0..MAX_DELETIONS {
-        sleep(pause).await;
-        if within(context.commit_timeout, context.store.delete(&handle))
-            .await
-            .is_ok()
-        {
-            return context.observe(Event::new(EventKind::Destroyed(reason)).of(handle));
+        match within(context.commit_timeout, context.store.delete(&handle)).await {
+            Ok(true) => {
+                return context.observe(Event::new(EventKind::Destroyed(reason)).of(handle));
+            }
+            Ok(false) => return,
+            Err(_) => sleep(pause).await,
         }
         pause *= 2;
     }
     let error = Error::new(ErrorKind::Store)
-        .with_source("a session that was logged out could not be deleted");
+        .with_source("a session that was to be ended could not be deleted");
     context.observe(
         Event::new(EventKind::StoreFailed)
             .of(handle)
@@ -76,6 +88,6 @@ async fn keep_deleting(context: Arc<Context>, handle: Handle, reason: EndReason)
     );
 }
 
-/// Half a second, doubled seven times: the deletion is tried for about a minute.
+/// Half a second, doubled each time: the deletion is tried for about a minute.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const MAX_DELETIONS: usize = 7;
+const MAX_DELETIONS: usize = 8;

@@ -123,11 +123,14 @@ impl Commit {
                 cookie: committed.cookie.or_forget(forget),
                 ..committed
             }),
-            // What was ended is ended, whatever became of the rest.
-            Err(error) => Err(Failure {
-                error: self.report(error),
-                cookie: Cookie::Keep.or_forget(forget),
-            }),
+            Err(error) => {
+                self.forsake_a_failed_login();
+                Err(Failure {
+                    error: self.report(error),
+                    // What was ended is ended, whatever became of the rest.
+                    cookie: Cookie::Keep.or_forget(forget),
+                })
+            }
         })
     }
 

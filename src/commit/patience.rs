@@ -54,8 +54,13 @@ impl Patience {
         Poll::Ready(Err(StoreError::unknown("the store did not answer in time")))
     }
 
+    /// Tells whether there is too little time left for another attempt, which would end as an unknown outcome.
+    pub(super) fn is_over(&mut self) -> bool {
+        self.remaining() <= self.total / 4
+    }
+
     /// Returns what is left of the time.
-    pub(super) fn remaining(&mut self) -> Duration {
+    fn remaining(&mut self) -> Duration {
         let since = self.since.get_or_insert_with(Stopwatch::start);
         self.total.saturating_sub(since.elapsed())
     }
@@ -104,7 +109,7 @@ mod tests {
             assert_eq!(late.kind(), StoreErrorKind::Unknown);
             assert_eq!(start.elapsed().as_secs(), waited);
         }
-        assert!(patience.remaining().is_zero());
+        assert!(patience.is_over());
     }
 
     #[tokio::test(start_paused = true)]

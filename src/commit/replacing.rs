@@ -10,6 +10,7 @@ use crate::{
     context::Turn,
     error::{Error, ErrorKind},
     id::{Handle, SecretHash, Token},
+    lifetime::SHORTEST,
     observe::{Event, EventKind},
     record::{Header, Version},
     store::{Loaded, StoreError, Updated},
@@ -101,9 +102,10 @@ impl Commit {
         }
         let new = next.as_ref().unwrap_or(&old);
         let lifetime = new.lifetime.unwrap_or(self.context.lifetime);
-        let expires_in = lifetime
-            .expires_in(new.stamps(live.created, now), now)
-            .ok_or_else(|| Error::new(ErrorKind::Gone))?;
+        let left = lifetime.expires_in(new.stamps(live.created, now), now);
+        // A session that is given less than its age ends with this.
+        let expires_in = left.or_else(|| step.lifetime.map(|_| SHORTEST));
+        let expires_in = expires_in.ok_or_else(|| Error::new(ErrorKind::Gone))?;
         let replacing = Replacing {
             expected,
             secret: old.secret,
@@ -182,7 +184,7 @@ impl Commit {
         let fresh = self.reconcile(handle, &replacing.secret, fresh)?;
         self.work.edits.replay(&fresh.record.shared_values())?;
         self.work.live = Some(fresh);
-        if self.patience.remaining().is_zero() {
+        if self.patience.is_over() {
             return Err(Error::new(ErrorKind::Contended));
         }
         let mut change = replacing.change;

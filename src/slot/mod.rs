@@ -136,7 +136,9 @@ impl Slot {
         {
             open.refused = Some(error.kind());
         }
+        let forgotten = open.draft.take_forgotten();
         drop(state);
+        drop(forgotten);
         changed.inspect_err(|error| self.observe_refusal(error))
     }
 
@@ -198,10 +200,14 @@ impl Slot {
         if failed {
             open.draft.keep_only_the_end();
         }
-        match busy || open.draft.is_changed() {
+        let forgotten = open.draft.take_forgotten();
+        let closed = match busy || open.draft.is_changed() {
             true => Closed::Commit,
             false => Closed::Show(open.shown(&self.context)),
-        }
+        };
+        drop(state);
+        drop(forgotten);
+        closed
     }
 
     /// Carries out an end that was asked for by a request that is gone.

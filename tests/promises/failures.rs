@@ -622,3 +622,28 @@ async fn an_observer_that_panics_while_a_handlers_panic_unwinds_does_not_end_the
     assert!(request.await.unwrap_err().is_panic());
     assert!(site.store.inner.is_empty());
 }
+
+#[tokio::test]
+async fn a_login_whose_outcome_stays_unknown_leaves_no_session_of_its_principal() {
+    use tenure::store::SessionStore;
+    let handle = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let seen = handle.clone();
+    let site = Site::with(|builder| {
+        builder.with_observer(move |event: &Event<'_>| {
+            let mut seen = seen.lock().unwrap();
+            *seen = seen.or(event.handle());
+        })
+    });
+    site.store.fail("update", Fault::LostAfter);
+    site.store.fail("update", Fault::LostAfter);
+    let login = |session: Session| async move {
+        session.login("1")?;
+        Ok(StatusCode::OK)
+    };
+    let response = site.browser().visit(login).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    site.layer.drained().await;
+    let handle = handle.lock().unwrap().expect("one was created");
+    let left = site.store.inner.load(&handle).await.unwrap();
+    assert!(left.is_none_or(|left| left.record.principal().is_none()));
+}

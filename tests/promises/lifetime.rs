@@ -195,3 +195,21 @@ async fn a_lifetime_that_is_set_again_is_no_change_however_long_or_fine_it_is() 
         assert_eq!(site.store.calls(), "load", "{lifetime:?}");
     }
 }
+
+#[tokio::test]
+async fn a_session_that_is_given_less_than_its_age_ends() {
+    let site = Site::new();
+    let mut browser = site.member("1").await;
+    for _ in 0..3 {
+        site.clock.advance(Duration::from_secs(25 * 60));
+        browser.read("a").await;
+    }
+    let hour = Lifetime::new().with_absolute(Duration::from_secs(60 * 60));
+    browser
+        .visit(move |session| async move {
+            session.set_lifetime(hour)?;
+            Ok(StatusCode::OK)
+        })
+        .await;
+    assert_eq!(browser.principal().await, None);
+}

@@ -100,3 +100,27 @@ fn an_update_that_changes_another_key_runs_once() {
         assert_eq!(session.get("runs").unwrap(), Some(1));
     });
 }
+
+#[test]
+fn what_an_update_has_captured_may_look_into_the_session_when_it_is_dropped() {
+    struct Curious(Session);
+    impl Drop for Curious {
+        fn drop(&mut self) {
+            self.0.keys().unwrap();
+        }
+    }
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let session: Session = Session::for_test([("a", 1)]);
+        let curious = Curious(session.clone());
+        let update = move |a: &mut u32| {
+            let _captured = &curious;
+            *a += 1;
+        };
+        session.update("a", update).unwrap();
+        session.discard();
+        done.send(()).unwrap();
+    });
+    let ended = ended.recv_timeout(Duration::from_secs(10));
+    ended.expect("it waits for itself, or has panicked");
+}
