@@ -405,40 +405,49 @@ fn encode([first, second, third]: [u64; 3]) -> [u8; BLOCK_CHARS] {
 
 /// Reads 24 bytes of unpadded base64url; `None` for a foreign character.
 ///
-/// There is no branch on what the text says: a foreign character is found out at the end.
+/// There is neither a branch nor a look-up on what the text says: a foreign character is found out at the end.
 fn decode(text: &[u8; BLOCK_CHARS]) -> Option<[u64; 3]> {
     let mut foreign = 0;
-    let (groups, _) = text.as_chunks::<4>();
-    let [a, b, c, d, e, f, g, h] = std::array::from_fn(|index| {
-        groups[index].iter().fold(0, |group, char| {
-            let value = VALUES[usize::from(*char)];
-            foreign |= value;
-            group << 6 | u64::from(value)
-        })
+    let values = text.map(|char| {
+        let (value, known) = value_of(char);
+        foreign |= !known;
+        value
     });
-    let words = [
-        a << 40 | b << 16 | c >> 8,
-        c << 56 | d << 32 | e << 8 | f >> 16,
-        f << 48 | g << 24 | h,
-    ];
-    (foreign <= 63).then_some(words)
+    let (octets, _) = values.as_chunks();
+    let [a, b, c, d] = std::array::from_fn(|index| pack(u64::from_be_bytes(octets[index])));
+    let words = [a << 16 | b >> 32, b << 32 | c >> 16, c << 48 | d];
+    (foreign == 0).then_some(words)
+}
+
+/// Returns the six bits that a character stands for, and whether it stands for any: all bits, or none.
+const fn value_of(char: u8) -> (u8, u8) {
+    let upper = between(char, b'A', b'Z');
+    let lower = between(char, b'a', b'z');
+    let digit = between(char, b'0', b'9');
+    let (dash, line) = (between(char, b'-', b'-'), between(char, b'_', b'_'));
+    let value = char.wrapping_sub(b'A') & upper
+        | char.wrapping_sub(b'a' - 26) & lower
+        | char.wrapping_add(52 - b'0') & digit
+        | 62 & dash
+        | 63 & line;
+    (value, upper | lower | digit | dash | line)
+}
+
+const fn between(char: u8, first: u8, last: u8) -> u8 {
+    0_u8.wrapping_sub((char.wrapping_sub(first) <= last - first) as u8)
+}
+
+/// Moves eight times six bits together.
+const fn pack(octet: u64) -> u64 {
+    let pairs = (octet & 0x3f00_3f00_3f00_3f00) >> 2 | octet & 0x003f_003f_003f_003f;
+    let quads = (pairs & 0x0fff_0000_0fff_0000) >> 4 | pairs & 0x0000_0fff_0000_0fff;
+    (quads >> 32) << 24 | quads & 0xff_ffff
 }
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The character that stands for zero bits.
 const ZERO: u8 = ALPHABET[0];
-
-/// The value of each character; 255 for those outside the alphabet.
-const VALUES: [u8; 256] = {
-    let mut values = [u8::MAX; 256];
-    let mut index = 0;
-    while index < ALPHABET.len() {
-        values[ALPHABET[index] as usize] = index as u8;
-        index += 1;
-    }
-    values
-};
 
 /// How many characters are read and written at once: 24 bytes fill them.
 const BLOCK_CHARS: usize = 32;
@@ -488,6 +497,15 @@ mod tests {
                 bad[place] = foreign;
                 assert!(Token::parse(&bad).is_none(), "byte {foreign} at {place}");
             }
+        }
+    }
+
+    #[test]
+    fn each_character_stands_for_its_place_in_the_alphabet_and_no_other_stands_for_anything() {
+        for char in 0..=u8::MAX {
+            let place = ALPHABET.iter().position(|known| *known == char);
+            let expected = place.map_or((0, 0), |place| (place as u8, u8::MAX));
+            assert_eq!(value_of(char), expected, "{char}");
         }
     }
 
