@@ -403,10 +403,12 @@ a_dropped_verb_is_whole_or_nothing(subject) {
         let found = loaded(&*store, handle).await.record;
         assert!(found == old || found == new, "half of an update after {polls} polls: {found:?}");
         poll_and_drop(store.touch(&handle, found.version(), HOUR), polls).await;
-        assert_eq!(loaded(&*store, handle).await.record, found, "a dropped touch changed the record");
+        // What was dropped may still be on its way, on a connection of its own.
+        let whole = |record: &Record| *record == found || *record == new;
+        assert!(whole(&loaded(&*store, handle).await.record), "a dropped touch changed the record");
         poll_and_drop(store.delete(&handle), polls).await;
         let left = store.load(&handle).await.unwrap();
-        assert!(left.is_none_or(|left| left.record == found), "half of a deletion after {polls} polls");
+        assert!(left.is_none_or(|left| whole(&left.record)), "half of a deletion after {polls} polls");
     }
 }
 

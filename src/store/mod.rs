@@ -7,6 +7,10 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod memory;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::{
     error, fmt,
@@ -18,6 +22,10 @@ use std::{
 };
 
 pub use memory::MemoryStore;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use sql::{SetupError, SetupErrorKind};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 
 pub use crate::record::{Record, Version};
 use crate::{clock::Timestamp, id::Handle};

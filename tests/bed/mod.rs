@@ -1,0 +1,11 @@
+//! The test bed: what a test of a store on a real engine needs. One file for each engine.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary uses a part of it"
+)]
+
+pub mod folder;
+
+// pub mod postgres;

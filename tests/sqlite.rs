@@ -1,0 +1,67 @@
+//! `SqliteStore` keeps the contract on real files.
+
+mod bed;
+
+use std::{sync::Arc, time::Duration};
+
+use bed::folder::Folder;
+use tenure::store::{SessionStore, SqliteStore, conformance::Subject};
+
+/// A database in a folder of its own, which is gone with it.
+#[derive(Debug)]
+struct File(Folder);
+
+impl File {
+    fn new() -> Self {
+        Self(Folder::new("sqlite"))
+    }
+
+    fn url(&self) -> String {
+        format!("sqlite:{}", self.0.path().join("sessions.db").display())
+    }
+
+    /// Opens the file as a process does that starts.
+    async fn open(&self) -> SqliteStore {
+        let store = SqliteStore::connect(&self.url()).await.unwrap();
+        store.migrate().await.unwrap();
+        store
+    }
+}
+
+mod in_a_file {
+    use super::*;
+
+    struct Stored(
+        SqliteStore,
+        #[expect(dead_code, reason = "kept while it is used")] File,
+    );
+
+    impl Subject for Stored {
+        fn store(&self) -> Arc<dyn SessionStore> {
+            Arc::new(self.0.clone())
+        }
+
+        async fn wait(&self, duration: Duration) {
+            tokio::time::sleep(duration).await;
+        }
+    }
+
+    async fn stored() -> Stored {
+        let file = File::new();
+        Stored(file.open().await, file)
+    }
+
+    tenure::store_conformance!(stored().await);
+}
+
+mod in_memory {
+    use super::*;
+
+    async fn memory() -> SqliteStore {
+        let store = SqliteStore::connect("sqlite::memory:").await.unwrap();
+        store.migrate().await.unwrap();
+        store
+    }
+
+    tenure::store_conformance!(memory().await);
+}
