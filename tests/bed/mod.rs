@@ -8,4 +8,5 @@
 
 pub mod folder;
 
-// pub mod postgres;
+#[cfg(feature = "postgres")]
+pub mod postgres;

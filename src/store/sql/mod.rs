@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 pub use setup::{SetupError, SetupErrorKind};
 pub(super) use setup::{check_columns, check_layout};
-pub(super) use statements::{Dialect, Statements, columns, layout};
+pub(super) use statements::{Dialect, Statements, columns, layout, select};
 pub(super) use table::Table;
 
 use super::{Loaded, Record, StoreError, Updated, Version};
