@@ -4,7 +4,6 @@
 //! update succeeds only on the version it was made from, an expired record is absent for every verb, and the store's
 //! own clock stamps and expires. Each sentence below is a test of the conformance suite (feature `conformance`).
 
-#[cfg(feature = "postgres")]
 mod backoff;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -15,6 +14,7 @@ mod postgres;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod sweep;
 
 use std::{
     error, fmt,
@@ -32,6 +32,7 @@ pub use postgres::{PostgresStore, PostgresStoreBuilder};
 pub use sql::{SetupError, SetupErrorKind};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
+pub use sweep::{Sweep, Sweeper, Sweeping};
 
 pub use crate::record::{Record, Version};
 use crate::{clock::Timestamp, id::Handle};

@@ -7,6 +7,6 @@
 )]
 
 pub mod folder;
-
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod visitor;

@@ -16,8 +16,8 @@ use self::{
     link::{Connect, Links, Way},
 };
 use super::{
-    Answer, Created, Loaded, Record, SessionStore, StoreError, Updated, Version,
-    sql::{SetupError, Table, Ttl},
+    Answer, Created, Loaded, Record, SessionStore, StoreError, Sweep, Updated, Version,
+    sql::{SetupError, Table, Ttl, at_most},
 };
 use crate::id::Handle;
 
@@ -152,6 +152,16 @@ impl SessionStore for PostgresStore {
         let handle = *handle;
         self.ask(Way::Writing, handle, move |connection| async move {
             connection.delete(handle).await
+        })
+    }
+}
+
+impl Sweep for PostgresStore {
+    fn sweep(&self, most: usize) -> Answer<usize> {
+        // Any connection for writes will do.
+        let any = Handle::from_bytes([0; Handle::LEN]);
+        self.ask(Way::Writing, any, move |connection| async move {
+            Ok(connection.sweep(at_most(most)).await? as usize)
         })
     }
 }

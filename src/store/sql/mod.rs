@@ -11,7 +11,9 @@ use std::{sync::Arc, time::Duration};
 
 pub use setup::{SetupError, SetupErrorKind};
 pub(super) use setup::{check_columns, check_layout};
-pub(super) use statements::{Dialect, Statements, columns, layout, select};
+#[cfg(feature = "postgres")]
+pub(super) use statements::select;
+pub(super) use statements::{Dialect, Statements, columns, layout};
 pub(super) use table::Table;
 
 use super::{Loaded, Record, StoreError, Updated, Version};
@@ -73,6 +75,11 @@ pub(super) fn timestamp(millis: i64) -> Result<Timestamp, StoreError> {
     millis
         .map(Timestamp::from_millis)
         .map_err(StoreError::corrupt)
+}
+
+/// Returns the most rows that a statement may change, as a parameter.
+pub(super) fn at_most(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Keeps all 64 bits of a version in a signed column.

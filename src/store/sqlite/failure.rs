@@ -31,12 +31,7 @@ pub(super) fn verb(error: Error, table: &Table) -> StoreError {
     }
 }
 
-/// Says what is wrong with a database that does not open.
-pub(super) fn opening(error: Error) -> SetupError {
-    setup(error)
-}
-
-/// Says what is wrong with a database that does not let itself be set up.
+/// Says what is wrong with a database that does not open, or does not let itself be set up.
 pub(super) fn setup(error: Error) -> SetupError {
     match code(&error) {
         Some(READ_ONLY) => read_only().because(error),
@@ -53,6 +48,10 @@ pub(super) fn is_missing_table(error: &Error) -> bool {
     error.is_some_and(|error| error.message().starts_with("no such table"))
 }
 
+pub(super) fn is_busy(error: &Error) -> bool {
+    code(error) == Some(BUSY)
+}
+
 fn read_only() -> SetupError {
     SetupError::read_only(
         "open the file for writing: no `mode=ro`, and this user may write to it and its folder",
@@ -65,6 +64,7 @@ fn code(error: &Error) -> Option<u32> {
     code.parse::<u32>().ok().map(|code| code & 0xff)
 }
 
+const BUSY: u32 = 5;
 const READ_ONLY: u32 = 8;
 const IO_ERROR: u32 = 10;
 const FULL: u32 = 13;

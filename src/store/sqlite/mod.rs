@@ -18,8 +18,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use self::schema::DIALECT;
 use super::{
-    Answer, Created, Loaded, Record, SessionStore, StoreError, Updated, Version,
-    sql::{Row, SetupError, Statements, Table, Text, Ttl, missed, signed, timestamp},
+    Answer, Created, Loaded, Record, SessionStore, StoreError, Sweep, Updated, Version,
+    sql::{Row, SetupError, Statements, Table, Text, Ttl, at_most, missed, signed, timestamp},
 };
 use crate::id::Handle;
 
@@ -89,8 +89,15 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
+        // A new file becomes WAL under a lock that SQLite does not wait for, while others may be opening it too.
+        for _ in 0..OPENINGS {
+            match pool_options(url).connect_with(options.clone()).await {
+                Err(error) if failure::is_busy(&error) => tokio::time::sleep(OPENING_PAUSE).await,
+                pool => return pool.map(Self::new).map_err(failure::setup),
+            }
+        }
         let pool = pool_options(url).connect_with(options).await;
-        pool.map(Self::new).map_err(failure::opening)
+        pool.map(Self::new).map_err(failure::setup)
     }
 
     /// Takes another table: `sessions`, or `app.sessions` in an attached database. Default: `tenure_sessions`.
@@ -216,6 +223,14 @@ impl SessionStore for SqliteStore {
     }
 }
 
+impl Sweep for SqliteStore {
+    fn sweep(&self, most: usize) -> Answer<usize> {
+        let query = statement(&self.shared.sweep).bind(at_most(most));
+        let store = self.clone();
+        Answer::later(async move { Ok(store.write(query).await? as usize) })
+    }
+}
+
 /// A connection, and the turn to write with it.
 struct Writer<'a> {
     connection: PoolConnection<Sqlite>,
@@ -287,3 +302,5 @@ fn pool_options(url: &str) -> SqlitePoolOptions {
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECTIONS: u32 = 4;
+const OPENINGS: u32 = 100;
+const OPENING_PAUSE: Duration = Duration::from_millis(20);

@@ -47,7 +47,7 @@ impl SqliteStore {
     /// If a table is missing or has another layout, SQLite is older than 3.35, or the database takes no writes.
     pub async fn check(&self) -> Result<(), SetupError> {
         let table = &self.shared.table;
-        let mut connection = self.pool.acquire().await.map_err(failure::opening)?;
+        let mut connection = self.pool.acquire().await.map_err(failure::setup)?;
         check_release(&mut connection).await?;
         let found = columns_of(&mut connection, table).await?;
         check_columns(table, &columns(&DIALECT), &found)?;

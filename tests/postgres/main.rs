@@ -1,11 +1,15 @@
 //! `PostgresStore` keeps the contract on a real server.
 
+#[path = "../bed/mod.rs"]
 mod bed;
 
 use std::{sync::Arc, time::Duration};
 
 use bed::postgres::Database;
-use tenure::store::{PostgresStore, SessionStore, conformance::Subject};
+use tenure::store::{
+    PostgresStore, SessionStore, Sweep,
+    conformance::{Subject, Swept},
+};
 
 /// A store in a database of its own.
 struct Stored(
@@ -23,11 +27,16 @@ impl Subject for Stored {
     }
 }
 
+impl Swept for Stored {
+    fn sweep(&self) -> Arc<dyn Sweep> {
+        Arc::new(self.0.clone())
+    }
+}
+
 async fn stored() -> Stored {
     let database = Database::new().await;
-    let store = PostgresStore::connect(database.url()).await.unwrap();
-    store.migrate().await.unwrap();
-    Stored(store, database)
+    Stored(database.store().await, database)
 }
 
 tenure::store_conformance!(stored().await);
+tenure::sweep_conformance!(stored().await);

@@ -1,11 +1,20 @@
 //! `SqliteStore` keeps the contract on real files.
 
+#[path = "../bed/mod.rs"]
 mod bed;
+mod contention;
+mod setup;
 
 use std::{sync::Arc, time::Duration};
 
-use bed::folder::Folder;
-use tenure::store::{SessionStore, SqliteStore, conformance::Subject};
+use bed::{folder::Folder, visitor};
+use tenure::{
+    SessionLayer,
+    store::{
+        SessionStore, SqliteStore, Sweep,
+        conformance::{Subject, Swept},
+    },
+};
 
 /// A database in a folder of its own, which is gone with it.
 #[derive(Debug)]
@@ -46,12 +55,19 @@ mod in_a_file {
         }
     }
 
+    impl Swept for Stored {
+        fn sweep(&self) -> Arc<dyn Sweep> {
+            Arc::new(self.0.clone())
+        }
+    }
+
     async fn stored() -> Stored {
         let file = File::new();
         Stored(file.open().await, file)
     }
 
     tenure::store_conformance!(stored().await);
+    tenure::sweep_conformance!(stored().await);
 }
 
 mod in_memory {
@@ -64,4 +80,18 @@ mod in_memory {
     }
 
     tenure::store_conformance!(memory().await);
+    tenure::sweep_conformance!(memory().await);
+}
+
+#[tokio::test]
+async fn a_session_is_kept_over_a_restart() {
+    let file = File::new();
+    let store = file.open().await;
+    let layer = SessionLayer::new(store.clone());
+    let cookie = visitor::arrive(&layer).await;
+    visitor::count_at_once(std::slice::from_ref(&layer), &cookie, 3).await;
+    store.pool().close().await;
+    drop((store, layer));
+    let layer = SessionLayer::new(file.open().await);
+    assert_eq!(visitor::counted(&layer, &cookie).await, Some(3));
 }
