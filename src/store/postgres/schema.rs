@@ -66,11 +66,14 @@ pub(super) async fn check_release(client: &Client) -> Result<(), SetupError> {
     let text =
         "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
     let row = client.query_one(text, &[]).await.map_err(failure::setup)?;
-    let (number, name): (i32, String) = (get(&row, 0)?, get(&row, 1)?);
+    supported(get(&row, 0)?, &get::<String>(&row, 1)?)
+}
+
+fn supported(number: i32, name: &str) -> Result<(), SetupError> {
     match number < OLDEST {
         true => Err(SetupError::too_old(
             "PostgreSQL",
-            &name,
+            name,
             &(OLDEST / 10_000).to_string(),
         )),
         false => Ok(()),
@@ -114,3 +117,20 @@ fn get<T: for<'a> tokio_postgres::types::FromSql<'a>>(
 
 /// The first eight bytes of SHA-256 of `tenure/migrate`, so that it is nobody else's.
 const LOCK: i64 = 6261708162308984150;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_too_old_is_named() {
+        assert!(supported(130_000, "13.0").is_ok());
+        assert!(supported(170_002, "17.2").is_ok());
+        let error = supported(120_019, "12.19").unwrap_err();
+        assert_eq!(error.kind(), SetupErrorKind::TooOld);
+        assert_eq!(
+            error.to_string(),
+            "PostgreSQL 12.19 is too old; 13 or later is needed"
+        );
+    }
+}

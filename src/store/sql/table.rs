@@ -32,11 +32,13 @@ impl Table {
         })
     }
 
+    #[cfg(feature = "sqlite")]
     pub(crate) fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
     }
 
     /// The name without its schema.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -83,12 +85,12 @@ impl fmt::Display for Table {
 }
 
 fn is_identifier(text: &str) -> bool {
-    let ends_early = text.len() <= Table::LONGEST;
+    let is_short = text.len() <= Table::LONGEST;
     let begins_well = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     let goes_on_well = text
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    ends_early && begins_well && goes_on_well
+    is_short && begins_well && goes_on_well
 }
 
 #[cfg(test)]
@@ -106,7 +108,7 @@ mod tests {
             assert_eq!(Table::parse(text).unwrap().to_string(), quoted);
         }
         let longest = "a".repeat(Table::LONGEST);
-        assert!(Table::parse(&longest).unwrap().of_layout().name().len() == 63);
+        assert_eq!(Table::parse(&longest).unwrap().of_layout().name.len(), 63);
     }
 
     #[test]
