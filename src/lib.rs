@@ -57,8 +57,10 @@
 //!
 //! # Stores
 //!
-//! [`store::MemoryStore`] keeps sessions in this process. A store of your own implements the five verbs of
-//! [`store::SessionStore`], and one line of the feature `conformance` proves that it keeps the contract.
+//! [`store::MemoryStore`] keeps sessions in this process. `store::SqliteStore` (feature `sqlite`) keeps them in a file
+//! over a restart, `store::PostgresStore` (feature `postgres`) for many machines; a [`store::Sweeper`] removes what has
+//! expired. A store of your own implements the five verbs of [`store::SessionStore`], and one line of the feature
+//! `conformance` proves that it keeps the contract.
 //!
 //! # Testing your application
 //!
@@ -74,6 +76,8 @@
 //!
 //! * `axum` (default): the extractors, and [`Error`] as a response.
 //! * `conformance`: `store::conformance`, the tests of a store's contract.
+//! * `postgres`: `store::PostgresStore`, on tokio-postgres.
+//! * `sqlite`: `store::SqliteStore`, on sqlx; it needs Rust 1.94.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
