@@ -128,8 +128,11 @@ struct Wrong {
     fault: Fault,
     clock: Clock,
     rows: Arc<Mutex<HashMap<Vec<u8>, Row>>>,
-    created: Arc<Mutex<Vec<(Timestamp, Vec<u8>)>>>,
+    created: Arc<Mutex<Vec<FirstDeadline>>>,
 }
+
+/// When a record should have expired when it was created, and its key.
+type FirstDeadline = (Timestamp, Vec<u8>);
 
 #[derive(Clone)]
 struct Row {

@@ -12,7 +12,7 @@ use super::bed::{
 
 const ROWS: usize = 1_000_000;
 /// As many as a sweeper removes with one statement by default.
-const BATCH: usize = 500;
+const BATCH: usize = 200;
 
 pub(crate) async fn measure() {
     println!(

@@ -49,7 +49,7 @@ forward_to_the_inner_store! { Arc Box }
 /// | setting | default | why |
 /// |---|---|---|
 /// | [`with_interval`](Self::with_interval) | a minute | an expired row costs its room only |
-/// | [`with_batch`](Self::with_batch) | 500 | a batch is one transaction; a small one is over in milliseconds |
+/// | [`with_batch`](Self::with_batch) | 200 | a batch is one transaction; a small one is over in milliseconds |
 ///
 /// ```
 /// use tenure::store::{Answer, Sweep, Sweeper};
@@ -91,7 +91,7 @@ impl Sweeper {
         self
     }
 
-    /// Sets how many records one statement removes at most. Default: 500. Zero is taken for one.
+    /// Sets how many records one statement removes at most. Default: 200. Zero is taken for one.
     pub const fn with_batch(mut self, most: usize) -> Self {
         self.batch = if most == 0 { 1 } else { most };
         self
@@ -158,7 +158,7 @@ impl Drop for Sweeping {
 }
 
 const INTERVAL: Duration = Duration::from_secs(60);
-const BATCH: usize = 500;
+const BATCH: usize = 200;
 /// Between two batches, so that requests have their turn.
 const PAUSE: Duration = Duration::from_millis(10);
 /// A batch takes milliseconds; a store that takes this long does not answer at all.

@@ -58,10 +58,10 @@ impl PostgresStoreBuilder {
         Ok(self)
     }
 
-    /// Sets how many connections this store keeps. Default: 8; at least two.
+    /// Sets how many connections this store keeps. Default: 8; at least one.
     ///
     /// Each is a process of the server. Statements share them, so the number is not how many requests can wait, but
-    /// how many commits the server makes durable at once. One in four is for loads.
+    /// how many commits the server makes durable at once.
     pub const fn with_connections(mut self, count: usize) -> Self {
         self.connections = count;
         self

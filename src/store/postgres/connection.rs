@@ -48,6 +48,11 @@ impl Connection {
         !self.client.is_closed()
     }
 
+    /// Returns how many statements wait for an answer.
+    pub(super) fn waiting(&self) -> usize {
+        PLACES - self.places.available_permits()
+    }
+
     /// Waits until another connection is to take this one's place.
     pub(super) async fn given_up(&self) {
         self.given_up.notified().await;

@@ -11,7 +11,7 @@ use crate::{
     store::{StoreError, backoff::Backoff, sql::Table},
 };
 
-/// What a verb does, and so which connections it goes over.
+/// What a verb does, and so which connection it goes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     Reading,
@@ -19,30 +19,32 @@ pub(super) enum Way {
 }
 
 /// The connections of a store.
-pub(super) struct Links {
-    reading: Box<[Link]>,
-    writing: Box<[Link]>,
-}
+pub(super) struct Links(Box<[Link]>);
 
 impl Links {
-    /// Makes so many connections, one in four for loads, and at least one for each way.
     pub(super) fn new(count: usize, maker: &Maker) -> Self {
-        let reading = (count / 4).max(1);
-        let writing = count.saturating_sub(reading).max(1);
-        let links = |count| (0..count).map(|_| Link::new(maker.clone())).collect();
-        Self {
-            reading: links(reading),
-            writing: links(writing),
-        }
+        let links = (0..count.max(1)).map(|_| Link::new(maker.clone()));
+        Self(links.collect())
     }
 
-    /// Returns the link of a handle, always the same. Handles are random, so any byte of theirs is a fair choice.
+    /// Returns the link of a handle, always the same for writing. A load takes the first that nobody waits on, counted
+    /// from that one, or else the one that fewest wait on: it does not stand behind a commit if it need not.
     pub(super) fn link(&self, way: Way, handle: Handle) -> &Link {
-        let links = match way {
-            Way::Reading => &self.reading,
-            Way::Writing => &self.writing,
-        };
-        &links[usize::from(handle.as_bytes()[0]) % links.len()]
+        // Handles are random, so any byte of theirs is a fair choice.
+        let own = usize::from(handle.as_bytes()[0]) % self.0.len();
+        if way == Way::Writing {
+            return &self.0[own];
+        }
+        let (before, from) = self.0.split_at(own);
+        let mut least = (usize::MAX, &self.0[own]);
+        for link in from.iter().chain(before) {
+            match link.waiting() {
+                0 => return link,
+                waiting if waiting < least.0 => least = (waiting, link),
+                _ => {}
+            }
+        }
+        least.1
     }
 }
 
@@ -61,6 +63,14 @@ impl Link {
         let (sender, receiver) = watch::channel(State::Connecting);
         tokio::spawn(keep(maker, sender));
         Self(receiver)
+    }
+
+    /// Returns how many statements wait for an answer; as many as can be counted where there is no connection.
+    fn waiting(&self) -> usize {
+        match &*self.0.borrow() {
+            State::Up(connection) if connection.is_open() => connection.waiting(),
+            _ => usize::MAX,
+        }
     }
 
     /// Returns the connection; waits a moment for one that is being made.

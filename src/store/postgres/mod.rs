@@ -35,10 +35,9 @@ use crate::id::Handle;
 ///
 /// # Connections
 ///
-/// Statements of all requests are pipelined over a few connections: nobody waits for a free one. The verbs of one
-/// handle go over one connection, so within a process they are carried out in the order they were sent, and a conflict
-/// brings the fresh record; loads have connections of their own and do not wait behind a commit. A lost connection
-/// is made again, with back-off; meanwhile verbs fail at once. A connection that does not answer for five seconds
+/// Statements of all requests are pipelined over a few connections: nobody waits for a free one. What changes a record
+/// goes over the connection of its handle, so within a process changes are carried out in the order they were sent, and
+/// a conflict brings the fresh record; a load takes a connection that nobody waits on. A lost connection is made again, with back-off; meanwhile verbs fail at once. A connection that does not answer for five seconds
 /// is given up for another.
 ///
 /// ```no_run

@@ -7,8 +7,8 @@ use crate::store::sql::{self, Dialect, Table, Text, select};
 pub(super) const DIALECT: Dialect = Dialect {
     bytes: "bytea",
     number: "bigint",
-    // The clock at this very moment, also in a statement that has waited for a lock.
-    now: "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+    // The clock at this very moment, also in a statement that has waited for a lock. `extract` would reckon in decimals.
+    now: "floor(date_part('epoch', clock_timestamp()) * 1000)::bigint",
     // Room on each page for the next version of a row, so that a touch or an update stays on it.
     storage: " WITH (fillfactor = 70)",
     index_has_schema: false,
