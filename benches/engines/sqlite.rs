@@ -41,6 +41,7 @@ impl Prepared {
                 "minimum: select",
                 request(move |session| reading.clone().read(session)),
             ),
+            Subject::tenure("the store's load, without the layer", site.load()),
             Subject::tenure("read", site.read()),
             Subject::tenure("read, touched each time", site.read_and_touch()),
             Subject::minimum(

@@ -3,7 +3,8 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::StatusCode;
-use tenure::{Lifetime, Session, SessionLayer, store::SessionStore};
+use tenure::{Handle, Lifetime, Session, SessionLayer, store::SessionStore};
+use tokio::sync::oneshot;
 
 use super::{bed::visitor::visit, request};
 
@@ -47,28 +48,40 @@ impl Subject {
 pub(crate) struct Site {
     layer: SessionLayer,
     sliding: SessionLayer,
+    store: Arc<dyn SessionStore>,
     cookies: Arc<[String]>,
+    handles: Arc<[Handle]>,
 }
 
 impl Site {
     pub(crate) async fn new(store: impl SessionStore + Clone) -> Self {
         let layer = SessionLayer::new(store.clone());
         let every_time = Lifetime::new().with_touch_every(Duration::ZERO);
-        let sliding = SessionLayer::builder(store).with_lifetime(every_time);
+        let sliding = SessionLayer::builder(store.clone()).with_lifetime(every_time);
         let mut cookies = Vec::new();
+        let mut handles = Vec::new();
         for _ in 0..SESSIONS {
-            let fill = async |session: Session| {
+            let (sender, receiver) = oneshot::channel();
+            let fill = async move |session: Session| {
                 session.insert("payload", "x".repeat(PAYLOAD))?;
-                session.insert("count", 0_u32)
+                session.insert("count", 0_u32)?;
+                session.commit().await?;
+                sender
+                    .send(session.handle())
+                    .expect("somebody waits for it");
+                Ok(())
             };
             let (status, cookie) = visit(&layer, None, fill).await;
             assert_eq!(status, StatusCode::OK);
             cookies.push(cookie.expect("a session has a cookie"));
+            handles.extend(receiver.await.expect("a handle"));
         }
         Self {
             layer,
             sliding: sliding.build().expect("good settings"),
+            store: Arc::new(store),
             cookies: cookies.into(),
+            handles: handles.into(),
         }
     }
 
@@ -90,6 +103,18 @@ impl Site {
                 let read = async |session: Session| session.get::<u32>("count").map(drop);
                 let (status, _) = visit(&layer, Some(&cookies[session]), read).await;
                 assert_eq!(status, StatusCode::OK);
+            }
+        })
+    }
+
+    /// Asks the store alone, without the layer.
+    pub(crate) fn load(&self) -> Request {
+        let (store, handles) = (self.store.clone(), self.handles.clone());
+        request(move |session| {
+            let answer = store.load(&handles[session]);
+            async move {
+                let loaded = answer.await.expect("an answer");
+                assert!(loaded.is_some());
             }
         })
     }
