@@ -80,7 +80,7 @@ impl Link {
         }
         let mut states = self.0.clone();
         let settled = |state: &State| !matches!(state, State::Connecting) && !state.is_lost();
-        let state = timeout(CONNECTING, states.wait_for(settled)).await;
+        let state = timeout(PATIENCE, states.wait_for(settled)).await;
         let state = state
             .map_err(StoreError::unavailable)?
             .map_err(StoreError::unavailable)?;
@@ -165,6 +165,8 @@ impl Maker {
 
 /// A conditional update must see what was committed while it waited.
 const SETTINGS: &str = "SET default_transaction_isolation TO 'read committed'";
+/// Half of what a load has by default.
+const PATIENCE: Duration = Duration::from_secs(1);
 const CONNECTING: Duration = Duration::from_secs(2);
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
 //! What an error of SQLite says about the verb it ended.
 
 use sqlx::Error;
+use tokio::time::error::Elapsed;
 
 use crate::store::{
     StoreError,
@@ -35,11 +36,13 @@ pub(super) fn verb(error: Error, table: &Table) -> StoreError {
 pub(super) fn setup(error: Error) -> SetupError {
     match code(&error) {
         Some(READ_ONLY) => read_only().because(error),
-        _ => SetupError::unreachable(
-            "does the file's folder exist, may this user write to it, and does nobody hold its lock?",
-            error,
-        ),
+        _ => SetupError::unreachable(MEND, error),
     }
+}
+
+/// Says that somebody held the lock of the file for too long.
+pub(super) fn locked(elapsed: Elapsed) -> SetupError {
+    SetupError::unreachable(MEND, elapsed)
 }
 
 pub(super) fn is_missing_table(error: &Error) -> bool {
@@ -64,6 +67,8 @@ fn code(error: &Error) -> Option<u32> {
     code.parse::<u32>().ok().map(|code| code & 0xff)
 }
 
+const MEND: &str =
+    "does the file's folder exist, may this user write to it, and does nobody hold its lock?";
 const BUSY: u32 = 5;
 const READ_ONLY: u32 = 8;
 const IO_ERROR: u32 = 10;

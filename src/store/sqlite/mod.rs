@@ -14,7 +14,10 @@ use sqlx::{
         SqliteSynchronous,
     },
 };
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::{sleep, timeout},
+};
 
 use self::schema::DIALECT;
 use super::{
@@ -89,14 +92,8 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
-        // A new file becomes WAL under a lock that SQLite does not wait for, while others may be opening it too.
-        for _ in 0..OPENINGS {
-            match pool_options(url).connect_with(options.clone()).await {
-                Err(error) if failure::is_busy(&error) => tokio::time::sleep(OPENING_PAUSE).await,
-                pool => return pool.map(Self::new).map_err(failure::setup),
-            }
-        }
-        let pool = pool_options(url).connect_with(options).await;
+        let pool = timeout(OPENING, open(url, options)).await;
+        let pool = pool.map_err(failure::locked)?;
         pool.map(Self::new).map_err(failure::setup)
     }
 
@@ -287,6 +284,16 @@ fn number(row: &SqliteRow, column: usize) -> Result<i64, StoreError> {
     row.try_get(column).map_err(StoreError::corrupt)
 }
 
+/// Opens a pool. A new file becomes WAL under a lock that SQLite does not wait for, while others may be opening it too.
+async fn open(url: &str, options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    loop {
+        match pool_options(url).connect_with(options.clone()).await {
+            Err(error) if failure::is_busy(&error) => sleep(OPENING_PAUSE).await,
+            pool => return pool,
+        }
+    }
+}
+
 fn pool_options(url: &str) -> SqlitePoolOptions {
     let options = SqlitePoolOptions::new()
         .acquire_timeout(BUSY_TIMEOUT)
@@ -302,5 +309,5 @@ fn pool_options(url: &str) -> SqlitePoolOptions {
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECTIONS: u32 = 4;
-const OPENINGS: u32 = 100;
+const OPENING: Duration = Duration::from_secs(5);
 const OPENING_PAUSE: Duration = Duration::from_millis(20);
