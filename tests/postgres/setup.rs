@@ -1,8 +1,9 @@
 //! The tables, and what is said when they are not as they should be.
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
 use tenure::store::{PostgresStore, SessionStore, SetupError, SetupErrorKind, StoreErrorKind};
+use tokio::sync::Barrier;
 
 use super::{HANDLE, HOUR, bed::postgres::Database, open, record};
 
@@ -19,12 +20,14 @@ async fn connected(database: &Database) -> PostgresStore {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_starts_at_once_make_the_tables_once() {
     let database = Database::new().await;
+    let all_are_there = Arc::new(Barrier::new(10));
     let starts: Vec<_> = (0..10)
         .map(|_| {
-            let url = database.url().to_owned();
+            let (url, all_are_there) = (database.url().to_owned(), all_are_there.clone());
             tokio::spawn(async move {
-                let builder = PostgresStore::builder(&url).unwrap().with_connections(2);
+                let builder = PostgresStore::builder(&url).unwrap().with_connections(1);
                 let store = builder.connect().await.unwrap();
+                all_are_there.wait().await;
                 store.migrate().await.unwrap();
             })
         })

@@ -9,9 +9,9 @@ use std::{sync::Arc, time::Duration};
 
 use bed::{folder::Folder, visitor};
 use tenure::{
-    SessionLayer,
+    Clock, Handle, SessionLayer,
     store::{
-        SessionStore, SqliteStore, Sweep,
+        Record, SessionStore, SqliteStore, Sweep, Version,
         conformance::{Subject, Swept},
     },
 };
@@ -94,4 +94,19 @@ async fn a_session_is_kept_over_a_restart() {
     drop((store, layer));
     let layer = SessionLayer::new(file.open().await);
     assert_eq!(visitor::counted(&layer, &cookie).await, Some(3));
+}
+
+#[tokio::test]
+async fn the_clock_is_this_machines_to_the_millisecond() {
+    let store = SqliteStore::connect("sqlite::memory:").await.unwrap();
+    store.migrate().await.unwrap();
+    let (handle, clock) = (Handle::from_bytes([7; 16]), Clock::system());
+    let record = Record::new(Version::from_u64(1), [1], [2]);
+    let hour = Duration::from_secs(3_600);
+    store.create(&handle, &record, hour).await.unwrap();
+    for _ in 0..200 {
+        let before = clock.now();
+        let now = store.load(&handle).await.unwrap().unwrap().now;
+        assert!(before <= now && now <= clock.now(), "{before:?} {now:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! The tables, and what is said when they are not as they should be.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use sqlx::{AssertSqlSafe, SqlitePool};
 use tenure::{
@@ -9,6 +9,8 @@ use tenure::{
         Record, SessionStore, SetupError, SetupErrorKind, SqliteStore, StoreErrorKind, Version,
     },
 };
+
+use tokio::sync::Barrier;
 
 use super::File;
 
@@ -31,13 +33,27 @@ fn said(error: &SetupError, kind: SetupErrorKind, words: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_starts_at_once_make_the_tables_once() {
-    let file = File::new();
-    let url = file.url();
+    for _ in 0..5 {
+        let file = File::new();
+        start_ten_times(&file).await;
+        let store = file.open().await;
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM tenure_sessions_schema")
+            .fetch_one(store.pool())
+            .await
+            .unwrap();
+        assert_eq!(count, 1);
+    }
+}
+
+async fn start_ten_times(file: &File) {
+    let all_are_there = Arc::new(Barrier::new(10));
     let starts: Vec<_> = (0..10)
         .map(|_| {
-            let url = url.clone();
+            let (url, all_are_there) = (file.url(), all_are_there.clone());
             tokio::spawn(async move {
+                all_are_there.wait().await;
                 let store = SqliteStore::connect(&url).await.unwrap();
+                all_are_there.wait().await;
                 store.migrate().await.unwrap();
             })
         })
@@ -45,12 +61,6 @@ async fn ten_starts_at_once_make_the_tables_once() {
     for start in starts {
         start.await.unwrap();
     }
-    let store = file.open().await;
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM tenure_sessions_schema")
-        .fetch_one(store.pool())
-        .await
-        .unwrap();
-    assert_eq!(count, 1);
 }
 
 #[tokio::test]
