@@ -11,8 +11,8 @@ use std::{
 use tenure::{
     Clock, Handle, Timestamp,
     store::{
-        Answer, Created, Loaded, Record, SessionStore, Updated, Version,
-        conformance::{self as suite, Clocked, SENTENCES},
+        Answer, Created, Loaded, Record, SessionStore, Sweep, Updated, Version,
+        conformance::{self as suite, Clocked, SENTENCES, SWEEP_SENTENCES},
     },
 };
 
@@ -30,6 +30,10 @@ enum Fault {
     HandlesShareRows,
     LoadTouches,
     None,
+    SweepCountsForOthers,
+    SweepIgnoresItsLimit,
+    SweepIsLazy,
+    SweepTrustsAnOldList,
     TimeToLiveInSeconds,
     TimeToLiveOverflows,
     TouchChangesTheVersion,
@@ -86,6 +90,11 @@ table! {
     every_version_survives: VersionsAreFloats,
     a_dropped_verb_is_whole_or_nothing: UpdateIsTorn,
     records_are_independent: HandlesShareRows,
+    a_sweep_removes_what_has_expired: SweepIsLazy,
+    a_sweep_spares_what_was_given_more_time: SweepTrustsAnOldList,
+    a_sweep_spares_what_was_created_on_an_expired_handle: SweepTrustsAnOldList,
+    a_sweep_removes_no_more_than_it_may: SweepIgnoresItsLimit,
+    sweeps_at_the_same_time_share_the_work: SweepCountsForOthers,
 }
 
 #[tokio::test]
@@ -110,7 +119,7 @@ async fn each_sentence_passes_on_the_same_store_without_a_fault() {
 #[test]
 fn no_sentence_is_missing_here() {
     let names: Vec<&str> = TABLE.iter().map(|(name, ..)| *name).collect();
-    assert_eq!(names, SENTENCES);
+    assert_eq!(names, [SENTENCES, SWEEP_SENTENCES].concat());
 }
 
 /// A store that is right but for its fault.
@@ -119,7 +128,11 @@ struct Wrong {
     fault: Fault,
     clock: Clock,
     rows: Arc<Mutex<HashMap<Vec<u8>, Row>>>,
+    created: Arc<Mutex<Vec<FirstDeadline>>>,
 }
+
+/// When a record should have expired when it was created, and its key.
+type FirstDeadline = (Timestamp, Vec<u8>);
 
 #[derive(Clone)]
 struct Row {
@@ -133,12 +146,12 @@ struct Row {
 impl Wrong {
     fn with(fault: Fault) -> Clocked<Self> {
         let clock = Clock::manual();
-        let rows = Arc::default();
         Clocked(
             Self {
                 fault,
                 clock: clock.clone(),
-                rows,
+                rows: Arc::default(),
+                created: Arc::default(),
             },
             clock,
         )
@@ -254,6 +267,25 @@ impl Wrong {
         Updated::Done
     }
 
+    /// Returns the keys of the records that a sweep removes.
+    fn expired(&self, most: usize) -> Vec<Vec<u8>> {
+        let now = self.clock.now();
+        let (rows, created) = (self.rows.lock().unwrap(), self.created.lock().unwrap());
+        let keys = |pairs: &mut dyn Iterator<Item = (Timestamp, &Vec<u8>)>| {
+            let expired = pairs.filter(|(deadline, _)| *deadline <= now);
+            expired.map(|(_, key)| key.clone()).collect()
+        };
+        let mut expired: Vec<_> = match self.fault {
+            Fault::SweepIsLazy => Vec::new(),
+            Fault::SweepTrustsAnOldList => keys(&mut created.iter().map(|(at, key)| (*at, key))),
+            _ => keys(&mut rows.iter().map(|(key, row)| (row.deadline, key))),
+        };
+        if self.fault != Fault::SweepIgnoresItsLimit {
+            expired.truncate(most);
+        }
+        expired
+    }
+
     /// Looks, lets others go, and writes what it decided before.
     async fn look_then_write(
         self,
@@ -305,7 +337,10 @@ impl SessionStore for Wrong {
         if taken {
             return Answer::ready(Ok(Created::Taken));
         }
-        rows.insert(self.key(handle), self.row(record, expires_in));
+        let row = self.row(record, expires_in);
+        let created = (row.deadline, self.key(handle));
+        self.created.lock().unwrap().push(created);
+        rows.insert(self.key(handle), row);
         Answer::ready(Ok(Created::Done(self.clock.now())))
     }
 
@@ -379,5 +414,23 @@ impl SessionStore for Wrong {
             _ => drop(rows.remove(&self.key(handle))),
         }
         Answer::ready(Ok(existed || self.fault == Fault::DeleteIsAlwaysTrue))
+    }
+}
+
+impl Sweep for Wrong {
+    fn sweep(&self, most: usize) -> Answer<usize> {
+        let (rows, expired) = (self.rows.clone(), self.expired(most));
+        let remove = move || {
+            let mut rows = rows.lock().unwrap();
+            expired.iter().for_each(|key| drop(rows.remove(key)));
+            Ok(expired.len())
+        };
+        match self.fault {
+            Fault::SweepCountsForOthers => Answer::later(async move {
+                tokio::task::yield_now().await;
+                remove()
+            }),
+            _ => Answer::ready(remove()),
+        }
     }
 }

@@ -4,9 +4,17 @@
 //! update succeeds only on the version it was made from, an expired record is absent for every verb, and the store's
 //! own clock stamps and expires. Each sentence below is a test of the conformance suite (feature `conformance`).
 
+mod backoff;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod sweep;
 
 use std::{
     error, fmt,
@@ -18,6 +26,13 @@ use std::{
 };
 
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresStore, PostgresStoreBuilder};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use sql::{SetupError, SetupErrorKind};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+pub use sweep::{Sweep, Sweeper, Sweeping};
 
 pub use crate::record::{Record, Version};
 use crate::{clock::Timestamp, id::Handle};

@@ -1,0 +1,135 @@
+//! What is measured: a request, and `tenure` answering it.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use http::StatusCode;
+use tenure::{Handle, Lifetime, Session, SessionLayer, store::SessionStore};
+use tokio::sync::oneshot;
+
+use super::{bed::visitor::visit, request};
+
+/// How many sessions there are.
+pub(crate) const SESSIONS: usize = 1_024;
+
+/// What every session holds, in bytes of JSON.
+pub(crate) const PAYLOAD: usize = 400;
+
+/// Answers a request of a session.
+pub(crate) type Request =
+    Arc<dyn Fn(usize) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// Something that answers requests.
+pub(crate) struct Subject {
+    pub(crate) name: &'static str,
+    pub(crate) is_minimum: bool,
+    pub(crate) request: Request,
+}
+
+impl Subject {
+    pub(crate) fn minimum(name: &'static str, request: Request) -> Self {
+        Self {
+            name,
+            is_minimum: true,
+            request,
+        }
+    }
+
+    pub(crate) fn tenure(name: &'static str, request: Request) -> Self {
+        Self {
+            name,
+            is_minimum: false,
+            request,
+        }
+    }
+}
+
+/// A site on a store, with its sessions.
+#[derive(Clone)]
+pub(crate) struct Site {
+    layer: SessionLayer,
+    sliding: SessionLayer,
+    store: Arc<dyn SessionStore>,
+    cookies: Arc<[String]>,
+    handles: Arc<[Handle]>,
+}
+
+impl Site {
+    pub(crate) async fn new(store: impl SessionStore + Clone) -> Self {
+        let layer = SessionLayer::new(store.clone());
+        let every_time = Lifetime::new().with_touch_every(Duration::ZERO);
+        let sliding = SessionLayer::builder(store.clone()).with_lifetime(every_time);
+        let mut cookies = Vec::new();
+        let mut handles = Vec::new();
+        for _ in 0..SESSIONS {
+            let (sender, receiver) = oneshot::channel();
+            let fill = async move |session: Session| {
+                session.insert("payload", "x".repeat(PAYLOAD))?;
+                session.insert("count", 0_u32)?;
+                session.commit().await?;
+                sender
+                    .send(session.handle())
+                    .expect("somebody waits for it");
+                Ok(())
+            };
+            let (status, cookie) = visit(&layer, None, fill).await;
+            assert_eq!(status, StatusCode::OK);
+            cookies.push(cookie.expect("a session has a cookie"));
+            handles.extend(receiver.await.expect("a handle"));
+        }
+        Self {
+            layer,
+            sliding: sliding.build().expect("good settings"),
+            store: Arc::new(store),
+            cookies: cookies.into(),
+            handles: handles.into(),
+        }
+    }
+
+    /// Reads a value; the session is touched when that is due, every three minutes.
+    pub(crate) fn read(&self) -> Request {
+        self.reading(self.layer.clone())
+    }
+
+    /// Reads a value, and touches the session each time.
+    pub(crate) fn read_and_touch(&self) -> Request {
+        self.reading(self.sliding.clone())
+    }
+
+    fn reading(&self, layer: SessionLayer) -> Request {
+        let cookies = self.cookies.clone();
+        request(move |session| {
+            let (layer, cookies) = (layer.clone(), cookies.clone());
+            async move {
+                let read = async |session: Session| session.get::<u32>("count").map(drop);
+                let (status, _) = visit(&layer, Some(&cookies[session]), read).await;
+                assert_eq!(status, StatusCode::OK);
+            }
+        })
+    }
+
+    /// Asks the store alone, without the layer.
+    pub(crate) fn load(&self) -> Request {
+        let (store, handles) = (self.store.clone(), self.handles.clone());
+        request(move |session| {
+            let answer = store.load(&handles[session]);
+            async move {
+                let loaded = answer.await.expect("an answer");
+                assert!(loaded.is_some());
+            }
+        })
+    }
+
+    /// Changes a value.
+    pub(crate) fn write(&self) -> Request {
+        let (layer, cookies) = (self.layer.clone(), self.cookies.clone());
+        request(move |session| {
+            let (layer, cookies) = (layer.clone(), cookies.clone());
+            async move {
+                let write =
+                    async |session: Session| session.update("count", |count: &mut u32| *count += 1);
+                let (status, _) = visit(&layer, Some(&cookies[session]), write).await;
+                assert_eq!(status, StatusCode::OK);
+            }
+        })
+    }
+}

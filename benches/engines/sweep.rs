@@ -1,0 +1,66 @@
+//! How long the statements take that remove a million expired rows.
+
+use std::time::Instant;
+
+use sqlx::AssertSqlSafe;
+use tenure::store::{PostgresStore, SqliteStore, Sweep};
+
+use super::bed::{
+    folder::Folder,
+    postgres::{Postgres, client},
+};
+
+const ROWS: usize = 1_000_000;
+/// As many as a sweeper removes with one statement by default.
+const BATCH: usize = 200;
+
+pub(crate) async fn measure() {
+    println!(
+        "| {ROWS} expired rows, {BATCH} a statement | rows a second | median | p99 | longest |\n|---|---|---|---|---|"
+    );
+    let folder = Folder::new("sweep");
+    let url = format!("sqlite:{}", folder.path().join("sweep.db").display());
+    let store = SqliteStore::connect(&url).await.expect("a file");
+    store.migrate().await.expect("a table");
+    let fill = format!(
+        "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {ROWS}) \
+         INSERT INTO tenure_sessions SELECT randomblob(16), n, NULL, n, n, n, n, zeroblob(200), zeroblob(400) FROM numbers"
+    );
+    let filled = sqlx::raw_sql(AssertSqlSafe(fill))
+        .execute(store.pool())
+        .await;
+    filled.expect("rows");
+    sweep("SQLite", &store).await;
+
+    let server = Postgres::start_with(&[]);
+    let url = server.url("postgres");
+    let store = PostgresStore::connect(&url).await.expect("a server");
+    store.migrate().await.expect("a table");
+    let fill = format!(
+        "INSERT INTO tenure_sessions SELECT decode(md5(n::text), 'hex'), n, NULL, n, n, n, n, \
+         decode(repeat('01', 200), 'hex'), decode(repeat('02', 400), 'hex') FROM generate_series(1, {ROWS}) AS n"
+    );
+    client(&url).await.batch_execute(&fill).await.expect("rows");
+    sweep("PostgreSQL", &store).await;
+}
+
+async fn sweep(engine: &str, store: &impl Sweep) {
+    let mut times = Vec::new();
+    let start = Instant::now();
+    loop {
+        let begun = Instant::now();
+        let swept = store.sweep(BATCH).await.expect("an answer");
+        times.push(begun.elapsed().as_secs_f64() * 1e3);
+        if swept < BATCH {
+            break;
+        }
+    }
+    let rate = ROWS as f64 / start.elapsed().as_secs_f64();
+    times.sort_by(f64::total_cmp);
+    println!(
+        "| {engine} | {rate:.0} | {:.1} ms | {:.1} ms | {:.1} ms |",
+        times[times.len() / 2],
+        times[times.len() * 99 / 100],
+        times[times.len() - 1]
+    );
+}

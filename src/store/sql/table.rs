@@ -1,0 +1,128 @@
+//! The names of a store's tables: checked once, so that every statement may hold them.
+
+use std::fmt;
+
+use super::setup::SetupError;
+
+/// The checked name of a table, with or without a schema. It prints quoted, as a statement needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Table {
+    schema: Option<Box<str>>,
+    name: Box<str>,
+}
+
+impl Table {
+    /// What follows a table's name in the name of the table that keeps the layout's number: the longest suffix.
+    const SCHEMA_SUFFIX: &str = "_schema";
+    /// PostgreSQL cuts a longer name off without a word.
+    const LONGEST: usize = 63 - Self::SCHEMA_SUFFIX.len();
+
+    /// Checks a name: `sessions` or `app.sessions`.
+    pub(crate) fn parse(text: &str) -> Result<Self, SetupError> {
+        let (schema, name) = match text.split_once('.') {
+            Some((schema, name)) => (Some(schema), name),
+            None => (None, text),
+        };
+        if !is_identifier(name) || schema.is_some_and(|schema| !is_identifier(schema)) {
+            return Err(SetupError::name(text, Self::LONGEST));
+        }
+        Ok(Self {
+            schema: schema.map(Into::into),
+            name: name.into(),
+        })
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// The name without its schema.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The table that keeps the number of the layout.
+    pub(crate) fn of_layout(&self) -> Self {
+        self.with_suffix(Self::SCHEMA_SUFFIX)
+    }
+
+    /// The index that the sweeper reads.
+    pub(crate) fn of_sweep(&self) -> Self {
+        self.with_suffix("_sweep")
+    }
+
+    /// The name without its schema, quoted.
+    pub(crate) fn quoted_name(&self) -> String {
+        format!("\"{}\"", self.name)
+    }
+
+    fn with_suffix(&self, suffix: &str) -> Self {
+        Self {
+            schema: self.schema.clone(),
+            name: format!("{}{suffix}", self.name).into(),
+        }
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            schema: None,
+            name: "tenure_sessions".into(),
+        }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(schema) = &self.schema {
+            write!(f, "\"{schema}\".")?;
+        }
+        write!(f, "\"{}\"", self.name)
+    }
+}
+
+fn is_identifier(text: &str) -> bool {
+    let is_short = text.len() <= Table::LONGEST;
+    let begins_well = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let goes_on_well = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_short && begins_well && goes_on_well
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_letters_digits_and_underscores_after_an_optional_schema() {
+        for (text, quoted) in [
+            ("sessions", "\"sessions\""),
+            ("_s1", "\"_s1\""),
+            ("App.Sessions", "\"App\".\"Sessions\""),
+            ("user", "\"user\""),
+        ] {
+            assert_eq!(Table::parse(text).unwrap().to_string(), quoted);
+        }
+        let longest = "a".repeat(Table::LONGEST);
+        assert_eq!(Table::parse(&longest).unwrap().of_layout().name.len(), 63);
+    }
+
+    #[test]
+    fn any_other_name_is_refused_with_what_a_name_is() {
+        let too_long = "a".repeat(Table::LONGEST + 1);
+        for text in [
+            "", ".", "a.", ".a", "a.b.c", "1a", "a b", "a;b", "a\"b", "a'", "ä", "a-b", "a\0",
+            &too_long,
+        ] {
+            let message = Table::parse(text).unwrap_err().to_string();
+            assert!(
+                message.contains("letters, digits and `_`"),
+                "{text}: {message}"
+            );
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The test bed: what a test of a store on a real engine needs. One file for each engine.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary uses a part of it"
+)]
+
+pub mod folder;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+pub mod visitor;
