@@ -2,11 +2,17 @@
 
 #![allow(
     dead_code,
+    unused_imports,
+    unused_macros,
     unreachable_pub,
     reason = "each test binary uses a part of it"
 )]
 
 pub mod folder;
+pub mod load;
+pub mod model;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod promises;
+pub mod proxy;
 pub mod visitor;

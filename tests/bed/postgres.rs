@@ -1,17 +1,19 @@
 //! PostgreSQL: a private server on a free port, in a folder of its own.
 
+mod launch;
+
 use std::{
-    env, fs,
-    net::TcpListener,
-    os::unix::{fs::chown, process::CommandExt},
+    env,
+    net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     thread,
     time::Duration,
 };
 
 use tokio_postgres::{Client, NoTls};
 
+use self::launch::Settings;
 use super::folder::Folder;
 
 /// The address of a server that is there already; `./check` sets it, so that not each test starts one.
@@ -22,40 +24,113 @@ pub const VARIABLE: &str = "TENURE_TEST_POSTGRES";
 pub struct Postgres {
     server: Child,
     port: u16,
+    settings: Settings,
     folder: Folder,
 }
 
 impl Postgres {
     /// Starts a server. A crash of it loses nothing, a crash of the machine may: it does not wait for the disk.
     pub fn start() -> Self {
-        Self::start_with(&["fsync=off"])
+        Self::start_with(NO_SYNC)
     }
 
     /// Starts a server with settings, each `name=value`.
-    pub fn start_with(settings: &[&str]) -> Self {
-        let binaries = binaries();
+    pub fn start_with(settings: &'static [&'static str]) -> Self {
+        Self::launch(Settings {
+            settings,
+            file_limit: None,
+        })
+    }
+
+    /// Starts a server whose files cannot grow beyond so many KiB, as if its disk were full.
+    pub fn start_limited(kib: u32) -> Self {
+        Self::launch(Settings {
+            settings: NO_SYNC,
+            file_limit: Some(kib),
+        })
+    }
+
+    fn launch(settings: Settings) -> Self {
         let folder = Folder::new("postgres");
-        let account = account();
-        if let Some((user, group)) = account {
-            chown(folder.path(), Some(user), Some(group)).unwrap();
-        }
         let data = folder.path().join("data");
-        let mut initdb = command(&binaries, "initdb", account);
-        initdb.arg("-D").arg(&data).args([
-            "--username=tenure",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-sync",
-        ]);
-        let made = initdb.stdout(Stdio::null()).status().unwrap();
-        assert!(made.success(), "initdb: {made}");
-        let (server, port) = serve(&binaries, &data, account, settings);
+        launch::make(&data, settings);
+        let (server, port) = launch::serve(&data, settings);
         Self {
             server,
             port,
+            settings,
             folder,
         }
+    }
+
+    /// Kills the server and all of its processes at once, as a machine does that goes down.
+    pub fn kill(&mut self) {
+        // Stopped first, it starts no more.
+        signal(self.server.id(), "STOP");
+        let children = self.children();
+        signal(self.server.id(), "KILL");
+        self.server.wait().unwrap();
+        for child in children {
+            signal(child, "KILL");
+        }
+    }
+
+    /// Starts the server again on the same data and the same port.
+    pub fn restart(&mut self) {
+        let data = self.data();
+        for _ in 0..100 {
+            let mut server = launch::start(&data, self.port, self.settings);
+            if launch::is_ready(&mut server, &data) {
+                self.server = server;
+                return;
+            }
+            // Its processes that were killed have not ended yet.
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("PostgreSQL does not start again:\n{}", launch::log(&data));
+    }
+
+    /// Stops all of its processes, so that the server answers nobody.
+    pub fn pause(&self) {
+        signal(self.server.id(), "STOP");
+        for child in self.children() {
+            signal(child, "STOP");
+        }
+    }
+
+    /// Lets the server go on.
+    pub fn resume(&self) {
+        for child in self.children() {
+            signal(child, "CONT");
+        }
+        signal(self.server.id(), "CONT");
+    }
+
+    /// Makes an empty database on this server.
+    pub async fn database(&self) -> Database {
+        Database::on(&self.address(), None).await
+    }
+
+    pub fn socket_address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    fn children(&self) -> Vec<u32> {
+        let listed = Command::new("ps")
+            .args(["-A", "-o", "pid=", "-o", "ppid="])
+            .output()
+            .unwrap();
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        let child = |line: &str| {
+            let mut ids = line.split_whitespace().map(|id| id.parse::<u32>().unwrap());
+            let (id, parent) = (ids.next()?, ids.next()?);
+            (parent == self.server.id()).then_some(id)
+        };
+        listed.lines().filter_map(child).collect()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// The address of a database of this server.
@@ -81,9 +156,12 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // The server ends its own processes; killed, it could not.
-        signal(self.server.id(), "QUIT");
-        let _ = self.server.wait();
+        if let Ok(None) = self.server.try_wait() {
+            self.resume();
+            // The server ends its own processes; killed, it could not.
+            signal(self.server.id(), "QUIT");
+            let _ = self.server.wait();
+        }
     }
 }
 
@@ -104,13 +182,16 @@ pub struct Database {
 impl Database {
     /// Makes an empty database.
     pub async fn new() -> Self {
-        let (address, server) = match env::var(VARIABLE) {
-            Ok(address) => (address, None),
+        match env::var(VARIABLE) {
+            Ok(address) => Self::on(&address, None).await,
             Err(_) => {
                 let server = Postgres::start();
-                (server.address(), Some(server))
+                Self::on(&server.address(), Some(server)).await
             }
-        };
+        }
+    }
+
+    async fn on(address: &str, server: Option<Postgres>) -> Self {
         let name = format!("test_{:016x}", getrandom::u64().unwrap());
         let client = client(&format!("{address}/postgres")).await;
         let create = format!("CREATE DATABASE {name}");
@@ -140,104 +221,4 @@ pub async fn client(url: &str) -> Client {
     client
 }
 
-/// Starts the server on a free port; on another one if somebody was faster.
-fn serve(
-    binaries: &Path,
-    data: &Path,
-    account: Option<(u32, u32)>,
-    settings: &[&str],
-) -> (Child, u16) {
-    for _ in 0..5 {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let mut postgres = command(binaries, "postgres", account);
-        postgres.arg("-D").arg(data).arg("-p").arg(port.to_string());
-        let fixed = [
-            "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
-            "shared_preload_libraries=pg_stat_statements",
-            "max_connections=200",
-            "logging_collector=off",
-        ];
-        for setting in fixed.iter().chain(settings) {
-            postgres.arg("-c").arg(setting);
-        }
-        let log = fs::File::create(data.with_file_name("log")).unwrap();
-        let mut server = postgres.stderr(log).stdout(Stdio::null()).spawn().unwrap();
-        if is_ready(&mut server, data) {
-            return (server, port);
-        }
-    }
-    let log = fs::read_to_string(data.with_file_name("log"));
-    panic!("PostgreSQL does not start:\n{}", log.unwrap_or_default());
-}
-
-/// Waits until the server takes connections; false if it has ended.
-fn is_ready(server: &mut Child, data: &Path) -> bool {
-    loop {
-        let status = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
-        if status
-            .lines()
-            .nth(7)
-            .is_some_and(|line| line.trim() == "ready")
-        {
-            return true;
-        }
-        if server.try_wait().unwrap().is_some() {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn command(binaries: &Path, name: &str, account: Option<(u32, u32)>) -> Command {
-    let mut command = Command::new(binaries.join(name));
-    command.current_dir("/").stdin(Stdio::null());
-    if let Some((user, group)) = account {
-        command.uid(user).gid(group);
-    }
-    command
-}
-
-/// Returns the folder of the server's programs, of the newest release that is installed.
-fn binaries() -> PathBuf {
-    let mut releases: Vec<_> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            let release = entry.ok()?;
-            let number: u32 = release.file_name().to_str()?.parse().ok()?;
-            Some((number, release.path().join("bin")))
-        })
-        .filter(|(_, folder)| folder.join("postgres").exists())
-        .collect();
-    releases.sort();
-    let on_the_path = || {
-        let path = env::var_os("PATH")?;
-        env::split_paths(&path).find(|folder| folder.join("initdb").exists())
-    };
-    let newest = releases.pop().map(|(_, folder)| folder);
-    newest.or_else(on_the_path).expect(
-        "the tests of `PostgresStore` need PostgreSQL's server: `./check` installs it, or install the package \
-         `postgresql`, or put the folder of `initdb` and `postgres` on the PATH",
-    )
-}
-
-/// Returns the user and the group to run the server as, if this process is root: the server refuses to be.
-fn account() -> Option<(u32, u32)> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let uids = status.lines().find(|line| line.starts_with("Uid:"))?;
-    (uids.split_whitespace().nth(2)? == "0").then_some(())?;
-    let accounts = fs::read_to_string("/etc/passwd").unwrap();
-    let of = |name: &str| {
-        let line = accounts.lines().find(|line| line.starts_with(name))?;
-        let mut fields = line.split(':').skip(2);
-        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
-    };
-    Some(
-        of("postgres:")
-            .or_else(|| of("nobody:"))
-            .expect("an unprivileged user"),
-    )
-}
+const NO_SYNC: &[&str] = &["fsync=off"];

@@ -4,6 +4,7 @@ use std::{convert::Infallible, future::Future};
 
 use http::{Request, Response, StatusCode, header};
 use tenure::{Error, Session, SessionLayer, SessionSlot};
+use tokio::{sync::oneshot, task::JoinHandle};
 use tower::{Layer, ServiceExt, service_fn};
 
 /// Sends a request with a cookie, if there is one, to a handler; returns the status and the cookie it then has.
@@ -12,6 +13,23 @@ pub async fn visit<F>(
     cookie: Option<&str>,
     handler: impl FnOnce(Session) -> F + Send + 'static,
 ) -> (StatusCode, Option<String>)
+where
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let response = send(layer, cookie, handler).await;
+    let status = response.status();
+    match told(&response) {
+        Told::Id(told) => (status, Some(told)),
+        Told::Nothing | Told::Removal => (status, cookie.map(str::to_owned)),
+    }
+}
+
+/// Sends a request with a cookie, if there is one, to a handler.
+pub async fn send<F>(
+    layer: &SessionLayer,
+    cookie: Option<&str>,
+    handler: impl FnOnce(Session) -> F + Send + 'static,
+) -> Response<String>
 where
     F: Future<Output = Result<(), Error>> + Send + 'static,
 {
@@ -36,13 +54,82 @@ where
         let cookie = cookie.parse().unwrap();
         request.headers_mut().insert(header::COOKIE, cookie);
     }
-    let response = layer.layer(service).oneshot(request).await.unwrap();
-    let told = response.headers().get(header::SET_COOKIE);
-    let told = told.map(|field| {
-        let text = field.to_str().unwrap();
-        text.split(';').next().unwrap().to_owned()
+    layer.layer(service).oneshot(request).await.unwrap()
+}
+
+/// What a response says of the cookie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    Id(String),
+    Nothing,
+    Removal,
+}
+
+/// Reads what a response says of the cookie.
+pub fn told(response: &Response<String>) -> Told {
+    let Some(field) = response.headers().get(header::SET_COOKIE) else {
+        return Told::Nothing;
+    };
+    let text = field.to_str().unwrap();
+    match text.contains("Max-Age=0") {
+        true => Told::Removal,
+        false => Told::Id(text.split(';').next().unwrap().to_owned()),
+    }
+}
+
+/// A request that has loaded its session and waits at a gate.
+#[derive(Debug)]
+pub struct Waiting {
+    gate: oneshot::Sender<()>,
+    request: JoinHandle<Response<String>>,
+}
+
+impl Waiting {
+    /// Lets the request go on, and returns what it is answered.
+    pub async fn go(self) -> Response<String> {
+        self.gate.send(()).unwrap();
+        self.request.await.unwrap()
+    }
+
+    /// Lets the client of the request go away.
+    pub async fn leave(self) {
+        self.request.abort();
+        let _ = self.request.await;
+    }
+}
+
+/// Sends a request whose handler is given a gate to wait at; returns when it stands there.
+pub async fn begin<F>(
+    layer: &SessionLayer,
+    cookie: Option<&str>,
+    handler: impl FnOnce(Session, Gate) -> F + Send + 'static,
+) -> Waiting
+where
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let (reached, stands_there) = oneshot::channel();
+    let (gate, opened) = oneshot::channel();
+    let (layer, cookie) = (layer.clone(), cookie.map(str::to_owned));
+    let request = tokio::spawn(async move {
+        let handler = |session| handler(session, Gate { reached, opened });
+        send(&layer, cookie.as_deref(), handler).await
     });
-    (response.status(), told.or(cookie.map(str::to_owned)))
+    stands_there.await.expect("the session is loaded");
+    Waiting { gate, request }
+}
+
+/// Where a request waits until it may go on.
+#[derive(Debug)]
+pub struct Gate {
+    reached: oneshot::Sender<()>,
+    opened: oneshot::Receiver<()>,
+}
+
+impl Gate {
+    pub async fn pass(self) {
+        self.reached.send(()).unwrap();
+        let _ = self.opened.await;
+    }
 }
 
 /// Starts a session, and returns its cookie.
@@ -75,12 +162,25 @@ pub async fn count_at_once(layers: &[SessionLayer], cookie: &str, requests: usiz
 
 /// Reads how far a session has counted.
 pub async fn counted(layer: &SessionLayer, cookie: &str) -> Option<u32> {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     let read = async move |session: Session| {
         sender.send(session.get::<u32>("count")?).unwrap();
         Ok(())
     };
     let (status, _) = visit(layer, Some(cookie), read).await;
+    assert_eq!(status, StatusCode::OK);
+    receiver.await.unwrap()
+}
+
+/// Reads who is signed in.
+pub async fn principal(layer: &SessionLayer, cookie: &str) -> Option<String> {
+    let (sender, receiver) = oneshot::channel();
+    let ask = async move |session: Session| {
+        let principal = session.principal().map(|principal| principal.to_string());
+        sender.send(principal).unwrap();
+        Ok(())
+    };
+    let (status, _) = visit(layer, Some(cookie), ask).await;
     assert_eq!(status, StatusCode::OK);
     receiver.await.unwrap()
 }

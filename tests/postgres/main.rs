@@ -4,6 +4,8 @@
 mod bed;
 mod contention;
 mod engine;
+mod model;
+mod promises;
 mod setup;
 
 use std::{sync::Arc, time::Duration};

@@ -1,5 +1,7 @@
 //! The promises that the README makes, each a test through the whole layer.
 
+#[path = "../bed/mod.rs"]
+mod bed;
 mod concurrency;
 mod corners;
 mod failures;

@@ -3,6 +3,8 @@
 #[path = "../bed/mod.rs"]
 mod bed;
 mod contention;
+mod model;
+mod promises;
 mod setup;
 
 use std::{sync::Arc, time::Duration};

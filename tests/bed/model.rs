@@ -1,0 +1,554 @@
+//! Random sequences of requests that overlap at will, are dropped, and whose answers get lost, beside a model that knows
+//! what must be true.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::StatusCode;
+use proptest::prelude::*;
+use tenure::{
+    Clock, Error, Handle, Session, SessionLayer,
+    store::{Answer, Created, Loaded, Record, SessionStore, StoreError, Updated, Version},
+};
+use tokio::sync::oneshot;
+
+use super::visitor::{Gate, Told, Waiting, begin, send, told};
+
+/// A store of an engine, as the model asks for it.
+pub trait Subject {
+    fn store(&self) -> Arc<dyn SessionStore>;
+
+    /// Returns how many records there are, with those that have expired.
+    fn count(&self) -> impl Future<Output = usize>;
+
+    /// Returns the store's clock, if it can be moved; the model leaves time out if not.
+    fn clock(&self) -> Option<Clock> {
+        None
+    }
+}
+
+/// Carries out steps and compares what comes of them with what must be true.
+pub async fn check(subject: &impl Subject, steps: Vec<Step>) {
+    let site = Site::new(subject);
+    let before = subject.count().await;
+    let mut world = World::default();
+    for step in steps {
+        world.go(&site, step).await;
+    }
+    while !world.in_flight.is_empty() {
+        world.finish(&site, 0, Lost::Nothing).await;
+    }
+    world.check_all(&site).await;
+    let alive = world.records.iter().filter(|known| known.alive).count();
+    assert_eq!(
+        subject.count().await - before,
+        alive,
+        "nothing is left behind and nothing came back"
+    );
+}
+
+/// Returns any sequence of steps.
+pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
+    proptest::collection::vec(step(), 1..most)
+}
+
+/// Returns settings for an engine, where a case takes its time; `PROPTEST_CASES` sets another number.
+pub fn bounded() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => config,
+        None => ProptestConfig {
+            cases: 40,
+            ..config
+        },
+    }
+}
+
+/// A layer on a store whose answers get lost on demand.
+struct Site {
+    store: Lossy,
+    clock: Option<Clock>,
+    layer: SessionLayer,
+}
+
+impl Site {
+    fn new(subject: &impl Subject) -> Self {
+        let store = Lossy {
+            inner: subject.store(),
+            losses: Arc::default(),
+        };
+        Self {
+            layer: SessionLayer::new(store.clone()),
+            clock: subject.clock(),
+            store,
+        }
+    }
+}
+
+/// What a request does between its load and its commit.
+#[derive(Clone, Copy, Debug)]
+pub enum Deed {
+    Claim(u8),
+    Clear,
+    Cycle,
+    GetThenInsert(u8, u32),
+    Increment(u8),
+    Insert(u8, u32),
+    Login(u8),
+    Logout,
+    Read(u8),
+    Remove(u8),
+    Take(u8),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// A tab sends a request with the cookie that the browser has, or had before its last change.
+    Begin { deed: Deed, stale: bool },
+    /// The client of a request goes away.
+    Drop(usize),
+    /// A request is let through to its commit; the store's answer may get lost on the way.
+    Finish { which: usize, lost: Lost },
+    /// Time goes on, by so many seconds.
+    Wait(u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Lost {
+    Answer,
+    Nothing,
+    Question,
+}
+
+type Values = BTreeMap<u8, u32>;
+
+/// What must be true of a record.
+#[derive(Clone, Debug)]
+struct Known {
+    cookie: String,
+    retired: Vec<(String, u64)>,
+    values: Values,
+    principal: Option<u8>,
+    alive: bool,
+    /// How often it was written.
+    writes: usize,
+}
+
+/// A request that has loaded and waits at its gate.
+struct InFlight {
+    request: Waiting,
+    deed: Deed,
+    came: Came,
+}
+
+/// What the model knows a request to have come with.
+#[derive(Clone, Debug)]
+enum Came {
+    Live {
+        record: usize,
+        values: Values,
+        principal: Option<u8>,
+        cookie: String,
+        writes: usize,
+    },
+    Superseded,
+    WithNothing,
+}
+
+#[derive(Default)]
+struct World {
+    records: Vec<Known>,
+    /// The cookies that the browser has had, newest last.
+    cookies: Vec<String>,
+    in_flight: Vec<InFlight>,
+    seconds: u64,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let lost =
+        prop_oneof![4 => Just(Lost::Nothing), 1 => Just(Lost::Answer), 1 => Just(Lost::Question)];
+    prop_oneof![
+        6 => (deed(), proptest::bool::weighted(0.2)).prop_map(|(deed, stale)| Step::Begin { deed, stale }),
+        6 => (any::<usize>(), lost).prop_map(|(which, lost)| Step::Finish { which, lost }),
+        1 => any::<usize>().prop_map(Step::Drop),
+        1 => (0_u64..40).prop_map(Step::Wait),
+    ]
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let key = 0_u8..3;
+    prop_oneof![
+        1 => key.clone().prop_map(Deed::Claim),
+        1 => Just(Deed::Clear),
+        1 => Just(Deed::Cycle),
+        1 => (key.clone(), 0_u32..4).prop_map(|(key, value)| Deed::GetThenInsert(key, value)),
+        4 => key.clone().prop_map(Deed::Increment),
+        2 => (key.clone(), 0_u32..4).prop_map(|(key, value)| Deed::Insert(key, value)),
+        1 => (0_u8..2).prop_map(Deed::Login),
+        1 => Just(Deed::Logout),
+        1 => key.clone().prop_map(Deed::Read),
+        1 => key.clone().prop_map(Deed::Remove),
+        1 => key.prop_map(Deed::Take),
+    ]
+}
+
+const NAMES: [&str; 3] = ["zero", "one", "two"];
+
+async fn carry_out(session: Session, deed: Deed, gate: Gate) -> Result<(), Error> {
+    let name = |key: u8| NAMES[usize::from(key)];
+    // Whatever depends on what was loaded is looked at before the gate.
+    let before = match deed {
+        Deed::GetThenInsert(key, _) => session.get::<u32>(name(key))?,
+        _ => None,
+    };
+    gate.pass().await;
+    match deed {
+        Deed::Claim(key) => drop(session.claim::<u32>(name(key)).await?),
+        Deed::Clear => session.clear()?,
+        Deed::Cycle => session.cycle_id()?,
+        Deed::GetThenInsert(key, value) => {
+            session.insert(name(key), before.unwrap_or(0) + value)?;
+        }
+        Deed::Increment(key) => session.update(name(key), |value: &mut u32| *value += 1)?,
+        Deed::Insert(key, value) => session.insert(name(key), value)?,
+        Deed::Login(principal) => session.login(u32::from(principal))?,
+        Deed::Logout => session.logout()?,
+        Deed::Read(key) => drop(session.get::<u32>(name(key))?),
+        Deed::Remove(key) => session.remove(name(key))?,
+        Deed::Take(key) => drop(session.take::<u32>(name(key))?),
+    }
+    Ok(())
+}
+
+impl World {
+    async fn go(&mut self, site: &Site, step: Step) {
+        match step {
+            Step::Begin { deed, stale } => self.begin(site, deed, stale).await,
+            Step::Drop(which) if !self.in_flight.is_empty() => {
+                let left = self.in_flight.remove(which % self.in_flight.len());
+                left.request.leave().await;
+            }
+            Step::Finish { which, lost } if !self.in_flight.is_empty() => {
+                let which = which % self.in_flight.len();
+                self.finish(site, which, lost).await;
+            }
+            Step::Wait(seconds) => {
+                if let Some(clock) = &site.clock {
+                    clock.advance(Duration::from_secs(seconds));
+                    self.seconds += seconds;
+                }
+            }
+            Step::Drop(_) | Step::Finish { .. } => {}
+        }
+    }
+
+    async fn begin(&mut self, site: &Site, deed: Deed, stale: bool) {
+        let back = match stale && self.cookies.len() > 1 {
+            true => 2,
+            false => 1,
+        };
+        let place = self.cookies.len().checked_sub(back);
+        let cookie = place.map(|place| self.cookies[place].clone());
+        let handler = move |session, gate| carry_out(session, deed, gate);
+        let request = begin(&site.layer, cookie.as_deref(), handler).await;
+        let came = cookie.map_or(Came::WithNothing, |cookie| self.recognise(cookie));
+        self.in_flight.push(InFlight {
+            request,
+            deed,
+            came,
+        });
+    }
+
+    fn recognise(&self, cookie: String) -> Came {
+        for (record, known) in self
+            .records
+            .iter()
+            .enumerate()
+            .filter(|(_, known)| known.alive)
+        {
+            if known.cookie == cookie {
+                return Came::Live {
+                    record,
+                    values: known.values.clone(),
+                    principal: known.principal,
+                    cookie,
+                    writes: known.writes,
+                };
+            }
+            let lately =
+                |(retired, at): &(String, u64)| *retired == cookie && self.seconds < at + 60;
+            if known.retired.iter().any(lately) {
+                return Came::Superseded;
+            }
+        }
+        Came::WithNothing
+    }
+
+    async fn finish(&mut self, site: &Site, which: usize, lost: Lost) {
+        let InFlight {
+            request,
+            deed,
+            came,
+        } = self.in_flight.remove(which);
+        // A fault that no verb meets would hit a later request, so it is set where a verb is sure to come.
+        let verb = Self::verb_of(&came, deed).filter(|_| lost != Lost::Nothing);
+        if let Some(verb) = verb {
+            site.store.lose(verb, lost);
+        }
+        let response = request.go().await;
+        let told = match told(&response) {
+            Told::Id(cookie) => Some(cookie),
+            Told::Nothing | Told::Removal => None,
+        };
+        let lost = verb.map_or(Lost::Nothing, |_| lost);
+        let expected = self.expect(&came, deed, told.clone(), lost);
+        assert_eq!(
+            response.status(),
+            expected,
+            "{deed:?} of a request that came with {came:?}"
+        );
+        self.cookies.extend(told);
+    }
+
+    /// Names a verb that a request is sure to send.
+    fn verb_of(came: &Came, deed: Deed) -> Option<&'static str> {
+        match (came, deed) {
+            (Came::Live { .. }, Deed::Logout) => Some("delete"),
+            (Came::Live { .. }, Deed::Cycle) => Some("update"),
+            (Came::Live { values, .. }, deed) if applied(deed, values, values) != *values => {
+                Some("update")
+            }
+            _ => None,
+        }
+    }
+
+    /// Says what a request must be answered, and does to the model what it does.
+    fn expect(&mut self, came: &Came, deed: Deed, told: Option<String>, lost: Lost) -> StatusCode {
+        match came {
+            Came::Superseded => self.expect_superseded(deed, told),
+            Came::WithNothing => self.expect_without_record(deed, told),
+            Came::Live {
+                record,
+                values,
+                principal,
+                cookie,
+                writes,
+            } => match (deed, principal) {
+                (Deed::Login(new), Some(old)) if new != *old => {
+                    self.records[*record].alive = false;
+                    self.add_record(told, Values::new(), Some(new))
+                }
+                _ => {
+                    let unknown = lost != Lost::Nothing && self.records[*record].writes != *writes;
+                    self.expect_live(*record, values, cookie, deed, told, unknown)
+                }
+            },
+        }
+    }
+
+    fn expect_superseded(&mut self, deed: Deed, told: Option<String>) -> StatusCode {
+        match deed {
+            Deed::Login(principal) => self.add_record(told, Values::new(), Some(principal)),
+            Deed::Read(_) => StatusCode::OK,
+            _ => StatusCode::CONFLICT,
+        }
+    }
+
+    fn expect_without_record(&mut self, deed: Deed, told: Option<String>) -> StatusCode {
+        let values = applied(deed, &Values::new(), &Values::new());
+        match deed {
+            Deed::Login(principal) => self.add_record(told, values, Some(principal)),
+            _ if !values.is_empty() => self.add_record(told, values, None),
+            _ => {
+                assert_eq!(told, None);
+                StatusCode::OK
+            }
+        }
+    }
+
+    fn expect_live(
+        &mut self,
+        record: usize,
+        loaded: &Values,
+        cookie: &str,
+        deed: Deed,
+        told: Option<String>,
+        unknown: bool,
+    ) -> StatusCode {
+        let seconds = self.seconds;
+        let known = &mut self.records[record];
+        let rotates = matches!(deed, Deed::Cycle | Deed::Login(_));
+        if let Deed::Logout = deed {
+            known.alive = false;
+            return StatusCode::OK;
+        }
+        if !rotates && applied(deed, loaded, loaded) == *loaded {
+            return StatusCode::OK;
+        }
+        if known.alive && unknown {
+            // The answer was lost, and what is found is another's: nobody knows, so nothing is made again.
+            return StatusCode::SERVICE_UNAVAILABLE;
+        }
+        if !known.alive || known.cookie != cookie {
+            return StatusCode::CONFLICT;
+        }
+        if let Deed::GetThenInsert(key, _) = deed
+            && known.values.get(&key) != loaded.get(&key)
+        {
+            return StatusCode::CONFLICT;
+        }
+        let values = applied(deed, loaded, &known.values);
+        known.writes += usize::from(rotates || values != known.values);
+        known.values = values;
+        if let Deed::Login(principal) = deed {
+            known.principal = Some(principal);
+        }
+        if rotates {
+            let old =
+                std::mem::replace(&mut known.cookie, told.expect("a rotation brings a cookie"));
+            known.retired.push((old, seconds));
+            let oldest = known.retired.len().saturating_sub(4);
+            known.retired.drain(..oldest);
+        }
+        StatusCode::OK
+    }
+
+    fn add_record(
+        &mut self,
+        told: Option<String>,
+        values: Values,
+        principal: Option<u8>,
+    ) -> StatusCode {
+        self.records.push(Known {
+            cookie: told.expect("a new session brings a cookie"),
+            retired: Vec::new(),
+            values,
+            principal,
+            alive: true,
+            writes: 0,
+        });
+        StatusCode::OK
+    }
+
+    /// Compares every record with the store: by its live cookie it is what the model says, by any other it is nothing.
+    async fn check_all(&self, site: &Site) {
+        for known in &self.records {
+            let expected = match known.alive {
+                true => known.values.clone(),
+                false => Values::new(),
+            };
+            assert_eq!(read_all(site, &known.cookie).await, expected, "{known:?}");
+            for (retired, _) in &known.retired {
+                let seen = read_all(site, retired).await;
+                assert_eq!(seen, Values::new(), "a retired id opens nothing");
+            }
+        }
+    }
+}
+
+/// What a deed of a request that loaded `loaded` makes of values that are `current` by then.
+fn applied(deed: Deed, loaded: &Values, current: &Values) -> Values {
+    let mut values = current.clone();
+    match deed {
+        Deed::Claim(key) | Deed::Remove(key) => drop(values.remove(&key)),
+        Deed::Clear => values.clear(),
+        Deed::GetThenInsert(key, value) => {
+            values.insert(key, loaded.get(&key).copied().unwrap_or(0) + value);
+        }
+        Deed::Increment(key) => *values.entry(key).or_default() += 1,
+        Deed::Insert(key, value) => {
+            values.insert(key, value);
+        }
+        Deed::Take(key) if values.get(&key) == loaded.get(&key) => drop(values.remove(&key)),
+        Deed::Cycle | Deed::Login(_) | Deed::Logout | Deed::Read(_) | Deed::Take(_) => {}
+    }
+    values
+}
+
+async fn read_all(site: &Site, cookie: &str) -> Values {
+    let (sender, receiver) = oneshot::channel();
+    let read = async |session: Session| {
+        let mut values = Values::new();
+        for (key, name) in (0..).zip(NAMES) {
+            values.extend(session.get::<u32>(name)?.map(|value| (key, value)));
+        }
+        sender.send(values).unwrap();
+        Ok(())
+    };
+    let response = send(&site.layer, Some(cookie), read).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    receiver.await.unwrap()
+}
+
+/// A store between which and its engine an answer gets lost on demand, or a question.
+#[derive(Clone)]
+struct Lossy {
+    inner: Arc<dyn SessionStore>,
+    losses: Arc<Mutex<VecDeque<(&'static str, Lost)>>>,
+}
+
+impl Lossy {
+    /// Loses the next question or answer of a verb.
+    fn lose(&self, verb: &'static str, lost: Lost) {
+        self.losses.lock().unwrap().push_back((verb, lost));
+    }
+
+    fn carry_out<T: Send + Unpin + 'static>(
+        &self,
+        verb: &'static str,
+        call: impl FnOnce(&dyn SessionStore) -> Answer<T>,
+    ) -> Answer<T> {
+        let mut losses = self.losses.lock().unwrap();
+        let place = losses.iter().position(|(losing, _)| *losing == verb);
+        let lost = place.and_then(|place| losses.remove(place));
+        let gone = || StoreError::unknown("connection lost");
+        match lost.map_or(Lost::Nothing, |(_, lost)| lost) {
+            Lost::Nothing => call(&*self.inner),
+            Lost::Question => Answer::ready(Err(gone())),
+            Lost::Answer => {
+                let answer = call(&*self.inner);
+                Answer::later(async move {
+                    drop(answer.await);
+                    Err(gone())
+                })
+            }
+        }
+    }
+}
+
+impl SessionStore for Lossy {
+    fn create(&self, handle: &Handle, record: &Record, expires_in: Duration) -> Answer<Created> {
+        self.inner.create(handle, record, expires_in)
+    }
+
+    fn load(&self, handle: &Handle) -> Answer<Option<Loaded>> {
+        self.inner.load(handle)
+    }
+
+    fn update(
+        &self,
+        handle: &Handle,
+        expected: Version,
+        record: &Record,
+        expires_in: Duration,
+    ) -> Answer<Updated> {
+        self.carry_out("update", |store| {
+            store.update(handle, expected, record, expires_in)
+        })
+    }
+
+    fn touch(&self, handle: &Handle, expected: Version, expires_in: Duration) -> Answer<bool> {
+        self.inner.touch(handle, expected, expires_in)
+    }
+
+    fn delete(&self, handle: &Handle) -> Answer<bool> {
+        self.carry_out("delete", |store| store.delete(handle))
+    }
+
+    fn now(&self) -> Option<tenure::Timestamp> {
+        self.inner.now()
+    }
+}
