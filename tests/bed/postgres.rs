@@ -214,11 +214,15 @@ impl Database {
 
 /// Opens a connection.
 pub async fn client(url: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls)
-        .await
-        .unwrap_or_else(|error| panic!("{url}: {error}"));
+    let client = try_client(url).await;
+    client.unwrap_or_else(|error| panic!("{url}: {error}"))
+}
+
+/// Opens a connection, if the server has one left.
+pub async fn try_client(url: &str) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(connection);
-    client
+    Ok(client)
 }
 
 const NO_SYNC: &[&str] = &["fsync=off"];

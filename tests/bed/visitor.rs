@@ -184,3 +184,30 @@ pub async fn principal(layer: &SessionLayer, cookie: &str) -> Option<String> {
     assert_eq!(status, StatusCode::OK);
     receiver.await.unwrap()
 }
+
+/// Counts in a session, and says how that was answered.
+pub async fn count(layer: &SessionLayer, cookie: &str) -> StatusCode {
+    let count = async |session: Session| session.update("count", |count: &mut u32| *count += 1);
+    quiet(&send(layer, Some(cookie), count).await)
+}
+
+/// Reads a session, and says how that was answered.
+pub async fn read(layer: &SessionLayer, cookie: &str) -> StatusCode {
+    let read = async |session: Session| session.get::<u32>("count").map(drop);
+    quiet(&send(layer, Some(cookie), read).await)
+}
+
+/// Ends a session.
+pub async fn log_out(layer: &SessionLayer, cookie: &str) -> Response<String> {
+    let logout = async |session: Session| session.logout();
+    send(layer, Some(cookie), logout).await
+}
+
+/// Says how a request was answered; the browser must not have been told anything of its cookie.
+pub fn quiet(response: &Response<String>) -> StatusCode {
+    assert_eq!(told(response), Told::Nothing, "{response:?}");
+    response.status()
+}
+
+pub const OK: StatusCode = StatusCode::OK;
+pub const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;

@@ -4,6 +4,7 @@
 mod bed;
 mod contention;
 mod engine;
+mod faults;
 mod model;
 mod promises;
 mod setup;

@@ -3,6 +3,7 @@
 #[path = "../bed/mod.rs"]
 mod bed;
 mod contention;
+mod faults;
 mod model;
 mod promises;
 mod setup;

@@ -1,0 +1,152 @@
+//! A way to a server on which a connection can be cut between a question and its answer.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::Notify,
+};
+
+/// Takes connections and passes what comes to a server and back, until it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    way: Arc<Way>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// Where the next thing that is said gets lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The server has carried out what it was asked, and its answer does not come back.
+    Answer,
+    /// The server does not get to know what it was asked.
+    Question,
+}
+
+/// What becomes of the server after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Nobody gets through to it until [`Proxy::is_back`].
+    Away,
+    /// The next connection gets through.
+    Back,
+}
+
+#[derive(Debug, Default)]
+struct Way {
+    state: Mutex<State>,
+    cut_off: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_away: bool,
+    cut: Option<(Cut, Then)>,
+}
+
+impl Proxy {
+    /// Opens a way to a server.
+    pub async fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let way = Arc::new(Way::default());
+        let task = tokio::spawn(listen(listener, server, way.clone()));
+        Self { address, way, task }
+    }
+
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Cuts the connection on which something is said next.
+    pub fn cut(&self, cut: Cut, then: Then) {
+        self.way.state.lock().unwrap().cut = Some((cut, then));
+    }
+
+    /// Cuts all connections, and lets nobody through until [`is_back`](Self::is_back).
+    pub fn is_away(&self) {
+        self.way.state.lock().unwrap().is_away = true;
+        self.way.cut_off.notify_waiters();
+    }
+
+    /// Lets everybody through.
+    pub fn is_back(&self) {
+        self.way.state.lock().unwrap().is_away = false;
+    }
+
+    /// Tells whether what was to be cut has been.
+    pub fn has_cut(&self) -> bool {
+        self.way.state.lock().unwrap().cut.is_none()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Way {
+    fn lets_through(&self) -> bool {
+        !self.state.lock().unwrap().is_away
+    }
+
+    /// Tells whether this is what gets lost.
+    fn cuts(&self, said: Cut) -> bool {
+        let mut state = self.state.lock().unwrap();
+        match state.cut {
+            Some((cut, then)) if cut == said => {
+                state.cut = None;
+                state.is_away = then == Then::Away;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+async fn listen(listener: TcpListener, server: SocketAddr, way: Arc<Way>) {
+    while let Ok((client, _)) = listener.accept().await {
+        if way.lets_through() {
+            tokio::spawn(connect(client, server, way.clone()));
+        }
+    }
+}
+
+/// Passes on what both sides say, until one ends the connection or it is cut.
+async fn connect(client: TcpStream, server: SocketAddr, way: Arc<Way>) {
+    let cut_off = way.cut_off.notified();
+    let server = TcpStream::connect(server).await;
+    let Some(server) = server.ok().filter(|_| way.lets_through()) else {
+        return;
+    };
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::select! {
+        () = pass(from_client, to_server, Cut::Question, &way) => {}
+        () = pass(from_server, to_client, Cut::Answer, &way) => {}
+        () = cut_off => {}
+    }
+}
+
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, said: Cut, way: &Way) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match from.read(&mut buffer).await {
+            Ok(count) if count > 0 && !way.cuts(said) => {
+                if to.write_all(&buffer[..count]).await.is_err() {
+                    return;
+                }
+            }
+            _ => return,
+        }
+    }
+}
