@@ -10,10 +10,14 @@ const SECURITY: &str = include_str!("../docs/security.md");
 
 const COMPARISON: &str = include_str!("../docs/comparison.md");
 
+const STORES: &str = include_str!("../docs/stores.md");
+
 #[test]
 fn every_test_that_a_document_names_exists() {
     let tests = tests();
-    let names = backticked(SECURITY).chain(backticked(COMPARISON));
+    let names = [SECURITY, COMPARISON, STORES]
+        .into_iter()
+        .flat_map(backticked);
     for name in names.filter(|name| is_test_name(name)) {
         assert!(tests.contains(name), "there is no test `{name}`");
     }

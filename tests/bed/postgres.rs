@@ -111,10 +111,6 @@ impl Postgres {
         Database::on(&self.address(), None).await
     }
 
-    pub fn socket_address(&self) -> SocketAddr {
-        ([127, 0, 0, 1], self.port).into()
-    }
-
     fn children(&self) -> Vec<u32> {
         let listed = Command::new("ps")
             .args(["-A", "-o", "pid=", "-o", "ppid="])
@@ -204,6 +200,16 @@ impl Database {
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    pub fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap()
+    }
+
+    /// Returns where the server is.
+    pub fn server(&self) -> SocketAddr {
+        let place = self.url.split(['@', '/']).nth(3).unwrap();
+        place.parse().unwrap()
     }
 
     /// Opens a connection for what a test does beside the store.

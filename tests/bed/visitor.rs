@@ -1,9 +1,9 @@
 //! A visitor of a site behind a session layer, as far as one cookie goes.
 
-use std::{convert::Infallible, future::Future};
+use std::{convert::Infallible, future::Future, time::Duration};
 
 use http::{Request, Response, StatusCode, header};
-use tenure::{Error, Session, SessionLayer, SessionSlot};
+use tenure::{Error, Lifetime, Session, SessionLayer, SessionSlot, store::SessionStore};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -130,6 +130,13 @@ impl Gate {
         self.reached.send(()).unwrap();
         let _ = self.opened.await;
     }
+}
+
+/// A node that renews a session's stamp whenever it reads it.
+pub fn touching(store: impl SessionStore) -> SessionLayer {
+    let lifetime = Lifetime::new().with_touch_every(Duration::ZERO);
+    let builder = SessionLayer::builder(store).with_lifetime(lifetime);
+    builder.build().unwrap()
 }
 
 /// Starts a session, and returns its cookie.

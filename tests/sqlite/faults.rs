@@ -22,7 +22,8 @@ use super::{
     bed::{
         load::{member, seed, until_it_counts},
         visitor::{
-            OK, Told, UNAVAILABLE, count, counted, log_out, principal, quiet, read, send, told,
+            self, OK, Told, UNAVAILABLE, count, counted, log_out, principal, quiet, read, send,
+            told,
         },
     },
 };
@@ -221,8 +222,10 @@ async fn a_file_that_takes_no_writes_still_serves_reads() {
     set(&store, "query_only = on".to_owned()).await;
     let options = SqliteConnectOptions::from_str(&file.url()).unwrap();
     let pool = SqlitePoolOptions::new().connect_with(options.read_only(true));
-    let read_only = SessionLayer::new(SqliteStore::new(pool.await.unwrap()));
-    for node in [&layer, &read_only] {
+    let read_only = SqliteStore::new(pool.await.unwrap());
+    let touching = visitor::touching(read_only.clone());
+    let read_only = SessionLayer::new(read_only);
+    for node in [&layer, &read_only, &touching] {
         assert_eq!(count(node, &cookie).await, UNAVAILABLE);
         assert_eq!(counted(node, &cookie).await, Some(0));
         assert_eq!(principal(node, &cookie).await.as_deref(), Some("ada"));

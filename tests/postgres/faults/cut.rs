@@ -6,7 +6,7 @@ use tenure::{Error, Session, SessionLayer};
 use super::{
     super::bed::{
         load::{member, until_it_counts, until_it_starts},
-        postgres::{Database, Postgres},
+        postgres::Database,
         proxy::{
             Cut::{self, Answer, Question},
             Proxy,
@@ -19,7 +19,6 @@ use super::{
 
 /// A node on the other side of a proxy.
 struct Site {
-    _server: Postgres,
     database: Database,
     proxy: Proxy,
     layer: SessionLayer,
@@ -27,12 +26,10 @@ struct Site {
 
 impl Site {
     async fn new() -> Self {
-        let server = Postgres::start();
-        let database = server.database().await;
-        let proxy = Proxy::to(server.socket_address()).await;
+        let database = Database::new().await;
+        let proxy = Proxy::to(database.server()).await;
         let layer = SessionLayer::new(over(&proxy, &database).await);
         Self {
-            _server: server,
             database,
             proxy,
             layer,

@@ -22,8 +22,7 @@ fn impatient(store: PostgresStore) -> SessionLayer {
 
 /// Opens a store that has one connection, over a way to the server that can be cut.
 async fn over(proxy: &Proxy, database: &Database) -> PostgresStore {
-    let name = database.url().rsplit('/').next().unwrap();
-    let url = format!("postgres://tenure@{}/{name}", proxy.address());
+    let url = format!("postgres://tenure@{}/{}", proxy.address(), database.name());
     let builder = PostgresStore::builder(&url).unwrap().with_connections(1);
     let store = builder.connect().await.unwrap();
     store.migrate().await.unwrap();

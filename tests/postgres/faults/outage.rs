@@ -1,12 +1,13 @@
 //! A server that is gone for a while, or answers nobody, under load.
 
 use tenure::SessionLayer;
+use tokio_postgres::Client;
 
 use super::{
     super::{
         bed::{
             load::{Load, member, seed, until_it_counts},
-            postgres::{Database, Postgres},
+            postgres::{Database, Postgres, signal},
             visitor::{OK, UNAVAILABLE, count, counted, read},
         },
         open,
@@ -33,6 +34,28 @@ async fn what_was_acknowledged_is_there_after_a_server_is_killed_under_load() {
     server.restart();
     load.until_acknowledged(200).await;
     load.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_is_there_after_one_process_of_a_server_is_killed_under_load() {
+    let seed = seed();
+    let server = Postgres::start();
+    let database = server.database().await;
+    let load = Load::start(&nodes(&database).await).await;
+    load.until_acknowledged(100 + seed % 400).await;
+    let client = database.client().await;
+    signal(one_of_the_stores_processes(&client).await, "KILL");
+    // The server ends all others, this one too, and begins anew.
+    while client.batch_execute("SELECT").await.is_ok() {}
+    load.until_acknowledged(200).await;
+    load.end().await;
+}
+
+async fn one_of_the_stores_processes(client: &Client) -> u32 {
+    let text = "SELECT pid FROM pg_stat_activity \
+                WHERE datname = current_database() AND pid <> pg_backend_pid() LIMIT 1";
+    let id: i32 = client.query_one(text, &[]).await.unwrap().get(0);
+    u32::try_from(id).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,8 @@ use super::{
             postgres::{Database, Postgres, try_client},
             proxy::Proxy,
             visitor::{
-                OK, Told, UNAVAILABLE, count, counted, log_out, principal, quiet, read, send, told,
+                self, OK, Told, UNAVAILABLE, count, counted, log_out, principal, quiet, read, send,
+                told,
             },
         },
         open,
@@ -27,7 +28,7 @@ use super::{
 async fn a_server_without_a_free_connection_is_answered_as_unavailable() {
     let server = Postgres::start_with(&["fsync=off", "max_connections=8"]);
     let database = server.database().await;
-    let proxy = Proxy::to(server.socket_address()).await;
+    let proxy = Proxy::to(database.server()).await;
     let layer = SessionLayer::new(over(&proxy, &database).await);
     let cookie = member(&layer).await;
     proxy.is_away();
@@ -119,9 +120,11 @@ async fn store_large(layer: &SessionLayer, cookie: &str) -> StatusCode {
 #[tokio::test]
 async fn a_server_that_takes_no_writes_still_serves_reads() {
     let database = Database::new().await;
-    let layer = SessionLayer::new(open(&database).await);
+    let store = open(&database).await;
+    let layer = SessionLayer::new(store.clone());
+    let touching = visitor::touching(store);
     let cookie = member(&layer).await;
-    let name = database.url().rsplit('/').next().unwrap();
+    let name = database.name();
     let read_only = format!("ALTER DATABASE {name} SET default_transaction_read_only TO on");
     become_so(&database, &read_only).await;
     until_it_is_read(&layer, &cookie).await;
@@ -129,6 +132,7 @@ async fn a_server_that_takes_no_writes_still_serves_reads() {
         assert_eq!(count(&layer, &cookie).await, UNAVAILABLE);
         assert_eq!(read(&layer, &cookie).await, OK);
         assert_eq!(counted(&layer, &cookie).await, Some(0));
+        assert_eq!(counted(&touching, &cookie).await, Some(0));
     }
     let client = database.client().await;
     let this_one = "SET default_transaction_read_only TO off";
