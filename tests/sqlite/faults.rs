@@ -16,6 +16,7 @@ use tenure::{
     Session, SessionLayer,
     store::{Record, SessionStore, SqliteStore, StoreErrorKind, Version},
 };
+use tokio::task::JoinSet;
 
 use super::{
     File,
@@ -57,6 +58,7 @@ impl Writer {
             .lines()
             .map(Result::unwrap);
         let mut heard: Vec<_> = said.by_ref().take(lines).collect();
+        assert_eq!(heard.len(), lines, "it has ended by itself: {heard:?}");
         self.0.kill().unwrap();
         heard.extend(said);
         heard
@@ -69,24 +71,23 @@ async fn be_the_writer(url: &str) {
     let cookies = env::var(COOKIES).unwrap();
     let mut cookies = cookies.split(',').map(str::to_owned);
     let counting = cookies.next().unwrap();
-    let writers = (0..WRITERS).map(|_| {
+    let mut writers = JoinSet::new();
+    for _ in 0..WRITERS {
         let (layer, counting) = (layer.clone(), counting.clone());
-        tokio::spawn(async move {
+        writers.spawn(async move {
             loop {
                 assert_eq!(count(&layer, &counting).await, OK);
                 println!(" {COUNTED}");
             }
-        })
-    });
-    let writers: Vec<_> = writers.collect();
+        });
+    }
     for cookie in cookies {
         let left = log_out(&layer, &cookie).await;
         assert_eq!(left.status(), OK);
         println!(" {LEFT}{cookie}");
     }
-    for writer in writers {
-        writer.await.unwrap();
-    }
+    let ended: Result<(), _> = writers.join_next().await.unwrap();
+    panic!("a writer has ended: {ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,7 +66,8 @@ async fn a_server_that_is_paused_under_load_keeps_nobody_waiting_and_goes_on_whe
     let load = Load::start(&nodes(&database).await).await;
     load.until_acknowledged(100 + seed % 400).await;
     server.pause();
-    load.until_refused(8 + seed % 60).await;
+    // Some seeds let it last until the store gives its connections up, whose statements are then carried out late.
+    load.until_refused(8 + seed % 200).await;
     server.resume();
     load.until_acknowledged(200).await;
     load.end().await;
