@@ -115,8 +115,10 @@ impl Load {
     async fn until(&self, enough: impl FnMut(&Seen) -> bool) {
         let mut seen = self.seen.subscribe();
         let waited = tokio::time::timeout(PATIENCE, seen.wait_for(enough)).await;
+        // What it returns holds the lock that is taken next.
+        let came = waited.is_ok_and(|seen| seen.is_ok());
         let seen = *self.seen.borrow();
-        assert!(waited.is_ok(), "the site answers otherwise: {seen:?}");
+        assert!(came, "the site answers otherwise: {seen:?}");
     }
 
     /// Ends the load, and compares what is in the store with what was acknowledged.

@@ -10,6 +10,7 @@
 
 pub mod folder;
 pub mod load;
+pub mod lossy;
 pub mod model;
 #[cfg(feature = "postgres")]
 pub mod postgres;

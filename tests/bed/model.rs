@@ -1,21 +1,17 @@
 //! Random sequences of requests that overlap at will, are dropped, and whose answers get lost, beside a model that knows
 //! what must be true.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use proptest::prelude::*;
-use tenure::{
-    Clock, Error, Handle, Session, SessionLayer,
-    store::{Answer, Created, Loaded, Record, SessionStore, StoreError, Updated, Version},
-};
+use tenure::{Clock, Error, Session, SessionLayer, store::SessionStore};
 use tokio::sync::oneshot;
 
-use super::visitor::{Gate, Told, Waiting, begin, send, told};
+use super::{
+    lossy::{Lossy, Lost},
+    visitor::{Gate, Told, Waiting, begin, send, told},
+};
 
 /// A store of an engine, as the model asks for it.
 pub trait Subject {
@@ -76,10 +72,7 @@ struct Site {
 
 impl Site {
     fn new(subject: &impl Subject) -> Self {
-        let store = Lossy {
-            inner: subject.store(),
-            losses: Arc::default(),
-        };
+        let store = Lossy::new(subject.store());
         Self {
             layer: SessionLayer::new(store.clone()),
             clock: subject.clock(),
@@ -114,13 +107,6 @@ pub enum Step {
     Finish { which: usize, lost: Lost },
     /// Time goes on, by so many seconds.
     Wait(u64),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Lost {
-    Answer,
-    Nothing,
-    Question,
 }
 
 type Values = BTreeMap<u8, u32>;
@@ -481,74 +467,4 @@ async fn read_all(site: &Site, cookie: &str) -> Values {
     let response = send(&site.layer, Some(cookie), read).await;
     assert_eq!(response.status(), StatusCode::OK);
     receiver.await.unwrap()
-}
-
-/// A store between which and its engine an answer gets lost on demand, or a question.
-#[derive(Clone)]
-struct Lossy {
-    inner: Arc<dyn SessionStore>,
-    losses: Arc<Mutex<VecDeque<(&'static str, Lost)>>>,
-}
-
-impl Lossy {
-    /// Loses the next question or answer of a verb.
-    fn lose(&self, verb: &'static str, lost: Lost) {
-        self.losses.lock().unwrap().push_back((verb, lost));
-    }
-
-    fn carry_out<T: Send + Unpin + 'static>(
-        &self,
-        verb: &'static str,
-        call: impl FnOnce(&dyn SessionStore) -> Answer<T>,
-    ) -> Answer<T> {
-        let mut losses = self.losses.lock().unwrap();
-        let place = losses.iter().position(|(losing, _)| *losing == verb);
-        let lost = place.and_then(|place| losses.remove(place));
-        let gone = || StoreError::unknown("connection lost");
-        match lost.map_or(Lost::Nothing, |(_, lost)| lost) {
-            Lost::Nothing => call(&*self.inner),
-            Lost::Question => Answer::ready(Err(gone())),
-            Lost::Answer => {
-                let answer = call(&*self.inner);
-                Answer::later(async move {
-                    drop(answer.await);
-                    Err(gone())
-                })
-            }
-        }
-    }
-}
-
-impl SessionStore for Lossy {
-    fn create(&self, handle: &Handle, record: &Record, expires_in: Duration) -> Answer<Created> {
-        self.inner.create(handle, record, expires_in)
-    }
-
-    fn load(&self, handle: &Handle) -> Answer<Option<Loaded>> {
-        self.inner.load(handle)
-    }
-
-    fn update(
-        &self,
-        handle: &Handle,
-        expected: Version,
-        record: &Record,
-        expires_in: Duration,
-    ) -> Answer<Updated> {
-        self.carry_out("update", |store| {
-            store.update(handle, expected, record, expires_in)
-        })
-    }
-
-    fn touch(&self, handle: &Handle, expected: Version, expires_in: Duration) -> Answer<bool> {
-        self.inner.touch(handle, expected, expires_in)
-    }
-
-    fn delete(&self, handle: &Handle) -> Answer<bool> {
-        self.carry_out("delete", |store| store.delete(handle))
-    }
-
-    fn now(&self) -> Option<tenure::Timestamp> {
-        self.inner.now()
-    }
 }
