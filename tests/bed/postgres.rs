@@ -6,7 +6,7 @@ use std::{
     env,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
@@ -165,6 +165,8 @@ impl Drop for Postgres {
 pub fn signal(id: u32, name: &str) {
     let _ = Command::new("kill")
         .args([format!("-{name}"), id.to_string()])
+        // Some have ended by then.
+        .stderr(Stdio::null())
         .status();
 }
 
