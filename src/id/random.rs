@@ -6,8 +6,9 @@ use zeroize::Zeroize;
 
 /// Where random words come from: the operating system, and nothing else.
 ///
-/// They are fetched in blocks per thread and wiped as they are used, because a call per secret costs more than all
-/// the rest of a rotation.
+/// They are fetched in blocks of a kibibyte per thread and wiped as they are used, because a call per secret costs more
+/// than all the rest of a rotation. A machine that is copied while it runs has the same block in both copies: start
+/// processes after the copy, as for every program that draws secrets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Random {
     System,
