@@ -102,7 +102,7 @@ impl Draft {
         lifetime
             .check()
             .map_err(|rule| Error::new(ErrorKind::InvalidLifetime).with_source(rule))?;
-        self.pending.lifetime = Some(lifetime.as_stored());
+        self.pending.lifetime = Some(lifetime);
         Ok(())
     }
 

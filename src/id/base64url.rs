@@ -22,19 +22,20 @@ pub(super) fn encode([first, second, third]: [u64; 3]) -> [u8; BLOCK_CHARS] {
 ///
 /// There is neither a branch nor a look-up on what the text says: a foreign character is found out at the end.
 pub(super) fn decode(text: &[u8; BLOCK_CHARS]) -> Option<[u64; 3]> {
-    let mut foreign = 0;
-    let values = text.map(|char| {
-        let (value, known) = value_of(char);
-        foreign |= !known;
-        value
-    });
+    let (mut values, mut known) = ([0; BLOCK_CHARS], [0; BLOCK_CHARS]);
+    // Two plain arrays, so that the compiler takes sixteen characters at a time.
+    for index in 0..BLOCK_CHARS {
+        (values[index], known[index]) = value_of(text[index]);
+    }
     let (octets, _) = values.as_chunks();
     let [a, b, c, d] = std::array::from_fn(|index| pack(u64::from_be_bytes(octets[index])));
     let words = [a << 16 | b >> 32, b << 32 | c >> 16, c << 48 | d];
-    (foreign == 0).then_some(words)
+    let is_foreign = known.contains(&0);
+    (!is_foreign).then_some(words)
 }
 
 /// Returns the six bits that a character stands for, and whether it stands for any: all bits, or none.
+#[inline]
 const fn value_of(char: u8) -> (u8, u8) {
     let upper = between(char, b'A', b'Z');
     let lower = between(char, b'a', b'z');
@@ -48,6 +49,7 @@ const fn value_of(char: u8) -> (u8, u8) {
     (value, upper | lower | digit | dash | line)
 }
 
+#[inline]
 const fn between(char: u8, first: u8, last: u8) -> u8 {
     0_u8.wrapping_sub((char.wrapping_sub(first) <= last - first) as u8)
 }
