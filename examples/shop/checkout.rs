@@ -80,7 +80,7 @@ pub(crate) async fn place(
     let told = match shop.add_order(&order).await {
         Ok(true) => "Thank you! Your order is placed.",
         // The answer to an earlier press was lost.
-        Ok(false) => "This order was placed before; here it is.",
+        Ok(false) => "This order was placed before; here it is as it was.",
         Err(error) => {
             session.update_with(CART, order.cart, Cart::put_back)?;
             // Now: what is changed in a request that ends with a server's error is dropped.
