@@ -185,6 +185,11 @@ impl Lifetime {
                 "the absolute time-out is shorter than a millisecond; give `with_absolute` a longer one",
             );
         }
+        if self.touch_every() > self.idle {
+            return Err(
+                "the last-seen stamp may become older than the idle time-out; give `with_touch_every` a shorter time",
+            );
+        }
         Ok(())
     }
 
@@ -225,8 +230,10 @@ impl Lifetime {
 
     /// Returns the `Max-Age` in seconds that a persistent cookie gets now.
     pub(crate) fn max_age(&self, stamps: Stamps, now: Timestamp) -> Option<u64> {
-        let remaining = self.absolute_deadline(stamps).since(now).as_secs();
-        self.persistent.then_some(remaining.min(LONGEST_MAX_AGE))
+        let remaining = self.absolute_deadline(stamps).since(now).as_millis();
+        // Up: at zero the browser would forget a session that still lives.
+        let seconds = u64::try_from(remaining.div_ceil(1_000)).unwrap_or(LONGEST_MAX_AGE);
+        self.persistent.then_some(seconds.min(LONGEST_MAX_AGE))
     }
 
     fn idle_and_touch(&self) -> Duration {
@@ -418,6 +425,12 @@ mod tests {
             Some(29 * DAY)
         );
         assert_eq!(decade.max_age(born, at(0)), Some(400 * DAY));
+        let last = Timestamp::from_millis(30 * DAY * 1_000 - 1);
+        assert_eq!(
+            Lifetime::persistent().max_age(born, last),
+            Some(1),
+            "zero would remove it"
+        );
     }
 
     #[test]
@@ -443,6 +456,13 @@ mod tests {
                 .check()
                 .unwrap_err()
                 .contains("with_absolute")
+        );
+        assert!(
+            POLICY
+                .with_touch_every(secs(101))
+                .check()
+                .unwrap_err()
+                .contains("with_touch_every")
         );
     }
 

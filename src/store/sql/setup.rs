@@ -18,6 +18,16 @@ pub struct SetupError {
 type Source = Box<dyn error::Error + Send + Sync>;
 
 /// What is wrong with a store's set-up.
+///
+/// ```
+/// # #[cfg(feature = "postgres")] {
+/// use tenure::store::{PostgresStore, SetupErrorKind};
+///
+/// let error = PostgresStore::builder("mysql://app@localhost/shop").unwrap_err();
+/// assert_eq!(error.kind(), SetupErrorKind::Url);
+/// assert!(error.to_string().contains("postgres://user@host/database"));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SetupErrorKind {

@@ -43,8 +43,10 @@ use crate::id::Handle;
 /// use tenure::{SessionLayer, store::SqliteStore};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let store = SqliteStore::connect("sqlite::memory:").await?;
+/// let store = SqliteStore::connect("sqlite::memory:").await?.with_table("sessions")?;
 /// store.migrate().await?;
+/// store.check().await?;
+/// assert!(!store.pool().is_closed()); // for the application's own tables
 /// let layer = SessionLayer::new(store);
 /// # Ok::<_, tenure::store::SetupError>(())
 /// # }).unwrap();
