@@ -6,7 +6,11 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub mod customer;
 pub mod folder;
+pub mod nginx;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod process;
+pub mod shop;
 pub mod visitor;

@@ -22,6 +22,7 @@ pub const VARIABLE: &str = "TENURE_TEST_POSTGRES";
 pub struct Postgres {
     server: Child,
     port: u16,
+    settings: Vec<String>,
     folder: Folder,
 }
 
@@ -54,8 +55,19 @@ impl Postgres {
         Self {
             server,
             port,
+            settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
             folder,
         }
+    }
+
+    /// Ends the server and starts it again, with its data and its address.
+    pub fn restart(&mut self) {
+        signal(self.server.id(), "INT");
+        self.server.wait().unwrap();
+        let data = self.folder.path().join("data");
+        let settings: Vec<_> = self.settings.iter().map(String::as_str).collect();
+        let server = serve_at(self.port, &binaries(), &data, account(), &settings);
+        self.server = server.unwrap_or_else(|| panic!("{}", log(&data)));
     }
 
     /// The address of a database of this server.
@@ -151,26 +163,41 @@ fn serve(
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        let mut postgres = command(binaries, "postgres", account);
-        postgres.arg("-D").arg(data).arg("-p").arg(port.to_string());
-        let fixed = [
-            "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
-            "shared_preload_libraries=pg_stat_statements",
-            "max_connections=200",
-            "logging_collector=off",
-        ];
-        for setting in fixed.iter().chain(settings) {
-            postgres.arg("-c").arg(setting);
-        }
-        let log = fs::File::create(data.with_file_name("log")).unwrap();
-        let mut server = postgres.stderr(log).stdout(Stdio::null()).spawn().unwrap();
-        if is_ready(&mut server, data) {
+        if let Some(server) = serve_at(port, binaries, data, account, settings) {
             return (server, port);
         }
     }
+    panic!("{}", log(data));
+}
+
+/// Starts the server on a port; `None` if it ends before it is ready.
+fn serve_at(
+    port: u16,
+    binaries: &Path,
+    data: &Path,
+    account: Option<(u32, u32)>,
+    settings: &[&str],
+) -> Option<Child> {
+    let mut postgres = command(binaries, "postgres", account);
+    postgres.arg("-D").arg(data).arg("-p").arg(port.to_string());
+    let fixed = [
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "shared_preload_libraries=pg_stat_statements",
+        "max_connections=200",
+        "logging_collector=off",
+    ];
+    for setting in fixed.iter().chain(settings) {
+        postgres.arg("-c").arg(setting);
+    }
+    let log = fs::File::create(data.with_file_name("log")).unwrap();
+    let mut server = postgres.stderr(log).stdout(Stdio::null()).spawn().unwrap();
+    is_ready(&mut server, data).then_some(server)
+}
+
+fn log(data: &Path) -> String {
     let log = fs::read_to_string(data.with_file_name("log"));
-    panic!("PostgreSQL does not start:\n{}", log.unwrap_or_default());
+    format!("PostgreSQL does not start:\n{}", log.unwrap_or_default())
 }
 
 /// Waits until the server takes connections; false if it has ended.
