@@ -82,6 +82,20 @@ fn every_file_that_a_document_links_to_exists() {
 }
 
 #[test]
+fn every_path_that_a_document_names_exists() {
+    let documents = files(&root().join("docs"), "md");
+    for document in documents
+        .into_iter()
+        .chain([root().join("CONTRIBUTING.md")])
+    {
+        let text = fs::read_to_string(&document).unwrap();
+        for path in backticked(&text).filter(|name| is_path(name)) {
+            assert!(root().join(path).exists(), "{}: {path}", document.display());
+        }
+    }
+}
+
+#[test]
 fn randomness_comes_from_the_operating_system_alone() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let (_, rest) = manifest.split_once("\n[dependencies]\n").unwrap();
@@ -120,6 +134,14 @@ fn is_test_name(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+}
+
+/// A path in this repository; `NAME` stands for any name.
+fn is_path(text: &str) -> bool {
+    let folders = ["benches/", "docs/", "examples/", "fuzz/", "src/", "tests/"];
+    folders.iter().any(|folder| text.starts_with(folder))
+        && !text.contains("NAME")
+        && !text.contains(' ')
 }
 
 fn backticked(text: &str) -> impl Iterator<Item = &str> {
@@ -168,7 +190,10 @@ const ASVS_5_NEIGHBOURS: &str = "3.3.1 3.3.2 3.3.3 3.3.4 3.3.5 3.4.1 3.5.1 9.1.1
 /// Which files ask the operating system for random bytes, and for what.
 const RANDOM: &[(&str, &str)] = &[
     ("src/id/random.rs", "ids and versions"),
-    ("src/store/backoff.rs", "pauses that differ between processes"),
+    (
+        "src/store/backoff.rs",
+        "pauses that differ between processes",
+    ),
 ];
 
 /// What has no example of its own, and where it is shown instead.
@@ -222,7 +247,39 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("Clocked", "the example of the module"),
     ("Subject", "the example of the module"),
+    (
+        "Swept",
+        "`tests/sqlite` and `tests/postgres`, whose stores are some",
+    ),
+    ("PostgresStore::builder", POSTGRES_BUILDER),
+    ("PostgresStore::check", "the example of `SqliteStore`"),
+    ("PostgresStore::connect", "the example of `PostgresStore`"),
+    ("PostgresStore::ddl", "the example of `SqliteStore::ddl`"),
+    ("PostgresStore::migrate", "the example of `PostgresStore`"),
+    ("PostgresStoreBuilder::connect", POSTGRES_BUILDER),
+    (
+        "PostgresStoreBuilder::connect_with_tls",
+        "it wants a connector of another crate",
+    ),
+    ("PostgresStoreBuilder::with_connections", POSTGRES_BUILDER),
+    ("PostgresStoreBuilder::with_table", POSTGRES_BUILDER),
+    ("SetupError::kind", "the example of `SetupError`"),
+    ("SetupErrorKind", "the example of `SetupError`"),
+    ("SqliteStore::check", "the example of `SqliteStore`"),
+    ("SqliteStore::connect", "the example of `SqliteStore`"),
+    ("SqliteStore::migrate", "the example of `SqliteStore`"),
+    ("SqliteStore::new", "the example of `SqliteStore`"),
+    ("SqliteStore::pool", "the example of `SqliteStore`"),
+    ("SqliteStore::with_table", "the example of `SqliteStore`"),
+    ("Sweep", "the example of `Sweeper`"),
+    ("Sweeper::new", "the example of `Sweeper`"),
+    ("Sweeper::start", "the example of `Sweeper`"),
+    ("Sweeper::with_batch", "the example of `Sweeper`"),
+    ("Sweeper::with_interval", "the example of `Sweeper`"),
+    ("Sweeping", "the example of `Sweeper`"),
 ];
+
+const POSTGRES_BUILDER: &str = "the example of `PostgresStoreBuilder`";
 
 #[test]
 fn every_public_item_has_an_example_or_a_place_where_it_is_shown() {
