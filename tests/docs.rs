@@ -82,6 +82,20 @@ fn every_file_that_a_document_links_to_exists() {
 }
 
 #[test]
+fn every_path_that_a_document_names_exists() {
+    let documents = files(&root().join("docs"), "md");
+    for document in documents
+        .into_iter()
+        .chain([root().join("CONTRIBUTING.md")])
+    {
+        let text = fs::read_to_string(&document).unwrap();
+        for path in backticked(&text).filter(|name| is_path(name)) {
+            assert!(root().join(path).exists(), "{}: {path}", document.display());
+        }
+    }
+}
+
+#[test]
 fn randomness_comes_from_the_operating_system_alone() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let (_, rest) = manifest.split_once("\n[dependencies]\n").unwrap();
@@ -93,9 +107,8 @@ fn randomness_comes_from_the_operating_system_alone() {
     }
     for file in files(&root().join("src"), "rs") {
         let names_it = fs::read_to_string(&file).unwrap().contains("getrandom::");
-        // A pause that is not the same for all needs a random number too.
-        let may = ["src/id/random.rs", "src/store/backoff.rs"].map(|known| file.ends_with(known));
-        assert_eq!(names_it, may.contains(&true), "{}", file.display());
+        let may = RANDOM.iter().any(|(path, _)| file.ends_with(path));
+        assert_eq!(names_it, may, "{}", file.display());
     }
 }
 
@@ -121,6 +134,14 @@ fn is_test_name(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+}
+
+/// A path in this repository; `NAME` stands for any name.
+fn is_path(text: &str) -> bool {
+    let folders = ["benches/", "docs/", "examples/", "fuzz/", "src/", "tests/"];
+    folders.iter().any(|folder| text.starts_with(folder))
+        && !text.contains("NAME")
+        && !text.contains(' ')
 }
 
 fn backticked(text: &str) -> impl Iterator<Item = &str> {
@@ -165,6 +186,15 @@ const ASVS_5_V7: &str = "7.1.1 7.1.2 7.1.3 7.2.1 7.2.2 7.2.3 7.2.4 7.3.1 7.3.2 7
 const ASVS_5_NEIGHBOURS: &str = "3.3.1 3.3.2 3.3.3 3.3.4 3.3.5 3.4.1 3.5.1 9.1.1–9.2.4 11.2.2 11.2.3 11.2.4 11.2.5 \
                                  11.3.2–11.3.4 11.4.1 11.5.1 11.5.2 14.2.1 14.2.2 14.3.1 14.3.2 16.2.5 16.3.3 16.3.4 \
                                  16.4.1 16.5.1 16.5.2 16.5.3";
+
+/// Which files ask the operating system for random bytes, and for what.
+const RANDOM: &[(&str, &str)] = &[
+    ("src/id/random.rs", "ids and versions"),
+    (
+        "src/store/backoff.rs",
+        "pauses that differ between processes",
+    ),
+];
 
 /// What has no example of its own, and where it is shown instead.
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
@@ -215,42 +245,30 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
         "MemoryStore::with_max_entries",
         "the example of `MemoryStore`",
     ),
+    ("Clocked", "the example of the module"),
+    ("Subject", "the example of the module"),
     (
-        "PostgresStore::builder",
-        "the examples of `PostgresStoreBuilder` and `SetupErrorKind`",
+        "Swept",
+        "`tests/sqlite` and `tests/postgres`, whose stores are some",
     ),
-    (
-        "PostgresStore::check",
-        "as `SqliteStore::check`, in the example of `SqliteStore`",
-    ),
+    ("PostgresStore::builder", POSTGRES_BUILDER),
+    ("PostgresStore::check", "the example of `SqliteStore`"),
     ("PostgresStore::connect", "the example of `PostgresStore`"),
-    ("PostgresStore::ddl", "`docs/stores.md` says what it is for"),
+    ("PostgresStore::ddl", "the example of `SqliteStore::ddl`"),
     ("PostgresStore::migrate", "the example of `PostgresStore`"),
-    (
-        "PostgresStoreBuilder::connect",
-        "the guide on deployment; it needs a server",
-    ),
+    ("PostgresStoreBuilder::connect", POSTGRES_BUILDER),
     (
         "PostgresStoreBuilder::connect_with_tls",
-        "`docs/stores.md`; it needs a server",
+        "it wants a connector of another crate",
     ),
-    (
-        "PostgresStoreBuilder::with_connections",
-        "the example of `PostgresStoreBuilder`",
-    ),
-    (
-        "PostgresStoreBuilder::with_table",
-        "the example of `PostgresStoreBuilder`",
-    ),
-    ("SetupError", "the example of `SetupErrorKind`"),
-    ("SetupError::kind", "the example of `SetupErrorKind`"),
+    ("PostgresStoreBuilder::with_connections", POSTGRES_BUILDER),
+    ("PostgresStoreBuilder::with_table", POSTGRES_BUILDER),
+    ("SetupError::kind", "the example of `SetupError`"),
+    ("SetupErrorKind", "the example of `SetupError`"),
     ("SqliteStore::check", "the example of `SqliteStore`"),
     ("SqliteStore::connect", "the example of `SqliteStore`"),
     ("SqliteStore::migrate", "the example of `SqliteStore`"),
-    (
-        "SqliteStore::new",
-        "as `SqliteStore::connect`, with a pool of the application's",
-    ),
+    ("SqliteStore::new", "the example of `SqliteStore`"),
     ("SqliteStore::pool", "the example of `SqliteStore`"),
     ("SqliteStore::with_table", "the example of `SqliteStore`"),
     ("Sweep", "the example of `Sweeper`"),
@@ -259,10 +277,9 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("Sweeper::with_batch", "the example of `Sweeper`"),
     ("Sweeper::with_interval", "the example of `Sweeper`"),
     ("Sweeping", "the example of `Sweeper`"),
-    ("Swept", "it is what a test of the contract gives"),
-    ("Clocked", "the example of the module"),
-    ("Subject", "the example of the module"),
 ];
+
+const POSTGRES_BUILDER: &str = "the example of `PostgresStoreBuilder`";
 
 #[test]
 fn every_public_item_has_an_example_or_a_place_where_it_is_shown() {

@@ -79,7 +79,7 @@ impl Credentials {
 
     fn objection(&self) -> Option<&'static str> {
         let (name, email) = (self.name.trim(), self.email());
-        if !(1..=60).contains(&name.len()) {
+        if !(1..=60).contains(&name.chars().count()) {
             return Some("Tell us what to call you, in 60 letters at most.");
         }
         if !(3..=254).contains(&email.len()) || !email.contains('@') {
@@ -163,8 +163,8 @@ pub(crate) async fn goodbye() -> Markup {
         section.notice {
             h1 { "You are signed out" }
             p {
-                "The session is gone from the server, so the cookie that you had opens nothing any more, wherever it \
-                 may be. Your orders are kept."
+                "The session is gone from the server, and what was in your cart with it, so the cookie that you had \
+                 opens nothing any more, wherever it may be. Your orders are kept."
             }
             p.next { a.button.main href="/" { "To the shop" } a href="/login" { "Sign in again" } }
         }

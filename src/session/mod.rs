@@ -296,10 +296,15 @@ impl<L> Session<L> {
 /// what they commit stays committed whatever the handler answers, and what fails is dropped and not tried again. Once
 /// begun they are finished, even if the client goes away or the future is dropped. One that is neither awaited nor
 /// dropped holds up the other loads and commits of its own request.
+///
+/// [`update_now`](Self::update_now) and [`claim`](Self::claim) commit what is pending for their own key and leave the rest
+/// to the response. After [`clear`](Self::clear), an end, or a login that makes a new session a key cannot be told from the
+/// rest, and they commit all of it.
 impl<L> Session<L> {
     /// Changes a value at once and returns what was committed.
     ///
-    /// As [`update`](Self::update), for this key only; other changes wait for the response.
+    /// As [`update`](Self::update), for this key only. The function runs when it is committed, on what is pending for the
+    /// key, and again if another request was first.
     ///
     /// ```
     /// # use tenure::Session;

@@ -67,8 +67,8 @@ impl<L> SessionSlot<L> {
     ///
     /// # Errors
     ///
-    /// [`Store`](ErrorKind::Store) if the store does not answer in time,
-    /// [`UndecodableRecord`](ErrorKind::UndecodableRecord) if what it answers cannot be read. An unknown or expired id
+    /// [`Store`](crate::ErrorKind::Store) if the store does not answer in time,
+    /// [`UndecodableRecord`](crate::ErrorKind::UndecodableRecord) if what it answers cannot be read. An unknown or expired id
     /// is no error but a session without a record.
     pub fn session(&self) -> LoadFuture<L> {
         LoadFuture {

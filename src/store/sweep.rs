@@ -64,8 +64,7 @@ forward_to_the_inner_store! { Arc Box }
 /// }
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let sweeper = Sweeper::new(Swept).with_interval(Duration::from_secs(10)).with_batch(500);
-/// let sweeping = sweeper.start();
+/// let sweeping = Sweeper::new(Swept).with_interval(Duration::from_secs(10)).with_batch(50).start();
 /// // … serve …
 /// drop(sweeping); // it stops
 /// # });

@@ -8,6 +8,16 @@ use super::table::Table;
 ///
 /// The cause, where there is one, is its source. A verb that meets the same trouble later fails with a
 /// [`StoreError`](crate::store::StoreError) whose source this is.
+///
+/// ```
+/// # #[cfg(feature = "postgres")] {
+/// use tenure::store::{PostgresStore, SetupErrorKind};
+///
+/// let error = PostgresStore::builder("postgres://app@localhost/shop").unwrap().with_table("a b").unwrap_err();
+/// assert_eq!(error.kind(), SetupErrorKind::Name);
+/// assert!(error.to_string().starts_with("`a b` is no name for a table"));
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct SetupError {
     kind: SetupErrorKind,
@@ -18,16 +28,6 @@ pub struct SetupError {
 type Source = Box<dyn error::Error + Send + Sync>;
 
 /// What is wrong with a store's set-up.
-///
-/// ```
-/// # #[cfg(feature = "postgres")] {
-/// use tenure::store::{PostgresStore, SetupErrorKind};
-///
-/// let error = PostgresStore::builder("mysql://app@localhost/shop").unwrap_err();
-/// assert_eq!(error.kind(), SetupErrorKind::Url);
-/// assert!(error.to_string().contains("postgres://user@host/database"));
-/// # }
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SetupErrorKind {
