@@ -123,11 +123,15 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private");
 const PRIVATE_NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// What speaks to shared caches and beats `Cache-Control` there.
-const SHARED_ONLY: [HeaderName; 4] = [
+const SHARED_ONLY: [HeaderName; 8] = [
     EXPIRES,
-    HeaderName::from_static("surrogate-control"),
     HeaderName::from_static("cdn-cache-control"),
     HeaderName::from_static("cloudflare-cdn-cache-control"),
+    HeaderName::from_static("edge-control"),
+    HeaderName::from_static("netlify-cdn-cache-control"),
+    HeaderName::from_static("surrogate-control"),
+    HeaderName::from_static("vercel-cdn-cache-control"),
+    HeaderName::from_static("x-accel-expires"),
 ];
 
 #[cfg(test)]
@@ -215,6 +219,7 @@ mod tests {
             ("expires", "Thu, 01 Jan 2099 00:00:00 GMT"),
             ("surrogate-control", "max-age=60"),
             ("cdn-cache-control", "max-age=60"),
+            ("x-accel-expires", "60"),
         ];
         let headers = protected(Cookie, &fields);
         assert_eq!(headers["cache-control"], "no-store");

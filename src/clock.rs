@@ -73,7 +73,16 @@ impl Timestamp {
     /// ```
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
+        Duration::from_millis(self.millis_since(earlier))
+    }
+
+    pub(crate) const fn millis_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Returns the timestamp so many milliseconds later, the last one rather than an overflow.
+    pub(crate) const fn after(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis))
     }
 }
 
@@ -82,7 +91,7 @@ impl Add<Duration> for Timestamp {
 
     /// Adds a duration, cut to whole milliseconds; the far future is the last timestamp, never an overflow.
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(whole_millis(duration)))
+        self.after(whole_millis(duration))
     }
 }
 
@@ -222,8 +231,9 @@ pub(crate) fn nanos() -> u64 {
 }
 
 /// Returns the whole milliseconds of a duration; more than half a billion years is the longest there is.
-pub(crate) fn whole_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+pub(crate) const fn whole_millis(duration: Duration) -> u64 {
+    let millis = duration.as_secs().saturating_mul(1_000);
+    millis.saturating_add(duration.subsec_millis() as u64)
 }
 
 /// 2026-01-01T00:00:00Z, so that what a test prints looks like a date.

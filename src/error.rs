@@ -190,6 +190,9 @@ impl fmt::Display for Error {
             ErrorKind::UndecodableRecord => {
                 f.write_str("the stored session does not decode; it is kept for a release that can read it")
             }
+            ErrorKind::UndecodableValue if key.is_empty() => {
+                f.write_str("the session's values are damaged or of a later format")
+            }
             ErrorKind::UndecodableValue => {
                 write!(f, "the value of `{key}` does not decode as the type it was asked for")
             }

@@ -4,7 +4,7 @@ use axum_core::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderValue, header::CONTENT_TYPE, request::Parts};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -33,7 +33,7 @@ fn slot<L: 'static>(parts: &Parts) -> Result<SessionSlot<L>, Error> {
 }
 
 impl IntoResponse for Error {
-    /// Answers with [`Error::to_response`], and with the error's own words where the visitor can do something about it.
+    /// Answers with [`Error::to_response`] and a sentence for the visitor.
     ///
     /// What only a programmer can mend is logged (target `tenure`), and a missing layer is named in the answer too, as
     /// axum names a missing extension: nobody but the programmer ever sees that.
@@ -41,18 +41,11 @@ impl IntoResponse for Error {
         if self.kind().is_a_mistake() {
             tracing::error!(target: "tenure", error = %self, "session_misused");
         }
-        let words = match self.status() {
-            _ if self.kind() == ErrorKind::MissingLayer => self.to_string(),
-            StatusCode::INTERNAL_SERVER_ERROR => {
-                "something is wrong here; the log says what".into()
-            }
-            StatusCode::SERVICE_UNAVAILABLE => {
-                "the session is not available; try again in a moment".into()
-            }
-            _ => self.to_string(),
-        };
         let mut response: Response = self.to_response();
-        *response.body_mut() = words.into();
+        *response.body_mut() = match self.kind() {
+            ErrorKind::MissingLayer => self.to_string().into(),
+            kind => kind.words().into(),
+        };
         response.headers_mut().insert(
             CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
@@ -62,7 +55,35 @@ impl IntoResponse for Error {
 }
 
 impl ErrorKind {
-    /// Tells whether it is the application's own mistake, of which no event tells.
+    /// Returns what a visitor can be told, who knows nothing of keys and stores.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::ChangedSinceRead | Self::Gone | Self::Superseded => {
+                "this page is out of date; load it again"
+            }
+            Self::Contended | Self::Full | Self::OutcomeUnknown | Self::Store => {
+                "the session is not available; try again in a moment"
+            }
+            Self::CrossSite => "this request came from another site; begin on ours",
+            Self::TooLarge => "this is more than a session can hold",
+            Self::TooManySessions => {
+                "there are too many sessions of this account; end another first"
+            }
+            Self::AfterResponse
+            | Self::InvalidKey
+            | Self::InvalidLifetime
+            | Self::InvalidPrincipal
+            | Self::MissingLayer
+            | Self::Random
+            | Self::TwoLayers
+            | Self::UndecodableRecord
+            | Self::UndecodableValue
+            | Self::Unserializable => "something is wrong here; the log says what",
+        }
+    }
+
+    /// Tells whether it is the application's own mistake, of which no event tells: what reads and then writes may use
+    /// `update` instead.
     const fn is_a_mistake(self) -> bool {
         matches!(
             self,
@@ -72,6 +93,7 @@ impl ErrorKind {
                 | Self::InvalidPrincipal
                 | Self::MissingLayer
                 | Self::Unserializable
+                | Self::ChangedSinceRead
         )
     }
 }

@@ -144,6 +144,8 @@ impl<L, E> fmt::Debug for SessionLayer<L, E> {
 /// | commit time-out | 5 seconds in all | as long as people wait for a form |
 /// | failed handlers | their changes are dropped, an end is carried out | half of what was meant is worse than nothing |
 /// | error response | the status alone | nothing of the handler's success may survive |
+/// | observer | none: events go to `tracing` alone | an audit is the application's |
+/// | marker | [`Main`]: handlers write `Session` | one layer is the rule |
 ///
 /// ```
 /// use std::time::Duration;

@@ -44,8 +44,10 @@
 //!         .route("/login", post(login))
 //!         .layer(layer.clone());
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-//!     axum::serve(listener, app).await?;
-//!     layer.drained().await;
+//!     axum::serve(listener, app)
+//!         .with_graceful_shutdown(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+//!         .await?;
+//!     layer.drained().await; // logouts of those who have gone are carried out
 //!     Ok(())
 //! }
 //! ```

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, whole_millis};
 
 /// How long a session lives without being used, and at most.
 ///
@@ -21,9 +21,10 @@ use crate::clock::Timestamp;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
-    idle: Duration,
-    absolute: Duration,
-    touch_every: Option<Duration>,
+    /// In whole milliseconds, as it is stored and as stores are given it.
+    idle: u64,
+    absolute: u64,
+    touch_every: Option<u64>,
     persistent: bool,
 }
 
@@ -38,8 +39,8 @@ impl Lifetime {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            idle: Duration::from_secs(30 * MINUTE),
-            absolute: Duration::from_secs(12 * HOUR),
+            idle: 30 * MINUTE,
+            absolute: 12 * HOUR,
             touch_every: None,
             persistent: false,
         }
@@ -61,8 +62,8 @@ impl Lifetime {
     #[must_use]
     pub const fn persistent() -> Self {
         Self {
-            idle: Duration::from_secs(14 * DAY),
-            absolute: Duration::from_secs(30 * DAY),
+            idle: 14 * DAY,
+            absolute: 30 * DAY,
             touch_every: None,
             persistent: true,
         }
@@ -81,7 +82,7 @@ impl Lifetime {
     /// ```
     #[must_use]
     pub const fn with_idle(mut self, idle: Duration) -> Self {
-        self.idle = idle;
+        self.idle = whole_millis(idle);
         self
     }
 
@@ -98,7 +99,7 @@ impl Lifetime {
     /// ```
     #[must_use]
     pub const fn with_absolute(mut self, absolute: Duration) -> Self {
-        self.absolute = absolute;
+        self.absolute = whole_millis(absolute);
         self
     }
 
@@ -116,7 +117,7 @@ impl Lifetime {
     /// ```
     #[must_use]
     pub const fn with_touch_every(mut self, touch_every: Duration) -> Self {
-        self.touch_every = Some(touch_every);
+        self.touch_every = Some(whole_millis(touch_every));
         self
     }
 
@@ -130,7 +131,7 @@ impl Lifetime {
     /// ```
     #[must_use]
     pub const fn idle(&self) -> Duration {
-        self.idle
+        Duration::from_millis(self.idle)
     }
 
     /// Returns the absolute time-out.
@@ -143,7 +144,7 @@ impl Lifetime {
     /// ```
     #[must_use]
     pub const fn absolute(&self) -> Duration {
-        self.absolute
+        Duration::from_millis(self.absolute)
     }
 
     /// Returns how stale the last-seen stamp may become.
@@ -157,8 +158,7 @@ impl Lifetime {
     /// ```
     #[must_use]
     pub fn touch_every(&self) -> Duration {
-        self.touch_every
-            .unwrap_or_else(|| std::cmp::min(self.idle / 10, LONGEST_TOUCH))
+        Duration::from_millis(self.touch_millis())
     }
 
     /// Tells whether the cookie survives a restart of the browser.
@@ -175,14 +175,19 @@ impl Lifetime {
 
     /// Returns the first rule that this lifetime breaks, as a sentence that names the mend.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
-        if self.idle < SHORTEST {
+        if self.idle == 0 {
             return Err(
                 "the idle time-out is shorter than a millisecond; give `with_idle` a longer one",
             );
         }
-        if self.absolute < SHORTEST {
+        if self.absolute == 0 {
             return Err(
                 "the absolute time-out is shorter than a millisecond; give `with_absolute` a longer one",
+            );
+        }
+        if self.touch_millis() > self.idle {
+            return Err(
+                "the last-seen stamp may become older than the idle time-out; give `with_touch_every` a shorter time",
             );
         }
         Ok(())
@@ -190,12 +195,13 @@ impl Lifetime {
 
     /// Tells when nobody's coming ends the session.
     pub(crate) fn idle_deadline(&self, stamps: Stamps) -> Timestamp {
-        stamps.last_seen + self.idle_and_touch()
+        stamps.last_seen.after(self.idle_and_touch())
     }
 
     /// Tells when the session ends, however busy.
     pub(crate) fn absolute_deadline(&self, stamps: Stamps) -> Timestamp {
-        stamps.authenticated.unwrap_or(stamps.created) + self.absolute
+        let begun = stamps.authenticated.unwrap_or(stamps.created);
+        begun.after(self.absolute)
     }
 
     /// Tells whether a session with these stamps lives; at its deadline it does not.
@@ -205,7 +211,7 @@ impl Lifetime {
 
     /// Returns the duration that a store is given by a touch; `None` if the last-seen stamp is not stale yet.
     pub(crate) fn touch(&self, stamps: Stamps, now: Timestamp) -> Option<Duration> {
-        let is_stale = now.since(stamps.last_seen) >= self.touch_every();
+        let is_stale = now.millis_since(stamps.last_seen) >= self.touch_millis();
         is_stale.then(|| self.expires_in(stamps, now)).flatten()
     }
 
@@ -213,37 +219,43 @@ impl Lifetime {
     ///
     /// It is whole milliseconds and never zero, so no store can take it for "for ever".
     pub(crate) fn expires_in(&self, stamps: Stamps, now: Timestamp) -> Option<Duration> {
-        let remaining = self.absolute_deadline(stamps).since(now);
+        let remaining = self.absolute_deadline(stamps).millis_since(now);
         let expires_in = remaining.min(self.idle_and_touch());
-        (expires_in >= SHORTEST).then_some(expires_in)
+        (expires_in > 0).then(|| Duration::from_millis(expires_in))
     }
 
     /// Returns the duration that a store is given for a session that begins.
     pub(crate) fn first_expiry(&self) -> Duration {
-        self.absolute.min(self.idle_and_touch())
+        Duration::from_millis(self.absolute.min(self.idle_and_touch()))
     }
 
     /// Returns the `Max-Age` in seconds that a persistent cookie gets now.
     pub(crate) fn max_age(&self, stamps: Stamps, now: Timestamp) -> Option<u64> {
-        let remaining = self.absolute_deadline(stamps).since(now).as_secs();
-        self.persistent.then_some(remaining.min(LONGEST_MAX_AGE))
+        let remaining = self.absolute_deadline(stamps).millis_since(now);
+        // Up: at zero the browser would forget a session that still lives.
+        let seconds = remaining.div_ceil(1_000);
+        self.persistent.then_some(seconds.min(LONGEST_MAX_AGE))
     }
 
-    fn idle_and_touch(&self) -> Duration {
-        self.idle.saturating_add(self.touch_every())
+    fn touch_millis(&self) -> u64 {
+        self.touch_every
+            .unwrap_or_else(|| (self.idle / 10).min(LONGEST_TOUCH))
+    }
+
+    fn idle_and_touch(&self) -> u64 {
+        self.idle.saturating_add(self.touch_millis())
     }
 
     /// The stored form: see `record::header`.
     pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
-        let millis = crate::clock::whole_millis;
         // The highest number stands for none.
         let touch_every = self
             .touch_every
-            .map_or(u64::MAX, |every| millis(every).min(u64::MAX - 1));
+            .map_or(u64::MAX, |every| every.min(u64::MAX - 1));
         let mut bytes = [0; Self::BYTES];
         bytes[0] = u8::from(self.persistent);
-        bytes[1..9].copy_from_slice(&millis(self.idle).to_be_bytes());
-        bytes[9..17].copy_from_slice(&millis(self.absolute).to_be_bytes());
+        bytes[1..9].copy_from_slice(&self.idle.to_be_bytes());
+        bytes[9..17].copy_from_slice(&self.absolute.to_be_bytes());
         bytes[17..25].copy_from_slice(&touch_every.to_be_bytes());
         bytes
     }
@@ -257,18 +269,11 @@ impl Lifetime {
             _ => return None,
         };
         Some(Self {
-            idle: Duration::from_millis(millis(1)),
-            absolute: Duration::from_millis(millis(9)),
-            touch_every: Some(millis(17))
-                .filter(|millis| *millis != u64::MAX)
-                .map(Duration::from_millis),
+            idle: millis(1),
+            absolute: millis(9),
+            touch_every: Some(millis(17)).filter(|millis| *millis != u64::MAX),
             persistent,
         })
-    }
-
-    /// Returns this lifetime as it is read back: whole milliseconds, and no more of them than there are.
-    pub(crate) fn as_stored(self) -> Self {
-        Self::from_bytes(&self.to_bytes()).expect("what was written is read")
     }
 
     pub(crate) const BYTES: usize = 25;
@@ -288,18 +293,21 @@ pub(crate) struct Stamps {
     pub(crate) last_seen: Timestamp,
 }
 
-const MINUTE: u64 = 60;
+const MINUTE: u64 = 60 * 1_000;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 /// What a store can be given at least.
 pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
-const LONGEST_TOUCH: Duration = Duration::from_secs(5 * MINUTE);
+const LONGEST_TOUCH: u64 = 5 * MINUTE;
 /// RFC 6265bis section 5.5: browsers cut longer ones.
-const LONGEST_MAX_AGE: u64 = 400 * DAY;
+const LONGEST_MAX_AGE: u64 = 400 * DAY / 1_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// In seconds.
+    const DAY: u64 = 24 * 60 * 60;
 
     const fn at(seconds: u64) -> Timestamp {
         Timestamp::from_millis(seconds * 1_000)
@@ -382,7 +390,7 @@ mod tests {
             ("exact", exact, at(0), true),
         ] {
             let touch = policy.touch(stamps(0, None, 0), now);
-            assert_eq!(touch, due.then(|| policy.idle_and_touch()), "{case}");
+            assert_eq!(touch, due.then(|| policy.first_expiry()), "{case}");
         }
     }
 
@@ -418,6 +426,12 @@ mod tests {
             Some(29 * DAY)
         );
         assert_eq!(decade.max_age(born, at(0)), Some(400 * DAY));
+        let last = Timestamp::from_millis(30 * DAY * 1_000 - 1);
+        assert_eq!(
+            Lifetime::persistent().max_age(born, last),
+            Some(1),
+            "zero would remove it"
+        );
     }
 
     #[test]
@@ -443,6 +457,13 @@ mod tests {
                 .check()
                 .unwrap_err()
                 .contains("with_absolute")
+        );
+        assert!(
+            POLICY
+                .with_touch_every(secs(101))
+                .check()
+                .unwrap_err()
+                .contains("with_touch_every")
         );
     }
 

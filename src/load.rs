@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     change::{Live, Origin},
+    clock::Stopwatch,
     context::{Boxed, Context, within},
     error::{Error, ErrorKind},
     id::{Handle, Token},
@@ -69,17 +70,20 @@ fn conclude_at_once(
     }
 }
 
+/// Looks all ids up in the time that there is for one.
 async fn look_up(
     context: Arc<Context>,
     first: Token,
     answer: Answer<Option<Loaded>>,
     others: Vec<Token>,
 ) -> Result<Found, Error> {
-    let answer = within(context.load_timeout, answer).await;
+    let started = Stopwatch::start();
+    let left = || context.load_timeout.saturating_sub(started.elapsed());
+    let answer = within(left(), answer).await;
     let verdict = judge(&context, &first, answer)?;
     let mut verdicts = vec![(first, verdict)];
     for token in others {
-        let answer = within(context.load_timeout, context.store.load(&token.handle())).await;
+        let answer = within(left(), context.store.load(&token.handle())).await;
         let verdict = judge(&context, &token, answer)?;
         verdicts.push((token, verdict));
     }
@@ -87,7 +91,7 @@ async fn look_up(
     match touch(&context, &found) {
         None => Ok(found),
         Some(touched) => {
-            let touched = within(context.load_timeout, touched).await;
+            let touched = within(left(), touched).await;
             Ok(found.touched(&context, touched))
         }
     }

@@ -152,7 +152,7 @@ impl EventKind {
             Self::Authenticated => "session_authenticated",
             Self::Conflict => "session_conflict",
             Self::Created => "session_created",
-            Self::Cycled => "session_renewed",
+            Self::Cycled => "session_cycled",
             Self::Destroyed(EndReason::Destroyed) => "session_destroyed",
             Self::Destroyed(EndReason::Logout) => "session_logout",
             Self::Destroyed(EndReason::Replaced) => "session_replaced",

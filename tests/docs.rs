@@ -86,6 +86,20 @@ fn every_file_that_a_document_links_to_exists() {
 }
 
 #[test]
+fn every_path_that_a_document_names_exists() {
+    let documents = files(&root().join("docs"), "md");
+    for document in documents
+        .into_iter()
+        .chain([root().join("CONTRIBUTING.md")])
+    {
+        let text = fs::read_to_string(&document).unwrap();
+        for path in backticked(&text).filter(|name| is_path(name)) {
+            assert!(root().join(path).exists(), "{}: {path}", document.display());
+        }
+    }
+}
+
+#[test]
 fn randomness_comes_from_the_operating_system_alone() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let (_, rest) = manifest.split_once("\n[dependencies]\n").unwrap();
@@ -97,7 +111,8 @@ fn randomness_comes_from_the_operating_system_alone() {
     }
     for file in files(&root().join("src"), "rs") {
         let names_it = fs::read_to_string(&file).unwrap().contains("getrandom::");
-        assert_eq!(names_it, file.ends_with("src/id.rs"), "{}", file.display());
+        let may = RANDOM.iter().any(|(path, _)| file.ends_with(path));
+        assert_eq!(names_it, may, "{}", file.display());
     }
 }
 
@@ -123,6 +138,14 @@ fn is_test_name(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+}
+
+/// A path in this repository; `NAME` stands for any name.
+fn is_path(text: &str) -> bool {
+    let folders = ["benches/", "docs/", "examples/", "fuzz/", "src/", "tests/"];
+    folders.iter().any(|folder| text.starts_with(folder))
+        && !text.contains("NAME")
+        && !text.contains(' ')
 }
 
 fn backticked(text: &str) -> impl Iterator<Item = &str> {
@@ -167,6 +190,15 @@ const ASVS_5_V7: &str = "7.1.1 7.1.2 7.1.3 7.2.1 7.2.2 7.2.3 7.2.4 7.3.1 7.3.2 7
 const ASVS_5_NEIGHBOURS: &str = "3.3.1 3.3.2 3.3.3 3.3.4 3.3.5 3.4.1 3.5.1 9.1.1–9.2.4 11.2.2 11.2.3 11.2.4 11.2.5 \
                                  11.3.2–11.3.4 11.4.1 11.5.1 11.5.2 14.2.1 14.2.2 14.3.1 14.3.2 16.2.5 16.3.3 16.3.4 \
                                  16.4.1 16.5.1 16.5.2 16.5.3";
+
+/// Which files ask the operating system for random bytes, and for what.
+const RANDOM: &[(&str, &str)] = &[
+    ("src/id/random.rs", "ids and versions"),
+    (
+        "src/store/backoff.rs",
+        "pauses that differ between processes",
+    ),
+];
 
 /// What has no example of its own, and where it is shown instead.
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
@@ -219,7 +251,39 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("Clocked", "the example of the module"),
     ("Subject", "the example of the module"),
+    (
+        "Swept",
+        "`tests/sqlite` and `tests/postgres`, whose stores are some",
+    ),
+    ("PostgresStore::builder", POSTGRES_BUILDER),
+    ("PostgresStore::check", "the example of `SqliteStore`"),
+    ("PostgresStore::connect", "the example of `PostgresStore`"),
+    ("PostgresStore::ddl", "the example of `SqliteStore::ddl`"),
+    ("PostgresStore::migrate", "the example of `PostgresStore`"),
+    ("PostgresStoreBuilder::connect", POSTGRES_BUILDER),
+    (
+        "PostgresStoreBuilder::connect_with_tls",
+        "it wants a connector of another crate",
+    ),
+    ("PostgresStoreBuilder::with_connections", POSTGRES_BUILDER),
+    ("PostgresStoreBuilder::with_table", POSTGRES_BUILDER),
+    ("SetupError::kind", "the example of `SetupError`"),
+    ("SetupErrorKind", "the example of `SetupError`"),
+    ("SqliteStore::check", "the example of `SqliteStore`"),
+    ("SqliteStore::connect", "the example of `SqliteStore`"),
+    ("SqliteStore::migrate", "the example of `SqliteStore`"),
+    ("SqliteStore::new", "the example of `SqliteStore`"),
+    ("SqliteStore::pool", "the example of `SqliteStore`"),
+    ("SqliteStore::with_table", "the example of `SqliteStore`"),
+    ("Sweep", "the example of `Sweeper`"),
+    ("Sweeper::new", "the example of `Sweeper`"),
+    ("Sweeper::start", "the example of `Sweeper`"),
+    ("Sweeper::with_batch", "the example of `Sweeper`"),
+    ("Sweeper::with_interval", "the example of `Sweeper`"),
+    ("Sweeping", "the example of `Sweeper`"),
 ];
+
+const POSTGRES_BUILDER: &str = "the example of `PostgresStoreBuilder`";
 
 #[test]
 fn every_public_item_has_an_example_or_a_place_where_it_is_shown() {

@@ -81,7 +81,7 @@ fn visitor() -> (SessionLayer, MemoryStore, String) {
 }
 
 fn read(layer: &SessionLayer, cookie: &str, key: &'static str) -> Option<u32> {
-    let found = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let found = Arc::new(std::sync::Mutex::new(None));
     let place = found.clone();
     send(layer, Some(cookie), |session| async move {
         *place.lock().unwrap() = session.get::<u32>(key)?;

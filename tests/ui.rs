@@ -1,8 +1,9 @@
 //! What the compiler says of common mistakes, word for word: `tests/ui`.
 //!
 //! Its words change from release to release, so they are compared with those of one: the release that `./check` and the CI
-//! use, `RUST` below. With another one the test says so and compares nothing. After a change that is meant, or for a new
-//! release: `TRYBUILD=overwrite cargo test --test ui`, and read the difference.
+//! use, `RUST` below. With another one the test says so and compares nothing. They also name the stores there are, so they are
+//! those without features. After a change that is meant, or for a new release: `TRYBUILD=overwrite cargo test --test ui`, and
+//! read the difference.
 
 use std::{env, process::Command};
 

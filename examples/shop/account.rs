@@ -5,6 +5,7 @@
 
 use axum::{
     extract::{Form, Query, State},
+    http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
 use maud::{Markup, html};
@@ -78,7 +79,7 @@ impl Credentials {
 
     fn objection(&self) -> Option<&'static str> {
         let (name, email) = (self.name.trim(), self.email());
-        if !(1..=60).contains(&name.len()) {
+        if !(1..=60).contains(&name.chars().count()) {
             return Some("Tell us what to call you, in 60 letters at most.");
         }
         if !(3..=254).contains(&email.len()) || !email.contains('@') {
@@ -100,7 +101,7 @@ pub(crate) async fn login(
     State(shop): State<Shop>,
     Form(form): Form<Credentials>,
 ) -> Result<Response, Problem> {
-    let user = shop.user(&form.email()).await;
+    let user = shop.user(&form.email()).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let is_right = password::verify(form.password.clone(), hash).await;
     match user.filter(|_| is_right) {
@@ -108,7 +109,7 @@ pub(crate) async fn login(
         None => {
             let why = "That is not the address and password of an account.";
             let page = login_form(&session, &form, Some(why))?;
-            Ok(page.refused().into_response())
+            Ok(page.with(StatusCode::UNPROCESSABLE_ENTITY).into_response())
         }
     }
 }
@@ -127,14 +128,14 @@ pub(crate) async fn sign_up(
 ) -> Result<Response, Problem> {
     let refused = |why| {
         let page = sign_up_form(&session, &form, Some(why))?;
-        Ok(page.refused().into_response())
+        Ok(page.with(StatusCode::UNPROCESSABLE_ENTITY).into_response())
     };
     if let Some(why) = form.objection() {
         return refused(why);
     }
     let hash = password::hash(form.password.clone()).await;
-    let name = form.name.trim().to_owned();
-    match shop.add_user(form.email(), name, hash).await {
+    let name = form.name.trim();
+    match shop.add_user(&form.email(), name, &hash).await? {
         Some(user) => enter(&session, &user, &form),
         None => refused("This address has an account already."),
     }
@@ -162,8 +163,8 @@ pub(crate) async fn goodbye() -> Markup {
         section.notice {
             h1 { "You are signed out" }
             p {
-                "The session is gone from the server, so the cookie that you had opens nothing any more, wherever it \
-                 may be. Your orders are kept."
+                "The session is gone from the server, and what was in your cart with it, so the cookie that you had \
+                 opens nothing any more, wherever it may be. Your orders are kept."
             }
             p.next { a.button.main href="/" { "To the shop" } a href="/login" { "Sign in again" } }
         }

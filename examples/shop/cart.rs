@@ -1,6 +1,6 @@
 //! The cart, which lives in the session.
 
-use axum::{extract::Form, response::Redirect};
+use axum::{extract::Form, http::StatusCode, response::Redirect};
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use tenure::{Session, SessionKey};
@@ -114,8 +114,24 @@ fn said(product: &Product, more: i32) -> String {
 
 pub(crate) async fn show(session: Session) -> Result<Page, Problem> {
     let cart = session.get(CART)?.unwrap_or_default();
+    let content = html! { h1 { "Your cart" } (contents(&cart)) };
+    Page::of(&session, "Your cart", &content)
+}
+
+/// Says that a page was out of date, and shows the cart as it is now.
+pub(crate) fn out_of_date(session: &Session) -> Result<Page, Problem> {
+    let cart = session.get(CART)?.unwrap_or_default();
     let content = html! {
-        h1 { "Your cart" }
+        h1 { "This page was out of date" }
+        p.lead { "Your cart has changed since, perhaps in another tab, so nothing was ordered. Here it is as it is now." }
+        (contents(&cart))
+    };
+    let page = Page::of(session, "This page was out of date", &content)?;
+    Ok(page.with(StatusCode::CONFLICT))
+}
+
+fn contents(cart: &Cart) -> Markup {
+    html! {
         @if cart.is_empty() {
             p.lead { "There is nothing in it yet." }
             p { a.button.main href="/" { "Look around" } }
@@ -124,8 +140,7 @@ pub(crate) async fn show(session: Session) -> Result<Page, Problem> {
             p.total { span { "Total" } span.price { (price(cart.total())) } }
             p.next { a.button.main href="/checkout" { "Check out" } a href="/" { "Go on shopping" } }
         }
-    };
-    Page::of(&session, "Your cart", &content)
+    }
 }
 
 fn line(product: &Product, quantity: u32) -> Markup {

@@ -2,6 +2,7 @@
 
 use axum::{
     extract::{Form, State},
+    http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
 use maud::html;
@@ -10,7 +11,7 @@ use tenure::Session;
 
 use crate::{
     account::{NAME, Next},
-    cart::{CART, Cart},
+    cart::{self, CART, Cart},
     data::{Order, Shop},
     orders,
     page::{FLASH, Page, price},
@@ -67,7 +68,7 @@ pub(crate) async fn place(
     }
     if cart.total() != checkout.total {
         session.update_with(CART, cart, Cart::put_back)?;
-        return Err(Problem::OutOfDate);
+        return Ok(cart::out_of_date(&session)?.into_response());
     }
     let page = format!("/orders/{}", cart.id);
     let order = Order {
@@ -76,8 +77,18 @@ pub(crate) async fn place(
         address,
         cart,
     };
-    shop.add_order(order).await;
-    session.insert(FLASH, "Thank you! Your order is placed.".to_owned())?;
+    let told = match shop.add_order(&order).await {
+        Ok(true) => "Thank you! Your order is placed.",
+        // The answer to an earlier press was lost.
+        Ok(false) => "This order was placed before; here it is as it was.",
+        Err(error) => {
+            session.update_with(CART, order.cart, Cart::put_back)?;
+            // Now: what is changed in a request that ends with a server's error is dropped.
+            session.commit().await?;
+            return Err(error.into());
+        }
+    };
+    session.insert(FLASH, told.to_owned())?;
     Ok(Redirect::to(&page).into_response())
 }
 
@@ -85,7 +96,7 @@ fn ask_again(session: &Session, typed: &str) -> Result<Response, Problem> {
     let cart = session.get(CART)?.unwrap_or_default();
     let why = "An address has a name, a street and a town: two lines or more.";
     let page = form(session, &cart, typed, Some(why))?;
-    Ok(page.refused().into_response())
+    Ok(page.with(StatusCode::UNPROCESSABLE_ENTITY).into_response())
 }
 
 fn form(session: &Session, cart: &Cart, address: &str, why: Option<&str>) -> Result<Page, Problem> {

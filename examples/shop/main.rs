@@ -1,8 +1,9 @@
 //! A small shop: `cargo run --example shop`, then open the address it prints.
 //!
 //! A visitor fills a cart, signs up or in and keeps it, and places an order once however often the button is pressed. A
-//! corner of each page tells what the session is at that moment. Users and orders live in memory and end with the
-//! program; [`options`] lists the options.
+//! corner of each page tells what the session is at that moment. Everything is kept in memory and ends with the program,
+//! or in a database: with `--features sqlite` in the file `shop.db`, and where `--store` says. [`options`] lists the
+//! options.
 
 mod account;
 mod cart;
@@ -18,17 +19,19 @@ mod page;
 mod password;
 mod problem;
 mod slow;
+mod stores;
 mod welcome;
 
-use std::{error::Error, process::ExitCode};
+use std::{iter, process::ExitCode};
 
 use axum::{
     Router, middleware,
     routing::{get, post},
 };
-use data::Shop;
+use data::{Failure, Shop};
 use journal::Journaled;
 use options::Options;
+use stores::Stores;
 use tenure::SessionLayer;
 use tower_http::csrf::CsrfLayer;
 
@@ -38,23 +41,24 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", in_one_line(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run() -> Result<(), Box<dyn Error>> {
+async fn run() -> Result<(), Failure> {
     let options = Options::of_this_program()?;
-    let sessions = SessionLayer::builder(Journaled(options.session_store()));
+    let stores = Stores::open(&options.store).await?;
+    let sessions = SessionLayer::builder(Journaled(options.slowed(stores.sessions)));
     let sessions = match options.insecure_cookie {
         true => sessions.with_insecure_cookie(),
         false => sessions,
     };
     let sessions = sessions.build()?;
     let listener = options.listen().await?;
-    welcome::print(listener.local_addr()?.port(), options.insecure_cookie);
-    axum::serve(listener, app(sessions.clone()))
+    welcome::print(listener.local_addr()?.port(), &options);
+    axum::serve(listener, app(sessions.clone(), stores.shop))
         .with_graceful_shutdown(interrupted())
         .await?;
     // Logouts of visitors who have gone are carried out before the shop closes.
@@ -63,7 +67,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 /// The layer that is added last is met first.
-fn app(sessions: SessionLayer) -> Router {
+fn app(sessions: SessionLayer, shop: Shop) -> Router {
     Router::new()
         .route("/", get(catalog::list))
         .route("/products/{id}", get(catalog::show))
@@ -77,13 +81,21 @@ fn app(sessions: SessionLayer) -> Router {
         .route("/logout", post(account::logout))
         .route("/goodbye", get(account::goodbye))
         .route("/style.css", get(page::style))
-        .with_state(Shop::default())
+        .with_state(shop)
         .layer(sessions)
         // `SameSite=Lax` stops forms of other sites; this also stops those of other ports and hosts of this site.
         .layer(CsrfLayer::new())
         .layer(middleware::map_response(problem::in_words))
         .layer(middleware::map_response(headers::secure))
         .layer(middleware::from_fn(journal::begin))
+}
+
+/// Says what went wrong, and what is behind it.
+fn in_one_line(error: &Failure) -> String {
+    match iter::successors(error.source(), |cause| cause.source()).last() {
+        Some(cause) => format!("{error} ({cause})"),
+        None => error.to_string(),
+    }
 }
 
 async fn interrupted() {

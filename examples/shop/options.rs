@@ -1,21 +1,46 @@
-//! What can be said on the command line.
-//!
-//! * `--port N` listens on another port than 3000; 0 takes a free one.
-//! * `--insecure-cookie` is for browsers that do not keep a `Secure` cookie on plain http.
-//! * `--slow MILLISECONDS` lets the session store take so long for each answer.
+//! What can be said on the command line: `--help` prints it.
 
-use std::{env, net::Ipv4Addr, str::FromStr, sync::Arc, time::Duration};
+use std::{env, net::Ipv4Addr, process, str::FromStr, sync::Arc, time::Duration};
 
-use tenure::store::{MemoryStore, SessionStore};
+use tenure::store::SessionStore;
 use tokio::net::TcpListener;
 
 use crate::slow::Slow;
 
-#[derive(Default)]
+const HELP: &str = "A small shop whose cart never loses anything.
+
+  --store WHERE          keeps sessions, users and orders there; with the feature `sqlite` in
+                         sqlite:shop.db, else in memory, if it is not said
+      memory                            until the shop closes
+      sqlite:FILE                       in a file, by the feature `sqlite`
+      postgres://USER@HOST/DATABASE     in PostgreSQL, by the feature `postgres`
+  --port N               listens on another port than 3000; 0 takes a free one
+  --insecure-cookie      for browsers that do not keep a `Secure` cookie on plain http
+  --slow MILLISECONDS    lets the session store take so long for each answer
+  --help                 prints this";
+
 pub(crate) struct Options {
     pub(crate) insecure_cookie: bool,
-    port: Option<u16>,
+    pub(crate) store: String,
+    port: u16,
     slow: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let is_sqlite_here = cfg!(feature = "sqlite");
+        let store = if is_sqlite_here {
+            "sqlite:shop.db"
+        } else {
+            "memory"
+        };
+        Self {
+            insecure_cookie: false,
+            store: store.to_owned(),
+            port: 3000,
+            slow: None,
+        }
+    }
 }
 
 impl Options {
@@ -24,35 +49,39 @@ impl Options {
         let mut options = Self::default();
         while let Some(word) = words.next() {
             match word.as_str() {
+                "--help" => help(),
                 "--insecure-cookie" => options.insecure_cookie = true,
-                "--port" => options.port = Some(number(&word, words.next())?),
-                "--slow" => options.slow = Some(number(&word, words.next())?),
-                _ => return Err(format!("{word} is unknown; {USAGE}")),
+                "--port" => options.port = value(&word, words.next())?,
+                "--slow" => options.slow = Some(value(&word, words.next())?),
+                "--store" => options.store = value(&word, words.next())?,
+                _ => return Err(format!("{word} is unknown; `--help` lists what there is")),
             }
         }
         Ok(options)
     }
 
-    /// Returns where the sessions are kept.
-    pub(crate) fn session_store(&self) -> Arc<dyn SessionStore> {
-        let store = MemoryStore::new();
+    /// Makes a store as slow as was asked for.
+    pub(crate) fn slowed(&self, store: Arc<dyn SessionStore>) -> Arc<dyn SessionStore> {
         match self.slow {
             Some(delay) => Arc::new(Slow::new(store, Duration::from_millis(delay))),
-            None => Arc::new(store),
+            None => store,
         }
     }
 
     /// Listens on this machine alone.
     pub(crate) async fn listen(&self) -> Result<TcpListener, String> {
-        let port = self.port.unwrap_or(3000);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
-        listener.map_err(|error| format!("port {port}: {error}; `--port 0` takes a free one"))
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await;
+        listener
+            .map_err(|error| format!("port {}: {error}; `--port 0` takes a free one", self.port))
     }
 }
 
-fn number<T: FromStr>(option: &str, word: Option<String>) -> Result<T, String> {
-    word.and_then(|word| word.parse().ok())
-        .ok_or_else(|| format!("{option} wants a number; {USAGE}"))
+fn help() -> ! {
+    println!("{HELP}");
+    process::exit(0)
 }
 
-const USAGE: &str = "there are --port N, --insecure-cookie and --slow MILLISECONDS";
+fn value<T: FromStr>(option: &str, word: Option<String>) -> Result<T, String> {
+    word.and_then(|word| word.parse().ok())
+        .ok_or_else(|| format!("{option} wants a value that fits; `--help` lists what there is"))
+}

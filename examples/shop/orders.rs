@@ -16,7 +16,7 @@ pub(crate) async fn list(session: Session, State(shop): State<Shop>) -> Result<P
     let user = session
         .principal()
         .ok_or(Problem::SignInFirst(Next::Orders))?;
-    let orders = shop.orders_of(user.as_str()).await;
+    let orders = shop.orders_of(user.as_str()).await?;
     let content = html! {
         h1 { "Your orders" }
         @if orders.is_empty() {
@@ -45,7 +45,7 @@ pub(crate) async fn show(
     let user = session
         .principal()
         .ok_or(Problem::SignInFirst(Next::Orders))?;
-    let order = shop.order(id, user.as_str()).await;
+    let order = shop.order(id, user.as_str()).await?;
     let order = order.ok_or(Problem::NotFound)?;
     let content = html! {
         h1 { (name(&order)) }

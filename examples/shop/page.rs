@@ -43,9 +43,9 @@ impl Page {
         })
     }
 
-    /// Says that what was sent is not accepted, on a page that keeps what was typed.
-    pub(crate) fn refused(mut self) -> Self {
-        self.status = StatusCode::UNPROCESSABLE_ENTITY;
+    /// Shows the page with another status than 200.
+    pub(crate) fn with(mut self, status: StatusCode) -> Self {
+        self.status = status;
         self
     }
 }

@@ -13,7 +13,7 @@ pub(crate) fn objection(password: &str, email: &str) -> Option<&'static str> {
     let known = |favourite: &&str| password.eq_ignore_ascii_case(favourite);
     match password.chars().count() {
         0..SHORTEST => Some("A password has eight characters or more."),
-        _ if password.len() > LONGEST => Some("A password has 128 characters at most."),
+        length if length > LONGEST => Some("A password has 128 characters at most."),
         _ if FAVOURITES.iter().any(known) => {
             Some("This is one of the first passwords that are tried; choose another.")
         }
@@ -32,7 +32,7 @@ pub(crate) async fn hash(password: String) -> String {
 ///
 /// Without a hash it takes as long, so that nobody learns which addresses have accounts.
 pub(crate) async fn verify(password: String, hash: Option<String>) -> bool {
-    if password.len() > LONGEST {
+    if password.chars().count() > LONGEST {
         return false;
     }
     off_the_async_threads(move || match hash {

@@ -9,12 +9,12 @@ use axum::{
 };
 use maud::html;
 
-use crate::{account::Next, page};
+use crate::{account::Next, data::Failure, page};
 
 /// Why a page could not be shown.
 pub(crate) enum Problem {
+    Database(Failure),
     NotFound,
-    OutOfDate,
     Random(getrandom::Error),
     Session(tenure::Error),
     SignInFirst(Next),
@@ -23,6 +23,12 @@ pub(crate) enum Problem {
 impl From<tenure::Error> for Problem {
     fn from(error: tenure::Error) -> Self {
         Self::Session(error)
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(error: Failure) -> Self {
+        Self::Database(error)
     }
 }
 
@@ -35,8 +41,11 @@ impl From<getrandom::Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         match self {
+            Self::Database(error) => {
+                tracing::error!(%error, "the database did not do it");
+                StatusCode::SERVICE_UNAVAILABLE.into_response()
+            }
             Self::NotFound => StatusCode::NOT_FOUND.into_response(),
-            Self::OutOfDate => StatusCode::CONFLICT.into_response(),
             Self::Random(error) => {
                 tracing::error!(%error, "no random bytes");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()

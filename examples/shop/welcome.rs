@@ -1,11 +1,19 @@
-//! What the shop says when it opens: where it is, and which browsers keep its cookie there.
+//! What the shop says when it opens: where it is, where it keeps everything, and which browsers keep its cookie there.
 
-pub(crate) fn print(port: u16, insecure_cookie: bool) {
+use crate::{options::Options, stores};
+
+pub(crate) fn print(port: u16, options: &Options) {
     println!("The shop is open: http://localhost:{port}");
     println!(
-        "{}",
-        if insecure_cookie { INSECURE } else { SECURE }.replace("PORT", &port.to_string())
+        "It keeps what it knows {}.",
+        stores::in_words(&options.store)
     );
+    let about = if options.insecure_cookie {
+        INSECURE
+    } else {
+        SECURE
+    };
+    println!("{}", about.replace("PORT", &port.to_string()));
 }
 
 /// `tests/browser/cookie.rs` sees what Chromium does; the others are their makers' word.

@@ -30,12 +30,15 @@ impl Commit {
                     self.context
                         .observe(Event::new(EventKind::Destroyed(reason)).of(handle));
                 }
+                self.work.live = None;
                 self.go_on()
             }
             Err(error) if is_unknown(&error) && attempt == Attempt::First => {
                 Ok(Next::Step(self.delete(Attempt::Last)))
             }
             Err(error) => {
+                // The session lives on unless its user wants it ended: it is not what a failed login leaves behind.
+                self.work.live = None;
                 // Whoever logs out is not shown as signed in because the store is down.
                 self.work.plan.forget = reason.is_explicit();
                 if reason.is_explicit() {

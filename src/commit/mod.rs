@@ -295,7 +295,11 @@ impl Commit {
             | ErrorKind::Store => EventKind::StoreFailed,
             _ => return error,
         };
-        self.context.observe(Event::new(kind).because(&error));
+        let event = Event::new(kind).because(&error);
+        self.context.observe(match &self.work.live {
+            Some(live) => event.of(live.handle),
+            None => event,
+        });
         error
     }
 }

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use super::{
-    Attempt, Commit, Cookie, Next, Step as CommitStep, is_unknown, no_random, refused, unknown,
-};
+use super::{Attempt, Commit, Cookie, Next, Step, is_unknown, no_random, refused, unknown};
 use crate::{
-    change::{Live, Step, Then},
+    change::{Live, Succession, Then},
     context::Turn,
     error::{Error, ErrorKind},
     id::{Handle, SecretHash, Token},
@@ -87,7 +85,7 @@ impl Commit {
     fn replace(&mut self, change: Change) -> Result<Next, Error> {
         let secret = change.token.as_ref().filter(|_| !self.is_binding());
         let now = self.context.now(&self.live().seen);
-        let step = Step {
+        let step = Succession {
             version: change.version,
             now,
             secret: secret.map(|token| self.context.hasher.hash(token)),
@@ -125,7 +123,7 @@ impl Commit {
             self.context
                 .store
                 .update(&next.handle, expected, &next.record, replacing.expires_in);
-        Next::Step(CommitStep::Replace(replacing, answer))
+        Next::Step(Step::Replace(replacing, answer))
     }
 
     pub(super) fn replaced(
@@ -139,7 +137,7 @@ impl Commit {
             Ok(Updated::Conflict(Some(fresh))) => self.compare(replacing, Some(fresh)),
             Ok(Updated::Conflict(None)) => {
                 let fresh = self.context.store.load(&self.live().handle);
-                Ok(Next::Step(CommitStep::Look(replacing, fresh)))
+                Ok(Next::Step(Step::Look(replacing, fresh)))
             }
             Err(error) if is_unknown(&error) && !replacing.lost => {
                 let event = Event::new(EventKind::StoreFailed).of(self.live().handle);
@@ -192,7 +190,7 @@ impl Commit {
         if change.conflicts == CONFLICTS_BEFORE_QUEUE {
             let turn = self.context.queues.turn(handle);
             let turn = Box::pin(async { Ok(turn.await) });
-            return Ok(Next::Step(CommitStep::Queue(change, turn)));
+            return Ok(Next::Step(Step::Queue(change, turn)));
         }
         self.replace(change)
     }

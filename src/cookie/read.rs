@@ -226,8 +226,8 @@ mod tests {
     #[test]
     fn what_stands_beyond_sixteen_kibibytes_is_not_looked_at() {
         let pair = format!("; id={}", id('a'));
-        let within = "x".repeat(MAX_SCANNED - pair.len()) + &pair;
-        let beyond = "x".repeat(MAX_SCANNED) + &pair;
+        let within = "x".repeat(MAX_SCANNED - pair.len()) + pair.as_str();
+        let beyond = "x".repeat(MAX_SCANNED) + pair.as_str();
         assert_eq!(found(&[within.as_bytes()]).0, "a");
         assert_eq!(found(&[beyond.as_bytes()]), (String::new(), 0));
         assert_eq!(

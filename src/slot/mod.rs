@@ -1,13 +1,19 @@
 //! A request's place for its session: one lock, one state.
 
-mod waiting;
+mod commit;
+mod load;
 
-use std::{fmt, sync::Arc, task::Waker};
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context as Task, Poll, Waker},
+};
 
+pub(crate) use commit::Commit;
+use commit::Unguarded;
 use http::HeaderValue;
+pub(crate) use load::Load;
 use tokio::runtime;
-use waiting::Committing;
-pub(crate) use waiting::{Commit, Load};
 
 use crate::{
     caching::Exposure,
@@ -214,9 +220,22 @@ impl Slot {
     pub(crate) fn abandon(self: &Arc<Self>) {
         if matches!(self.close(true), Closed::Commit) {
             let runtime = self.state.lock().open().runtime.take();
-            let end = Committing::new(self.clone(), None);
+            let end = Unguarded::new(self.clone(), None);
             self.context.background.finish(runtime, end);
         }
+    }
+
+    // For those who wait for the store.
+
+    /// Takes in what the store has said, and lets the next of this request have it.
+    fn leave<R>(&self, settle: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.state.lock();
+        let settled = settle(&mut state);
+        state.busy = false;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+        settled
     }
 
     /// Returns what the response must show once everything is committed.
@@ -226,6 +245,18 @@ impl Slot {
 }
 
 impl State {
+    /// Lets a task wait until nobody is busy.
+    fn wait<T>(&mut self, task: &Task<'_>) -> Poll<T> {
+        if !self
+            .waiting
+            .iter()
+            .any(|known| known.will_wake(task.waker()))
+        {
+            self.waiting.push(task.waker().clone());
+        }
+        Poll::Pending
+    }
+
     fn open(&mut self) -> &mut Open {
         match &mut self.phase {
             Phase::Loaded(open) => open,

@@ -104,7 +104,7 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Says what the engine's clock says, if that is known without a round trip.
     ///
-    /// Default: `None`; the time that has passed since an answer is then measured. It always is `None` or never.
+    /// Default: `None`; the time that has passed since an answer is then measured. A store answers it always or never.
     fn now(&self) -> Option<Timestamp> {
         None
     }

@@ -52,6 +52,7 @@ forward_to_the_inner_store! { Arc Box }
 /// | [`with_batch`](Self::with_batch) | 200 | a batch is one transaction; a small one is over in milliseconds |
 ///
 /// ```
+/// use std::time::Duration;
 /// use tenure::store::{Answer, Sweep, Sweeper};
 ///
 /// struct Swept;
@@ -63,7 +64,7 @@ forward_to_the_inner_store! { Arc Box }
 /// }
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let sweeping = Sweeper::new(Swept).start();
+/// let sweeping = Sweeper::new(Swept).with_interval(Duration::from_secs(10)).with_batch(50).start();
 /// // … serve …
 /// drop(sweeping); // it stops
 /// # });

@@ -8,12 +8,16 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub mod customer;
 pub mod folder;
 pub mod load;
 pub mod lossy;
 pub mod model;
+pub mod nginx;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod process;
 pub mod promises;
 pub mod proxy;
+pub mod shop;
 pub mod visitor;

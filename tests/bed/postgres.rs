@@ -75,8 +75,12 @@ impl Postgres {
         }
     }
 
-    /// Starts the server again on the same data and the same port.
+    /// Starts the server again, with its data and its address; ends it first if it has not been killed.
     pub fn restart(&mut self) {
+        if let Ok(None) = self.server.try_wait() {
+            signal(self.server.id(), "INT");
+            self.server.wait().unwrap();
+        }
         let data = self.data();
         for _ in 0..100 {
             let mut server = launch::start(&data, self.port, self.settings);

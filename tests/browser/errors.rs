@@ -25,11 +25,9 @@ async fn checking_out_what_has_changed_meanwhile_orders_nothing_and_shows_the_ca
     browser.fill("address", "Ada\n12 Mill Lane").await;
     browser.press(".fields .main").await;
     assert_eq!(browser.text("h1").await, "This page was out of date");
-    browser.press("main a").await;
-    assert_eq!(
-        (browser.path().await.as_str(), browser.count().await),
-        ("/cart", 2)
-    );
+    assert_eq!(browser.count().await, 2);
+    let lines = browser.text(".lines").await;
+    assert!(lines.contains("Teapot") && lines.contains("Cup"), "{lines}");
     browser.goto(shop.at("/orders")).await.unwrap();
     assert!(browser.text("main").await.contains("not ordered anything"));
 }

@@ -647,3 +647,21 @@ async fn a_login_whose_outcome_stays_unknown_leaves_no_session_of_its_principal(
     let left = site.store.inner.load(&handle).await.unwrap();
     assert!(left.is_none_or(|left| left.record.principal().is_none()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_login_as_another_that_fails_ends_nobodys_session() {
+    let site = Site::new();
+    let mut browser = site.member("1").await;
+    site.store.fail("delete", Fault::Unavailable);
+    let login = |session: Session| async move {
+        session.login("2")?;
+        Ok(StatusCode::OK)
+    };
+    let response = browser.visit(login).await;
+    assert_eq!(
+        (response.status(), told(&response)),
+        (StatusCode::SERVICE_UNAVAILABLE, Told::Nothing)
+    );
+    site.layer.drained().await;
+    assert_eq!(browser.principal().await.as_deref(), Some("1"));
+}

@@ -161,7 +161,7 @@ async fn a_life_is_observed_in_owasps_words() {
         [
             "session_created",
             "session_authenticated",
-            "session_renewed",
+            "session_cycled",
             "session_superseded",
             "session_logout",
             "session_id_unknown",

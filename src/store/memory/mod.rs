@@ -6,7 +6,7 @@ mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use shard::{Entry, Shard};
+use shard::{Entry, Placed, Shard};
 
 use super::{Answer, Created, Loaded, Record, SessionStore, StoreError, Updated, Version};
 use crate::{
@@ -155,8 +155,11 @@ impl SessionStore for MemoryStore {
 
     fn delete(&self, handle: &Handle) -> Answer<bool> {
         let now = self.0.clock.now();
-        let removed = self.0.with_shard(handle, now, |shard| shard.remove(handle));
-        self.0.free(removed.as_slice());
+        let removed = self.0.with_shard(handle, now, |shard| {
+            let removed = shard.remove(handle);
+            self.0.free(removed.as_slice());
+            removed
+        });
         Answer::ready(Ok(removed.is_some_and(|entry| entry.is_live(now))))
     }
 
@@ -168,24 +171,21 @@ impl SessionStore for MemoryStore {
 impl Shared {
     fn create(&self, handle: &Handle, record: &Record, expires_in: Duration) -> Created {
         let now = self.clock.now();
-        let entry = Entry::new(record.clone(), now, now + expires_in);
-        // Room is taken first, so that the bounds hold whatever happens at the same time.
-        while !self.reserve(&entry) {
-            if self.shard(handle).lock().live(handle, now).is_some() {
-                return Created::Taken;
-            }
-            if !self.make_room(handle, entry.cost(), now) {
-                return Created::Full;
-            }
-        }
-        match self.with_shard(handle, now, |shard| shard.create(handle, entry)) {
-            Ok(replaced) => {
-                self.free(replaced.as_slice());
-                Created::Done(now)
-            }
-            Err(refused) => {
-                self.free(&[refused]);
-                Created::Taken
+        loop {
+            let entry = Entry::new(record.clone(), now, now + expires_in);
+            let cost = entry.cost();
+            let placed = self.with_shard(handle, now, |shard| {
+                let placed = shard.create(handle, entry, |entry| self.reserve(entry));
+                if let Placed::Done(Some(replaced)) = &placed {
+                    self.free(std::slice::from_ref(replaced));
+                }
+                placed
+            });
+            match placed {
+                Placed::Done(_) => return Created::Done(now),
+                Placed::Taken => return Created::Taken,
+                Placed::NoRoom if self.make_room(handle, cost, now) => {}
+                Placed::NoRoom => return Created::Full,
             }
         }
     }
@@ -257,11 +257,18 @@ impl Shared {
         found
     }
 
+    /// Gives up an anonymous session for as long as there is another one: while one is looked for, others come and go.
     fn give_up(&self, spared: &Handle) -> bool {
-        self.anonymous.used() > 0
-            && self.free_first(spared, SHARDS, |shard| {
+        let own = usize::from(self.shard(spared).lock().is_anonymous(spared));
+        while self.anonymous.used() > own {
+            let found = self.free_first(spared, SHARDS, |shard| {
                 shard.give_up(spared).into_iter().collect()
-            })
+            });
+            if found {
+                return true;
+            }
+        }
+        false
     }
 
     /// Asks shards for what they can spare until one has something: the handle's own first, one lock at a time.
@@ -273,8 +280,10 @@ impl Shared {
     ) -> bool {
         let first = shard_of(near);
         (0..shards).any(|distance| {
-            let spared = ask(&mut self.shards[(first + distance) % SHARDS].lock());
+            let mut shard = self.shards[(first + distance) % SHARDS].lock();
+            let spared = ask(&mut shard);
             self.free(&spared);
+            drop(shard);
             !spared.is_empty()
         })
     }
@@ -288,12 +297,14 @@ impl Shared {
     ) -> R {
         let mut shard = self.shard(handle).lock();
         let swept = shard.sweep(now);
+        self.free(&swept);
         let done = act(&mut shard);
         drop(shard);
-        self.free(&swept);
         done
     }
 
+    /// Gives back the room of what was removed, while its shard is locked: so whoever has every shard's lock in turn has
+    /// seen all that room was taken for.
     fn free(&self, removed: &[Entry]) {
         for entry in removed {
             self.entries.give_back(1);

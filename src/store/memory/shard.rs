@@ -46,17 +46,33 @@ pub(super) struct Entry {
     is_anonymous: bool,
 }
 
+/// What became of a session that was to be kept.
+pub(super) enum Placed {
+    /// It is kept, in the place of one that had expired if there was one.
+    Done(Option<Entry>),
+    NoRoom,
+    Taken,
+}
+
 impl Shard {
-    /// Keeps a session and returns the expired one that it replaces; gives it back if a live one has the handle.
-    pub(super) fn create(&mut self, handle: &Handle, entry: Entry) -> Result<Option<Entry>, Entry> {
+    /// Keeps a session if its handle is free and there is `room` for it.
+    pub(super) fn create(
+        &mut self,
+        handle: &Handle,
+        entry: Entry,
+        room: impl FnOnce(&Entry) -> bool,
+    ) -> Placed {
         if self.live(handle, entry.created).is_some() {
-            return Err(entry);
+            return Placed::Taken;
+        }
+        if !room(&entry) {
+            return Placed::NoRoom;
         }
         let replaced = self.remove(handle);
         self.queue(*handle, entry.queued, entry.is_anonymous);
         self.entries.insert(*handle, entry);
         self.most = self.most.max(self.entries.len());
-        Ok(replaced)
+        Placed::Done(replaced)
     }
 
     pub(super) fn load(&self, handle: &Handle, now: Timestamp) -> Option<Loaded> {
@@ -70,6 +86,13 @@ impl Shard {
             entry.last_seen,
             now,
         ))
+    }
+
+    /// Tells whether somebody has a session of this handle without having signed in.
+    pub(super) fn is_anonymous(&self, handle: &Handle) -> bool {
+        self.entries
+            .get(handle)
+            .is_some_and(|entry| entry.is_anonymous)
     }
 
     /// Returns an entry that has not expired.

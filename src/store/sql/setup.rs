@@ -8,6 +8,16 @@ use super::table::Table;
 ///
 /// The cause, where there is one, is its source. A verb that meets the same trouble later fails with a
 /// [`StoreError`](crate::store::StoreError) whose source this is.
+///
+/// ```
+/// # #[cfg(feature = "postgres")] {
+/// use tenure::store::{PostgresStore, SetupErrorKind};
+///
+/// let error = PostgresStore::builder("postgres://app@localhost/shop").unwrap().with_table("a b").unwrap_err();
+/// assert_eq!(error.kind(), SetupErrorKind::Name);
+/// assert!(error.to_string().starts_with("`a b` is no name for a table"));
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct SetupError {
     kind: SetupErrorKind,

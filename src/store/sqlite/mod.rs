@@ -43,9 +43,15 @@ use crate::id::Handle;
 /// use tenure::{SessionLayer, store::SqliteStore};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let store = SqliteStore::connect("sqlite::memory:").await?;
+/// let store = SqliteStore::connect("sqlite::memory:").await?.with_table("sessions")?;
 /// store.migrate().await?;
-/// let layer = SessionLayer::new(store);
+/// let layer = SessionLayer::new(store.clone());
+///
+/// // In a pool that the application has, beside other tables, and made by its own migrations:
+/// let own = SqliteStore::new(store.pool().clone()).with_table("shop_sessions")?;
+/// assert!(own.check().await.unwrap_err().to_string().contains("shop_sessions"), "it is not made yet");
+/// sqlx::raw_sql(sqlx::AssertSqlSafe(own.ddl())).execute(own.pool()).await.unwrap();
+/// own.check().await?;
 /// # Ok::<_, tenure::store::SetupError>(())
 /// # }).unwrap();
 /// ```

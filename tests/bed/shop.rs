@@ -19,9 +19,12 @@ impl Shop {
         Self::open_with(&["--slow", "300"])
     }
 
+    /// Opens a shop that keeps everything in memory, unless the options say where.
     pub(crate) fn open_with(options: &[&str]) -> Self {
         let mut command = Command::new(program());
-        command.args(["--port", "0"]).args(options);
+        command
+            .args(["--port", "0", "--store", "memory"])
+            .args(options);
         let port = |line: &str| port_after("http://localhost:", line);
         let (process, port) = Process::start(&mut command, port);
         Self {
@@ -35,14 +38,14 @@ impl Shop {
     }
 }
 
-/// Finds the shop beside this test: `target/debug/deps/browser-…`, `target/debug/examples/shop`.
-fn program() -> PathBuf {
+/// Finds the shop beside the test: `target/debug/deps/browser-…`, `target/debug/examples/shop`.
+pub(crate) fn program() -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
     let shop = profile.join("examples/shop");
     assert!(
         shop.exists(),
-        "the shop is not built: run `./check browser`"
+        "the shop is not built: `./check` does it, or run `cargo build --all-features --example shop`"
     );
     shop
 }

@@ -1,16 +1,11 @@
 //! What a handler does with its session: plain methods on memory, and three that go to the store at once.
 
-use std::{
-    any::TypeId,
-    fmt,
-    future::Future,
-    marker::PhantomData,
-    pin::Pin,
-    sync::Arc,
-    task::{Context as Task, Poll, ready},
-};
+mod place;
 
-use http::Extensions;
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+pub(crate) use place::Slots;
+pub use place::{LoadFuture, SessionSlot};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -23,7 +18,7 @@ use crate::{
     lifetime::{Lifetime, Stamps},
     observe::EndReason,
     principal::PrincipalId,
-    slot::{Commit, Load, Slot},
+    slot::{Commit, Slot},
 };
 
 /// The marker of a layer that has no other.
@@ -301,10 +296,15 @@ impl<L> Session<L> {
 /// what they commit stays committed whatever the handler answers, and what fails is dropped and not tried again. Once
 /// begun they are finished, even if the client goes away or the future is dropped. One that is neither awaited nor
 /// dropped holds up the other loads and commits of its own request.
+///
+/// [`update_now`](Self::update_now) and [`claim`](Self::claim) commit what is pending for their own key and leave the rest
+/// to the response. After [`clear`](Self::clear), an end, or a login that makes a new session a key cannot be told from the
+/// rest, and they commit all of it.
 impl<L> Session<L> {
     /// Changes a value at once and returns what was committed.
     ///
-    /// As [`update`](Self::update), for this key only; other changes wait for the response.
+    /// As [`update`](Self::update), for this key only. The function runs when it is committed, on what is pending for the
+    /// key, and again if another request was first.
     ///
     /// ```
     /// # use tenure::Session;
@@ -712,143 +712,6 @@ impl<L> fmt::Debug for Session<L> {
         self.slot
             .describe(&mut f.debug_struct("Session"))
             .finish_non_exhaustive()
-    }
-}
-
-/// A request's place for its session, not loaded yet.
-///
-/// The layer puts it into the request's extensions; middleware and Tower services ask it for the
-/// [`session`](Self::session). Several that ask share one load. Under axum it is an extractor that costs nothing.
-///
-/// ```
-/// use http::{Request, Response};
-/// use tenure::{SessionLayer, SessionSlot, store::MemoryStore};
-/// use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
-///
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let service = ServiceBuilder::new()
-///     .layer(SessionLayer::new(MemoryStore::new()))
-///     .service(service_fn(async |request: Request<String>| {
-///         let slot = SessionSlot::from_extensions(request.extensions()).expect("the layer is there");
-///         let session: tenure::Session = slot.session().await?;
-///         session.insert("name", "Ada")?;
-///         Ok::<_, BoxError>(Response::new(String::new()))
-///     }));
-/// let response = service.oneshot(Request::new(String::new())).await.unwrap();
-/// assert!(response.headers().contains_key("set-cookie"));
-/// # });
-/// ```
-pub struct SessionSlot<L = Main> {
-    slot: Arc<Slot>,
-    layer: PhantomData<fn() -> L>,
-}
-
-impl<L: 'static> SessionSlot<L> {
-    /// Finds the place that the layer with this marker has put into a request.
-    ///
-    /// ```
-    /// use http::Extensions;
-    /// use tenure::{Main, SessionSlot};
-    ///
-    /// // Outside the layer there is none.
-    /// assert!(SessionSlot::<Main>::from_extensions(&Extensions::new()).is_none());
-    /// ```
-    #[must_use]
-    pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
-        Slots::of(extensions)?.find(TypeId::of::<L>()).map(Self::of)
-    }
-}
-
-impl<L> SessionSlot<L> {
-    /// Returns the session, loaded.
-    ///
-    /// # Errors
-    ///
-    /// [`Store`](ErrorKind::Store) if the store does not answer in time,
-    /// [`UndecodableRecord`](ErrorKind::UndecodableRecord) if what it answers cannot be read. An unknown or expired id
-    /// is no error but a session without a record.
-    pub fn session(&self) -> LoadFuture<L> {
-        LoadFuture {
-            load: Load::new(self.slot.clone()),
-            layer: PhantomData,
-        }
-    }
-
-    pub(crate) const fn of(slot: Arc<Slot>) -> Self {
-        Self {
-            slot,
-            layer: PhantomData,
-        }
-    }
-}
-
-impl<L> Clone for SessionSlot<L> {
-    fn clone(&self) -> Self {
-        Self::of(self.slot.clone())
-    }
-}
-
-impl<L> fmt::Debug for SessionSlot<L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.slot
-            .describe(&mut f.debug_struct("SessionSlot"))
-            .finish_non_exhaustive()
-    }
-}
-
-/// The future of [`SessionSlot::session`].
-#[must_use = "a session is loaded when this is awaited"]
-pub struct LoadFuture<L = Main> {
-    load: Load,
-    layer: PhantomData<fn() -> L>,
-}
-
-impl<L> Future for LoadFuture<L> {
-    type Output = Result<Session<L>, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        ready!(Pin::new(&mut self.load).poll(task))?;
-        Poll::Ready(Ok(Session::of(self.load.slot().clone())))
-    }
-}
-
-impl<L> fmt::Debug for LoadFuture<L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LoadFuture")
-    }
-}
-
-/// The places of all layers around a handler, the innermost last.
-#[derive(Clone, Debug)]
-pub(crate) struct Slots {
-    first: Arc<Slot>,
-    inner: Vec<Arc<Slot>>,
-}
-
-impl Slots {
-    pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
-        extensions.get()
-    }
-
-    /// Adds a layer's place to those of the layers around it.
-    pub(crate) fn add(extensions: &mut Extensions, slot: Arc<Slot>) {
-        match extensions.get_mut::<Self>() {
-            Some(slots) => slots.inner.push(slot),
-            None => drop(extensions.insert(Self {
-                first: slot,
-                inner: Vec::new(),
-            })),
-        }
-    }
-
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Slot>> {
-        std::iter::once(&self.first).chain(&self.inner)
-    }
-
-    fn find(&self, marker: TypeId) -> Option<Arc<Slot>> {
-        self.iter()
-            .rfind(|slot| slot.context().marker.id == marker)
-            .cloned()
     }
 }
 

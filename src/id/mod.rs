@@ -3,10 +3,17 @@
 //! The two are 16 and 32 random bytes, written as 64 characters of unpadded base64url. The store's key is the handle;
 //! the record keeps a hash of the secret only, so a copy of the store opens no session.
 
-use std::{cell::RefCell, fmt, str::FromStr};
+mod base64url;
+mod random;
+
+use std::{fmt, str::FromStr};
+
+pub(crate) use random::{Random, RandomError};
 
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use base64url::{BLOCK_CHARS, ZERO, decode, encode};
 
 /// The public name of a session: the store's key.
 ///
@@ -261,118 +268,6 @@ impl fmt::Debug for IdHasher {
     }
 }
 
-/// Where random words come from: the operating system, and nothing else.
-///
-/// They are fetched in blocks per thread and wiped as they are used, because a call per secret costs more than all
-/// the rest of a rotation.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Random {
-    System,
-    /// A source that fails, for the tests of what happens then.
-    #[cfg(test)]
-    Broken,
-}
-
-impl Random {
-    /// Draws words for a secret. A forked child does not use its parent's block.
-    fn draw<const N: usize>(self) -> Result<[u64; N], RandomError> {
-        self.with_pool(|pool| {
-            pool.leave_to_parent();
-            pool.draw()
-        })
-    }
-
-    /// Draws a number that nobody else draws, and that need not be secret.
-    ///
-    /// To ask whether this is a forked child is a system call; the moment tells the child from its parent as well.
-    pub(crate) fn draw_number(self, moment: u64) -> Result<u64, RandomError> {
-        let [number] = self.with_pool(Pool::draw)?;
-        Ok(number ^ moment)
-    }
-
-    fn with_pool<T>(
-        self,
-        draw: impl FnOnce(&mut Pool) -> Result<T, RandomError>,
-    ) -> Result<T, RandomError> {
-        match self {
-            Self::System => POOL.with_borrow_mut(draw),
-            #[cfg(test)]
-            Self::Broken => Err(RandomError(getrandom::Error::UNSUPPORTED)),
-        }
-    }
-}
-
-/// The operating system gave no random bytes.
-#[derive(Debug)]
-pub(crate) struct RandomError(getrandom::Error);
-
-impl fmt::Display for RandomError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the operating system gave no random bytes")
-    }
-}
-
-impl std::error::Error for RandomError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
-    }
-}
-
-thread_local! {
-    static POOL: RefCell<Pool> = const { RefCell::new(Pool::EMPTY) };
-}
-
-struct Pool {
-    words: [u64; Self::LEN],
-    used: usize,
-    process: u32,
-}
-
-impl Pool {
-    const LEN: usize = 128;
-    const EMPTY: Self = Self {
-        words: [0; Self::LEN],
-        used: Self::LEN,
-        process: 0,
-    };
-
-    /// Begins a block of its own in a forked child.
-    fn leave_to_parent(&mut self) {
-        if self.process != std::process::id() {
-            self.used = Self::LEN;
-        }
-    }
-
-    fn draw<const N: usize>(&mut self) -> Result<[u64; N], RandomError> {
-        const { assert!(N <= Self::LEN, "more than a block holds") };
-        if self.used + N > Self::LEN {
-            self.refill()?;
-        }
-        let source = &mut self.words[self.used..self.used + N];
-        let drawn = (&*source).try_into().expect("a slice of N words");
-        source.zeroize();
-        self.used += N;
-        Ok(drawn)
-    }
-
-    fn refill(&mut self) -> Result<(), RandomError> {
-        self.used = Self::LEN; // Nothing is drawn from a block that was filled in part.
-        let mut bytes = [[0; 8]; Self::LEN];
-        getrandom::fill(bytes.as_flattened_mut()).map_err(RandomError)?;
-        self.words = bytes.map(u64::from_ne_bytes);
-        bytes.zeroize();
-        self.process = std::process::id();
-        self.used = 0;
-        Ok(())
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        self.words.zeroize();
-    }
-}
-
 /// Compares as words, so that no byte decides alone.
 fn equal(left: [u64; 4], right: [u64; 4]) -> bool {
     let words = left.into_iter().zip(right);
@@ -385,72 +280,6 @@ fn words(bytes: &[u8; 32]) -> [u64; 4] {
     std::array::from_fn(|index| u64::from_ne_bytes(words[index]))
 }
 
-/// Writes 24 bytes, as big-endian words, in unpadded base64url (RFC 4648 section 5).
-fn encode([first, second, third]: [u64; 3]) -> [u8; BLOCK_CHARS] {
-    let groups = [
-        first >> 40,
-        first >> 16,
-        first << 8 | second >> 56,
-        second >> 32,
-        second >> 8,
-        second << 16 | third >> 48,
-        third >> 24,
-        third,
-    ];
-    std::array::from_fn(|index| {
-        let shift = 18 - 6 * (index % 4);
-        ALPHABET[(groups[index / 4] >> shift) as usize & 63]
-    })
-}
-
-/// Reads 24 bytes of unpadded base64url; `None` for a foreign character.
-///
-/// There is neither a branch nor a look-up on what the text says: a foreign character is found out at the end.
-fn decode(text: &[u8; BLOCK_CHARS]) -> Option<[u64; 3]> {
-    let mut foreign = 0;
-    let values = text.map(|char| {
-        let (value, known) = value_of(char);
-        foreign |= !known;
-        value
-    });
-    let (octets, _) = values.as_chunks();
-    let [a, b, c, d] = std::array::from_fn(|index| pack(u64::from_be_bytes(octets[index])));
-    let words = [a << 16 | b >> 32, b << 32 | c >> 16, c << 48 | d];
-    (foreign == 0).then_some(words)
-}
-
-/// Returns the six bits that a character stands for, and whether it stands for any: all bits, or none.
-const fn value_of(char: u8) -> (u8, u8) {
-    let upper = between(char, b'A', b'Z');
-    let lower = between(char, b'a', b'z');
-    let digit = between(char, b'0', b'9');
-    let (dash, line) = (between(char, b'-', b'-'), between(char, b'_', b'_'));
-    let value = char.wrapping_sub(b'A') & upper
-        | char.wrapping_sub(b'a' - 26) & lower
-        | char.wrapping_add(52 - b'0') & digit
-        | 62 & dash
-        | 63 & line;
-    (value, upper | lower | digit | dash | line)
-}
-
-const fn between(char: u8, first: u8, last: u8) -> u8 {
-    0_u8.wrapping_sub((char.wrapping_sub(first) <= last - first) as u8)
-}
-
-/// Moves eight times six bits together.
-const fn pack(octet: u64) -> u64 {
-    let pairs = (octet & 0x3f00_3f00_3f00_3f00) >> 2 | octet & 0x003f_003f_003f_003f;
-    let quads = (pairs & 0x0fff_0000_0fff_0000) >> 4 | pairs & 0x0000_0fff_0000_0fff;
-    (quads >> 32) << 24 | quads & 0xff_ffff
-}
-
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/// The character that stands for zero bits.
-const ZERO: u8 = ALPHABET[0];
-
-/// How many characters are read and written at once: 24 bytes fill them.
-const BLOCK_CHARS: usize = 32;
 const HANDLE_CHARS: usize = 22;
 const SECRET_LEN: usize = 32;
 
@@ -461,7 +290,7 @@ const BLOCK: usize = 64;
 mod tests {
     use std::collections::HashSet;
 
-    use super::*;
+    use super::{base64url::ALPHABET, *};
 
     fn text(token: &Token) -> [u8; Token::CHARS] {
         let mut text = [0; Token::CHARS];
@@ -497,15 +326,6 @@ mod tests {
                 bad[place] = foreign;
                 assert!(Token::parse(&bad).is_none(), "byte {foreign} at {place}");
             }
-        }
-    }
-
-    #[test]
-    fn each_character_stands_for_its_place_in_the_alphabet_and_no_other_stands_for_anything() {
-        for char in 0..=u8::MAX {
-            let place = ALPHABET.iter().position(|known| *known == char);
-            let expected = place.map_or((0, 0), |place| (place as u8, u8::MAX));
-            assert_eq!(value_of(char), expected, "{char}");
         }
     }
 
@@ -599,41 +419,6 @@ mod tests {
             ids.concat().into_iter().collect::<HashSet<_>>().len(),
             32_000
         );
-    }
-
-    #[test]
-    fn bytes_that_were_drawn_are_wiped_from_the_block() {
-        let mut pool = Pool::EMPTY;
-        let drawn: [u64; 4] = pool.draw().unwrap();
-        assert_ne!(drawn, [0; 4]);
-        assert_eq!(pool.words[..4], [0; 4]);
-        assert_ne!(pool.words[4..8], [0; 4]);
-    }
-
-    #[test]
-    fn a_forked_child_does_not_draw_from_its_parents_block() {
-        let mut pool = Pool::EMPTY;
-        let _: [u64; 1] = pool.draw().unwrap();
-        let inherited = pool.words;
-        pool.process = pool.process.wrapping_add(1);
-        pool.leave_to_parent();
-        let drawn: [u64; 4] = pool.draw().unwrap();
-        assert!(!inherited.windows(4).any(|window| window == drawn));
-    }
-
-    #[test]
-    fn a_number_that_a_forked_child_draws_is_another_one() {
-        let mut parent = Pool::EMPTY;
-        parent.refill().unwrap();
-        let number = |moment| {
-            POOL.set(Pool {
-                words: parent.words,
-                used: 0,
-                process: parent.process,
-            });
-            Random::System.draw_number(moment).unwrap()
-        };
-        assert_ne!(number(1), number(2));
     }
 
     #[test]

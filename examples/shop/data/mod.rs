@@ -1,0 +1,68 @@
+//! What the shop keeps beside the sessions: users and orders.
+//!
+//! In memory they end with the program; in SQLite and PostgreSQL they are in the sessions' database, in tables of their
+//! own that are made at the start.
+
+mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::{error::Error, sync::Arc};
+
+use futures::future::BoxFuture;
+
+pub(crate) use memory::MemoryTables;
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::PostgresTables;
+#[cfg(feature = "sqlite")]
+pub(crate) use sqlite::SqliteTables;
+
+use crate::cart::Cart;
+
+pub(crate) type Shop = Arc<dyn Tables>;
+
+pub(crate) trait Tables: Send + Sync {
+    /// Makes an account; `None` if the address has one.
+    fn add_user<'a>(
+        &'a self,
+        email: &'a str,
+        name: &'a str,
+        password_hash: &'a str,
+    ) -> Answer<'a, Option<User>>;
+
+    fn user<'a>(&'a self, email: &'a str) -> Answer<'a, Option<User>>;
+
+    /// Keeps an order, and tells whether it is new: an id is taken once, whoever asks how often.
+    fn add_order<'a>(&'a self, order: &'a Order) -> Answer<'a, bool>;
+
+    /// Returns an order of this user, and nobody else's.
+    fn order<'a>(&'a self, id: u64, user: &'a str) -> Answer<'a, Option<Order>>;
+
+    /// Returns a user's orders, the latest first.
+    fn orders_of<'a>(&'a self, user: &'a str) -> Answer<'a, Vec<Order>>;
+}
+
+pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, Failure>>;
+
+/// Why the database did not do it.
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
+
+#[derive(Clone)]
+pub(crate) struct User {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) password_hash: String,
+}
+
+#[derive(Clone)]
+pub(crate) struct Order {
+    /// The cart's, and unique.
+    pub(crate) id: u64,
+    pub(crate) user: String,
+    pub(crate) address: String,
+    pub(crate) cart: Cart,
+}

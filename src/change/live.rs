@@ -1,0 +1,136 @@
+//! A record as a request knows it, and the one that follows it.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    clock::{Stopwatch, Timestamp},
+    id::{Handle, SecretHash},
+    lifetime::{Lifetime, Stamps},
+    principal::PrincipalId,
+    record::{Header, Identity, Record, Values, Version},
+    store::Loaded,
+};
+
+/// A record that is in the store, as this request knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    pub(crate) handle: Handle,
+    pub(crate) record: Record,
+    pub(crate) created: Timestamp,
+    pub(crate) last_seen: Timestamp,
+    /// The engine's clock when it answered, and how long ago that was.
+    pub(crate) seen: Seen,
+}
+
+impl Live {
+    /// Knows a record from the store's answer; its header has been decoded before.
+    pub(crate) fn of(handle: Handle, loaded: Loaded, since: Option<Stopwatch>) -> Self {
+        Self {
+            handle,
+            record: loaded.record,
+            created: loaded.created,
+            last_seen: loaded.last_seen,
+            seen: Seen {
+                at: loaded.now,
+                since,
+            },
+        }
+    }
+
+    /// Knows a record that was created just now.
+    pub(crate) const fn begun(handle: Handle, record: Record, seen: Seen) -> Self {
+        Self {
+            handle,
+            record,
+            created: seen.at,
+            last_seen: seen.at,
+            seen,
+        }
+    }
+
+    /// Makes the record that replaces this one, with another header if there is one.
+    pub(crate) fn successor(
+        &self,
+        version: Version,
+        header: Option<Arc<[u8]>>,
+        values: &Values,
+    ) -> Record {
+        match header {
+            Some(header) => Record::of(version, header, values),
+            None => self.record.with_values(version, values),
+        }
+    }
+
+    /// Goes on as another record.
+    pub(crate) fn succeed(&mut self, record: Record, now: Timestamp) {
+        self.record = record;
+        self.last_seen = now;
+    }
+
+    /// Reads the record's header.
+    pub(crate) fn header(&self) -> Header<'_> {
+        Header::decode(self.record.header()).expect("it was decoded when the record was loaded")
+    }
+
+    /// Knows that the last-seen stamp was renewed.
+    pub(crate) const fn touched(&mut self) {
+        self.last_seen = self.seen.at();
+    }
+
+    pub(crate) fn stamps(&self) -> Stamps {
+        self.header().stamps(self.created, self.last_seen)
+    }
+}
+
+/// What a commit does to a record's header, and when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Succession<'a> {
+    pub(crate) version: Version,
+    pub(crate) now: Timestamp,
+    /// The secret's, if there is a new one.
+    pub(crate) secret: Option<SecretHash>,
+    pub(crate) login: Option<&'a PrincipalId>,
+    pub(crate) lifetime: Option<Lifetime>,
+}
+
+impl Succession<'_> {
+    /// Makes the header that follows another, unless it stays as it is.
+    pub(crate) fn applied_to<'a>(&'a self, old: &Header<'a>) -> Option<Header<'a>> {
+        let lifetime = self.lifetime.filter(|own| Some(*own) != old.lifetime);
+        if self.secret.is_none() && self.login.is_none() && lifetime.is_none() {
+            return None;
+        }
+        let login = self.login.map(|principal| Identity {
+            principal: principal.as_str(),
+            authenticated_at: self.now,
+        });
+        let mut next = *old;
+        let rises = self.secret.is_some() || login.is_some();
+        next.generation = old.generation.wrapping_add(u64::from(rises));
+        next.lifetime = lifetime.or(old.lifetime);
+        next.identity = login.or(old.identity);
+        if let Some(secret) = self.secret {
+            next.rotate(secret, self.now);
+        }
+        Some(next)
+    }
+}
+
+/// A look at the engine's clock, and how long ago it was where that cannot be asked again without a round trip.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) at: Timestamp,
+    pub(crate) since: Option<Stopwatch>,
+}
+
+impl Seen {
+    /// Tells what the engine's clock said.
+    pub(crate) const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Tells how long ago it was.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, Stopwatch::elapsed)
+    }
+}

@@ -1,0 +1,112 @@
+//! Somebody who shops over HTTP, with a cookie jar as large as one session needs.
+
+use http::{
+    HeaderMap, Request, StatusCode,
+    header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE},
+};
+use http_body_util::BodyExt;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// A clone has the same cookie, as another tab has.
+#[derive(Clone, Debug)]
+pub struct Customer {
+    port: u16,
+    cookie: Option<String>,
+}
+
+impl Customer {
+    pub fn new(port: u16) -> Self {
+        Self { port, cookie: None }
+    }
+
+    /// The same browser at another port of this host: cookies know of no ports.
+    pub fn at(&self, port: u16) -> Self {
+        Self {
+            port,
+            ..self.clone()
+        }
+    }
+
+    pub async fn get(&mut self, path: &str) -> Page {
+        self.send("GET", path, "").await
+    }
+
+    /// Sends a form, as a page of this site would.
+    pub async fn post(&mut self, path: &str, form: &str) -> Page {
+        self.send("POST", path, form).await
+    }
+
+    async fn send(&mut self, method: &str, path: &str, form: &str) -> Page {
+        let host = format!("127.0.0.1:{}", self.port);
+        let mut request = Request::builder().method(method).uri(path);
+        request = request.header(HOST, &host);
+        if let Some(cookie) = &self.cookie {
+            request = request.header(COOKIE, cookie);
+        }
+        if method == "POST" {
+            request = request.header(ORIGIN, format!("http://{host}"));
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        let page = exchange(&host, request.body(form.to_owned()).unwrap()).await;
+        self.keep(&page.headers);
+        page
+    }
+
+    /// Does what a browser does with a cookie: keeps it, or throws it away if its time is over.
+    fn keep(&mut self, headers: &HeaderMap) {
+        let Some(field) = headers.get(SET_COOKIE) else {
+            return;
+        };
+        let field = field.to_str().unwrap();
+        let cookie = field.split(';').next().unwrap().to_owned();
+        self.cookie = (!field.contains("Max-Age=0")).then_some(cookie);
+    }
+}
+
+async fn exchange(host: &str, request: Request<String>) -> Page {
+    let stream = TcpStream::connect(host).await.unwrap();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let response = sender.send_request(request).await.unwrap();
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    connection.abort();
+    Page {
+        status: head.status,
+        headers: head.headers,
+        text: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+/// What the shop answered.
+#[derive(Debug)]
+pub struct Page {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Page {
+    /// The path that the browser is sent to.
+    pub fn goes_to(&self) -> &str {
+        let location = self.headers.get(LOCATION);
+        location.map_or("", |path| path.to_str().unwrap())
+    }
+
+    /// How many things are in the cart, as each page shows it.
+    pub fn count(&self) -> u32 {
+        let (_, rest) = self.text.split_once(r#"class="count">"#).unwrap();
+        rest.split('<').next().unwrap().parse().unwrap()
+    }
+
+    /// How many orders the page lists.
+    pub fn orders(&self) -> usize {
+        self.text.matches(r#"href="/orders/"#).count()
+    }
+
+    pub fn is_for(&self, name: &str) -> bool {
+        self.text.contains(&format!("Signed in as {name}"))
+    }
+}

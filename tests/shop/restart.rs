@@ -1,0 +1,58 @@
+//! What is left when the shop has been killed, and the engine been started again.
+
+use http::StatusCode;
+
+#[cfg(feature = "postgres")]
+use crate::bed::postgres::Postgres;
+use crate::{SIGN_IN, add, bed::customer::Customer, checkout, file, open, sign_up};
+
+#[tokio::test]
+async fn carts_logins_and_orders_survive_a_killed_shop_on_sqlite() {
+    let (_folder, url) = file();
+    survive(&url, || {}).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn carts_logins_and_orders_survive_a_killed_shop_and_a_restart_of_postgres() {
+    let mut server = Postgres::start();
+    survive(&server.url("postgres"), || server.restart()).await;
+}
+
+/// Shops, kills the shop, does something with the engine, and looks at what is there.
+async fn survive(url: &str, restart_the_engine: impl FnOnce()) {
+    let shop = open(url);
+    let mut customer = Customer::new(shop.port);
+    add(&mut customer, 1).await;
+    sign_up(&mut customer).await;
+    let placed = customer.post("/checkout", &checkout(1)).await;
+    assert_eq!(placed.status, StatusCode::SEE_OTHER);
+    add(&mut customer, 2).await;
+    drop(shop);
+    restart_the_engine();
+    let shop = open(url);
+    let mut customer = customer.at(shop.port);
+    let page = customer.get("/cart").await;
+    assert_eq!((page.count(), page.is_for("Ada")), (2, true));
+    assert_eq!(customer.get("/orders").await.orders(), 1);
+    assert_eq!(customer.get(placed.goes_to()).await.status, StatusCode::OK);
+    let mut elsewhere = Customer::new(shop.port);
+    elsewhere.post("/login", SIGN_IN).await;
+    assert_eq!(elsewhere.get("/orders").await.orders(), 1);
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn an_open_shop_goes_on_when_postgres_has_been_started_again() {
+    let mut server = Postgres::start();
+    let shop = open(&server.url("postgres"));
+    let mut customer = Customer::new(shop.port);
+    add(&mut customer, 1).await;
+    sign_up(&mut customer).await;
+    server.restart();
+    // The store connects anew by itself.
+    while customer.get("/cart").await.status == StatusCode::SERVICE_UNAVAILABLE {}
+    let placed = customer.post("/checkout", &checkout(1)).await;
+    assert_eq!(placed.status, StatusCode::SEE_OTHER);
+    assert_eq!(customer.get("/orders").await.orders(), 1);
+}
