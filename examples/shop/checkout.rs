@@ -70,7 +70,7 @@ pub(crate) async fn place(
         session.update_with(CART, cart, Cart::put_back)?;
         return Ok(cart::out_of_date(&session)?.into_response());
     }
-    let page = format!("/orders/{}", cart.id);
+    let page = orders::address(cart.id);
     let order = Order {
         id: cart.id,
         user: user.to_string(),

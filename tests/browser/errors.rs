@@ -65,6 +65,8 @@ async fn an_order_of_somebody_else_does_not_exist() {
     browser.sign_up(&shop).await;
     browser.check_out(&shop).await;
     let order = browser.path().await;
+    let number = order.strip_prefix("/orders/").unwrap();
+    assert_eq!(browser.text("h1").await, format!("Order {number}"));
     assert_eq!(
         browser.text(".flash").await,
         "Thank you! Your order is placed."
