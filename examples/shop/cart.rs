@@ -145,10 +145,11 @@ fn contents(cart: &Cart) -> Markup {
 }
 
 fn line(product: &Product, quantity: u32) -> Markup {
+    let page = format!("/products/{}", product.id);
     html! {
         li {
-            a href=(format!("/products/{}", product.id)) { (product.picture()) }
-            span.name { (product.name) small { (price(product.cents)) " each" } }
+            a href=(page) { (product.picture()) }
+            span.name { a href=(page) { (product.name) } small { (price(product.cents)) " each" } }
             form.quantity method="post" action="/cart/change" {
                 input type="hidden" name="product" value=(product.id);
                 button name="quantity" value="-1" aria-label=(format!("One {} less", product.name)) { "−" }
