@@ -90,11 +90,25 @@ impl<L, E> SessionLayer<L, E> {
     /// away, and deletions that the store has refused so far. Await it when the server has shut down.
     ///
     /// ```
-    /// # use tenure::{SessionLayer, store::MemoryStore};
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let layer = SessionLayer::new(MemoryStore::new());
-    /// // axum::serve(listener, app.layer(layer.clone())).with_graceful_shutdown(signal).await?;
+    /// use axum::{Router, body::Body, http::Request, routing::get};
+    /// use tenure::{Error, Session, SessionLayer, store::MemoryStore};
+    ///
+    /// async fn slow_logout(session: Session) -> Result<(), Error> {
+    ///     session.insert("visits", 1)?;
+    ///     session.commit().await?;
+    ///     session.logout()?;
+    ///     std::future::pending().await
+    /// }
+    ///
+    /// # use {futures::FutureExt, tower::ServiceExt};
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let layer = SessionLayer::new(store.clone());
+    /// let app: Router = Router::new().route("/", get(slow_logout)).layer(layer.clone());
+    /// let response = app.oneshot(Request::new(Body::empty())).now_or_never();
+    /// assert!(response.is_none()); // the client has gone away
     /// layer.drained().await;
+    /// assert!(store.is_empty());
     /// # });
     /// ```
     pub fn drained(&self) -> impl Future<Output = ()> + Send + use<L, E> {

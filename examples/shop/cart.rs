@@ -89,7 +89,8 @@ pub(crate) struct Item {
 /// However many tabs add at once, everything is in the cart: the change is made again on whatever was first.
 pub(crate) async fn add(session: Session, Form(item): Form<Item>) -> Result<Redirect, Problem> {
     let product = product(item.product).ok_or(Problem::NotFound)?;
-    let id = getrandom::u64()?;
+    // 48 bits: nobody else's, and short enough to be read out.
+    let id = getrandom::u64()? >> 16;
     session.update_with(CART, (id, item), Cart::add)?;
     session.insert(FLASH, format!("{} is in your cart.", product.name))?;
     Ok(Redirect::to("/cart"))
@@ -144,10 +145,11 @@ fn contents(cart: &Cart) -> Markup {
 }
 
 fn line(product: &Product, quantity: u32) -> Markup {
+    let page = format!("/products/{}", product.id);
     html! {
         li {
-            a href=(format!("/products/{}", product.id)) { (product.picture()) }
-            span.name { (product.name) small { (price(product.cents)) " each" } }
+            a href=(page) { (product.picture()) }
+            span.name { a href=(page) { (product.name) } small { (price(product.cents)) " each" } }
             form.quantity method="post" action="/cart/change" {
                 input type="hidden" name="product" value=(product.id);
                 button name="quantity" value="-1" aria-label=(format!("One {} less", product.name)) { "−" }

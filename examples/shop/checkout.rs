@@ -42,11 +42,18 @@ pub(crate) struct Checkout {
 }
 
 impl Checkout {
-    /// Returns where to send it, if that can be an address.
-    fn address(&self) -> Option<String> {
-        let address = self.address.trim();
-        let fits = (10..=400).contains(&address.len()) && address.lines().count() > 1;
-        fits.then(|| address.to_owned())
+    /// Returns where to send it, or why that can be no address.
+    fn address(&self) -> Result<String, &'static str> {
+        // A browser counts the end of a line as one character and sends two.
+        let address = self.address.trim().replace("\r\n", "\n");
+        let length = address.chars().count();
+        if length > 400 {
+            return Err("This is too long for an address: it has 400 letters at most.");
+        }
+        if length < 10 || address.lines().count() < 2 {
+            return Err("An address has a name, a street and a town: two lines or more.");
+        }
+        Ok(address)
     }
 }
 
@@ -59,8 +66,9 @@ pub(crate) async fn place(
 ) -> Result<Response, Problem> {
     let user = session.principal();
     let user = user.ok_or(Problem::SignInFirst(Next::Checkout))?;
-    let Some(address) = checkout.address() else {
-        return ask_again(&session, &checkout.address);
+    let address = match checkout.address() {
+        Ok(address) => address,
+        Err(why) => return ask_again(&session, &checkout.address, why),
     };
     let cart = session.claim(CART).await?.unwrap_or_default();
     if cart.is_empty() {
@@ -70,7 +78,7 @@ pub(crate) async fn place(
         session.update_with(CART, cart, Cart::put_back)?;
         return Ok(cart::out_of_date(&session)?.into_response());
     }
-    let page = format!("/orders/{}", cart.id);
+    let page = orders::address(cart.id);
     let order = Order {
         id: cart.id,
         user: user.to_string(),
@@ -92,9 +100,8 @@ pub(crate) async fn place(
     Ok(Redirect::to(&page).into_response())
 }
 
-fn ask_again(session: &Session, typed: &str) -> Result<Response, Problem> {
+fn ask_again(session: &Session, typed: &str, why: &str) -> Result<Response, Problem> {
     let cart = session.get(CART)?.unwrap_or_default();
-    let why = "An address has a name, a street and a town: two lines or more.";
     let page = form(session, &cart, typed, Some(why))?;
     Ok(page.with(StatusCode::UNPROCESSABLE_ENTITY).into_response())
 }

@@ -82,6 +82,7 @@ fn app(sessions: SessionLayer, shop: Shop) -> Router {
         .route("/goodbye", get(account::goodbye))
         .route("/style.css", get(page::style))
         .with_state(shop)
+        .layer(middleware::from_fn(problem::with_session))
         .layer(sessions)
         // `SameSite=Lax` stops forms of other sites; this also stops those of other ports and hosts of this site.
         .layer(CsrfLayer::new())

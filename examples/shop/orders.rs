@@ -26,7 +26,7 @@ pub(crate) async fn list(session: Session, State(shop): State<Shop>) -> Result<P
         ul.orders {
             @for order in &orders {
                 li {
-                    a href=(format!("/orders/{}", order.id)) { (name(order)) }
+                    a href=(address(order.id)) { (name(order)) }
                     span { (things(order.cart.count())) }
                     span.price { (price(order.cart.total())) }
                 }
@@ -40,11 +40,12 @@ pub(crate) async fn list(session: Session, State(shop): State<Shop>) -> Result<P
 pub(crate) async fn show(
     session: Session,
     State(shop): State<Shop>,
-    Path(id): Path<u64>,
+    Path(number): Path<String>,
 ) -> Result<Page, Problem> {
     let user = session
         .principal()
         .ok_or(Problem::SignInFirst(Next::Orders))?;
+    let id = u64::from_str_radix(&number, 16).map_err(|_| Problem::NotFound)?;
     let order = shop.order(id, user.as_str()).await?;
     let order = order.ok_or(Problem::NotFound)?;
     let content = html! {
@@ -68,8 +69,12 @@ pub(crate) fn bill(cart: &Cart) -> Markup {
     }
 }
 
+pub(crate) fn address(id: u64) -> String {
+    format!("/orders/{id:012X}")
+}
+
 fn name(order: &Order) -> String {
-    format!("Order {:08X}", order.id >> 32)
+    format!("Order {:012X}", order.id)
 }
 
 fn things(count: u32) -> String {

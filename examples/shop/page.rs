@@ -48,6 +48,10 @@ impl Page {
         self.status = status;
         self
     }
+
+    pub(crate) fn into_markup(self) -> Markup {
+        self.markup
+    }
 }
 
 impl IntoResponse for Page {
@@ -56,10 +60,10 @@ impl IntoResponse for Page {
     }
 }
 
-/// Makes a page without a session to show.
+/// Makes a page without a session to show: nothing in its head tells whether somebody is signed in.
 pub(crate) fn bare(title: &str, content: &Markup) -> Markup {
     let body = html! {
-        header.top { nav { a.home href="/" { "Leaf & Clay" } a href="/cart" { "Cart" } } }
+        header.top { nav { a.home href="/" { "Leaf & Clay" } } }
         div.sheet { main { (content) } }
     };
     frame(title, &body)

@@ -1,15 +1,22 @@
 //! What goes wrong, in words for the person who shops.
 
 use axum::{
+    extract::Request,
     http::{
         HeaderValue, StatusCode,
         header::{CONTENT_LENGTH, CONTENT_TYPE},
     },
+    middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
-use maud::html;
+use maud::{Markup, html};
+use tenure::SessionSlot;
 
-use crate::{account::Next, data::Failure, page};
+use crate::{
+    account,
+    data::Failure,
+    page::{self, Page},
+};
 
 /// Why a page could not be shown.
 pub(crate) enum Problem {
@@ -17,7 +24,7 @@ pub(crate) enum Problem {
     NotFound,
     Random(getrandom::Error),
     Session(tenure::Error),
-    SignInFirst(Next),
+    SignInFirst(account::Next),
 }
 
 impl From<tenure::Error> for Problem {
@@ -56,19 +63,41 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Gives every error a page, whoever it comes from: a handler, an extractor, a layer, or a commit that failed.
+/// Gives what the visitor can mend a page with all that other pages have, for the session is at hand.
+pub(crate) async fn with_session(slot: SessionSlot, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    // The session of a conflict is not the one that the browser has by now.
+    let is_of_this_session = status.is_client_error() && status != StatusCode::CONFLICT;
+    if !is_of_this_session || is_page(&response) {
+        return response;
+    }
+    let (title, content) = explanation(status);
+    let page = slot.session().await.map_err(Problem::from);
+    match page.and_then(|session| Page::of(&session, title, &content)) {
+        Ok(page) => shown(response, page.into_markup()),
+        Err(_) => response,
+    }
+}
+
+/// Gives every other error a page, whoever it comes from: a layer, a store, or a commit that failed.
 pub(crate) async fn in_words(response: Response) -> Response {
     let status = response.status();
     if status.as_u16() < 400 || is_page(&response) {
         return response;
     }
+    let (title, content) = explanation(status);
+    shown(response, page::bare(title, &content))
+}
+
+fn shown(response: Response, page: Markup) -> Response {
     let (mut head, _) = response.into_parts();
     head.headers.remove(CONTENT_LENGTH);
     head.headers.insert(
         CONTENT_TYPE,
         HeaderValue::from_static("text/html; charset=utf-8"),
     );
-    Response::from_parts(head, explanation(status).into_string().into())
+    Response::from_parts(head, page.into_string().into())
 }
 
 fn is_page(response: &Response) -> bool {
@@ -76,7 +105,7 @@ fn is_page(response: &Response) -> bool {
     kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
-fn explanation(status: StatusCode) -> maud::Markup {
+fn explanation(status: StatusCode) -> (&'static str, Markup) {
     let (title, words, next) = match status {
         StatusCode::CONFLICT => (
             "This page was out of date",
@@ -118,5 +147,5 @@ fn explanation(status: StatusCode) -> maud::Markup {
             p { a.button.main href=(next.0) { (next.1) } }
         }
     };
-    page::bare(title, &content)
+    (title, content)
 }

@@ -496,8 +496,13 @@ impl<L> Session<L> {
     ///
     /// ```
     /// # use tenure::{Lifetime, Session};
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.commit().await.unwrap();
+    /// let before = session.idle_expires_at();
     /// session.set_lifetime(Lifetime::persistent()).unwrap();
+    /// assert!(session.idle_expires_at() > before);
+    /// # });
     /// ```
     ///
     /// # Errors
@@ -529,9 +534,24 @@ impl<L> Session<L> {
     /// what they bring. A login that the browser holds is replaced.
     ///
     /// ```
-    /// # use tenure::Session;
-    /// let session: Session = Session::for_test([("visits", 3)]);
-    /// session.allow_cross_site().unwrap();
+    /// use axum::{Router, body::Body, http::Request, routing::post};
+    /// use tenure::{Error, Session, SessionLayer, store::MemoryStore};
+    ///
+    /// async fn saml(session: Session) -> Result<(), Error> {
+    ///     // … once the assertion is verified:
+    ///     session.allow_cross_site()?;
+    ///     session.login(42)
+    /// }
+    ///
+    /// # use tower::ServiceExt;
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let layer = SessionLayer::new(MemoryStore::new());
+    /// let app: Router = Router::new().route("/saml", post(saml)).layer(layer);
+    /// let posted = Request::post("/saml").header("sec-fetch-site", "cross-site");
+    /// let response = app.oneshot(posted.body(Body::empty()).unwrap()).await.unwrap();
+    /// assert_eq!(response.status(), 200); // without the permission it is a 403
+    /// assert!(response.headers().contains_key("set-cookie"));
+    /// # });
     /// ```
     ///
     /// # Errors

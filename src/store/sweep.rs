@@ -54,19 +54,25 @@ forward_to_the_inner_store! { Arc Box }
 /// ```
 /// use std::time::Duration;
 /// use tenure::store::{Answer, Sweep, Sweeper};
+/// use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 ///
-/// struct Swept;
+/// /// A store without anything to sweep, that tells what it is asked.
+/// struct Swept(UnboundedSender<usize>);
 ///
 /// impl Sweep for Swept {
 ///     fn sweep(&self, most: usize) -> Answer<usize> {
+///         self.0.send(most).unwrap();
 ///         Answer::ready(Ok(0))
 ///     }
 /// }
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let sweeping = Sweeper::new(Swept).with_interval(Duration::from_secs(10)).with_batch(50).start();
-/// // … serve …
-/// drop(sweeping); // it stops
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let (sender, mut asked) = unbounded_channel();
+/// let sweeper = Sweeper::new(Swept(sender)).with_interval(Duration::from_secs(10)).with_batch(50);
+/// let sweeping = sweeper.start();
+/// assert_eq!(asked.recv().await, Some(50));
+/// drop(sweeping);
+/// assert_eq!(asked.recv().await, None); // it has stopped
 /// # });
 /// ```
 #[must_use = "a sweeper does nothing until it is started"]

@@ -12,6 +12,18 @@ async fn a_page_that_does_not_exist_says_so_and_shows_the_way_back() {
 }
 
 #[tokio::test]
+async fn who_comes_upon_a_page_that_does_not_exist_is_still_signed_in_there() {
+    let (shop, browser) = (Shop::open(), Browser::start().await);
+    browser.add(&shop, 1).await;
+    browser.sign_up(&shop).await;
+    browser.goto(shop.at("/nowhere")).await.unwrap();
+    assert_eq!(browser.count().await, 1);
+    assert_eq!(browser.name().await.as_deref(), Some("Ada"));
+    browser.sign_out().await;
+    assert_eq!(browser.path().await, "/goodbye");
+}
+
+#[tokio::test]
 async fn checking_out_what_has_changed_meanwhile_orders_nothing_and_shows_the_cart() {
     let (shop, browser) = (Shop::open(), Browser::start().await);
     browser.add(&shop, 1).await;
@@ -41,6 +53,7 @@ async fn a_store_that_does_not_answer_is_an_apology_and_leaves_the_cookie_alone(
     let slow = Shop::open_with(&["--slow", "60000"]);
     browser.goto(slow.at("/cart")).await.unwrap();
     assert_eq!(browser.text("h1").await, "Try again in a moment");
+    assert_eq!(browser.text(".top").await, "Leaf & Clay");
     assert_eq!(browser.cookie().await.unwrap().value, cookie.value);
 }
 
@@ -52,6 +65,8 @@ async fn an_order_of_somebody_else_does_not_exist() {
     browser.sign_up(&shop).await;
     browser.check_out(&shop).await;
     let order = browser.path().await;
+    let number = order.strip_prefix("/orders/").unwrap();
+    assert_eq!(browser.text("h1").await, format!("Order {number}"));
     assert_eq!(
         browser.text(".flash").await,
         "Thank you! Your order is placed."

@@ -77,6 +77,20 @@ async fn two_hundred_parallel_updates_of_one_value_all_count() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_hundred_parallel_updates_with_an_argument_or_an_initial_value_all_count() {
+    let site = Site::new();
+    let browser = site.visitor().await;
+    let change = |_, session: Session| async move {
+        session.update_with("sum", 3, |sum: &mut u32, more| *sum += more)?;
+        session.update_or("stock", 1000, |stock: &mut u32| *stock -= 1)?;
+        Ok(StatusCode::OK)
+    };
+    assert_eq!(crowd(&browser, CROWD, change).await, all_of(CROWD));
+    assert_eq!(browser.read("sum").await, Some(3 * CROWD as u32));
+    assert_eq!(browser.read("stock").await, Some(1000 - CROWD as u32));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_hundred_parallel_inserts_of_different_values_all_stay() {
     let site = Site::new();
     let browser = site.visitor().await;

@@ -9,11 +9,11 @@ use std::{
 
 use http::{Request, Response, StatusCode, header};
 use tenure::{
-    ErrorKind, Event, Handle, Session,
+    ErrorKind, Event, Handle, Session, SessionKey,
     store::{MemoryStore, Record, SessionStore, Updated, Version},
 };
 
-use crate::support::{Answered, Fault, Gate, Site, Told, told};
+use crate::support::{Answered, Fault, Gate, Site, Told, handler, told};
 
 async fn read(session: Session) -> Answered {
     session.get::<u32>("a")?;
@@ -495,6 +495,55 @@ async fn values_that_do_not_decode_are_errors_of_their_keys_and_logout_works() {
         (StatusCode::OK, Told::Removal)
     );
     assert!(site.store.inner.is_empty());
+}
+
+#[tokio::test]
+async fn a_fresh_login_leaves_values_that_do_not_decode_behind() {
+    let site = Site::new();
+    let mut browser = site.visitor().await;
+    damage(&site.store.inner, &browser, |record| {
+        Record::new(Version::from_u64(7), record.header(), [99, 1, 2])
+    })
+    .await;
+    let login = |session: Session| async move {
+        session.login_fresh("1")?;
+        session.insert("a", 5)?;
+        Ok(StatusCode::OK)
+    };
+    assert_eq!(browser.visit(login).await.status(), StatusCode::OK);
+    assert_eq!(browser.principal().await.as_deref(), Some("1"));
+    assert_eq!(browser.read("a").await, Some(5));
+    assert_eq!(site.store.inner.len(), 1, "the old session has ended");
+}
+
+#[tokio::test]
+async fn a_key_that_resets_takes_claims_and_updates_another_type_as_missing() {
+    const WORD: SessionKey<u32> = SessionKey::new("word").or_reset();
+    let site = Site::new();
+    let mut browser = site.visitor().await;
+    let write = |session: Session| async move {
+        session.insert("word", "nine")?;
+        Ok(StatusCode::OK)
+    };
+    let look = |session: Session| async move {
+        assert_eq!(session.claim(WORD).await?, None);
+        assert_eq!(session.take(WORD)?, None);
+        Ok(StatusCode::OK)
+    };
+    let count = |session: Session| async move {
+        session.update(WORD, |word| *word += 1)?;
+        assert_eq!(session.get(WORD)?, Some(1));
+        Ok(StatusCode::OK)
+    };
+    for handler in [
+        handler(write),
+        handler(look),
+        handler(write),
+        handler(count),
+    ] {
+        assert_eq!(browser.visit(handler).await.status(), StatusCode::OK);
+    }
+    assert_eq!(browser.read("word").await, Some(1));
 }
 
 #[tokio::test]

@@ -340,6 +340,14 @@ fn live() -> Vec<Row> {
             500,
         ),
         Row(
+            "logout, login",
+            SignedIn,
+            handler(logout_login),
+            "load delete create update",
+            Another,
+            200,
+        ),
+        Row(
             "logout, login, 500",
             SignedIn,
             handler(logout_login_500),
@@ -401,6 +409,14 @@ fn worthless() -> Vec<Row> {
                 "insert",
                 comes,
                 handler(insert),
+                "load create",
+                Another,
+                200,
+            ),
+            Row(
+                "update_now",
+                comes,
+                handler(update_now),
                 "load create",
                 Another,
                 200,
@@ -621,9 +637,13 @@ async fn login_other_500(session: Session) -> Answered {
     Ok(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-async fn logout_login_500(session: Session) -> Answered {
+async fn logout_login(session: Session) -> Answered {
     session.logout()?;
-    login_other(session).await?;
+    login_other(session).await
+}
+
+async fn logout_login_500(session: Session) -> Answered {
+    logout_login(session).await?;
     Ok(StatusCode::INTERNAL_SERVER_ERROR)
 }
 

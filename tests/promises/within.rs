@@ -173,6 +173,53 @@ async fn two_update_nows_in_one_request_both_count() {
     assert_eq!(browser.read("a").await, Some(3));
 }
 
+/// Changes two values and commits one of them at once, by an update or a claim, in a request that then fails: what of the
+/// other is kept was committed by that.
+async fn commits_beside_its_own_key(begin: fn(&Session) -> Result<(), Error>) -> bool {
+    let [update, claim] = [true, false].map(|is_update| async move {
+        let site = Site::new();
+        let mut browser = site.member("1").await;
+        let response = browser.visit(move |session| async move {
+            begin(&session)?;
+            session.insert("b", 1)?;
+            session.insert("c", 1)?;
+            if is_update {
+                session.update_now("b", |b: &mut u32| *b += 1).await?;
+            } else {
+                assert_eq!(session.claim::<u32>("b").await?, Some(1));
+            }
+            Ok(StatusCode::INTERNAL_SERVER_ERROR)
+        });
+        assert_eq!(response.await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let committed = if is_update { Some(2) } else { None };
+        assert_eq!(browser.read("b").await, committed);
+        browser.read("c").await.is_some()
+    });
+    let (update, claim) = tokio::join!(update, claim);
+    assert_eq!(update, claim);
+    update
+}
+
+#[tokio::test]
+async fn update_now_and_claim_leave_what_is_pending_for_other_keys_to_the_response() {
+    assert!(!commits_beside_its_own_key(|_| Ok(())).await);
+}
+
+#[tokio::test]
+async fn after_a_clear_update_now_and_claim_commit_everything_that_is_pending() {
+    assert!(commits_beside_its_own_key(Session::clear).await);
+}
+
+#[tokio::test]
+async fn after_an_end_update_now_and_claim_commit_everything_that_is_pending() {
+    assert!(commits_beside_its_own_key(Session::destroy).await);
+}
+
+#[tokio::test]
+async fn after_a_login_as_another_update_now_and_claim_commit_everything_that_is_pending() {
+    assert!(commits_beside_its_own_key(|session| session.login("2")).await);
+}
+
 #[tokio::test]
 async fn after_an_end_nobody_is_signed_in_even_if_the_rest_of_the_commit_fails() {
     for verb in ["delete", "create"] {

@@ -74,6 +74,25 @@ async fn a_checkout_that_is_out_of_date_orders_nothing_and_shows_the_cart() {
     assert_eq!(customer.get("/orders").await.orders(), 0);
 }
 
+#[tokio::test]
+async fn an_address_that_is_refused_is_told_why_and_the_cart_stays() {
+    let (_folder, url) = file();
+    let shop = open(&url);
+    let mut customer = Customer::new(shop.port);
+    add(&mut customer, 2).await;
+    sign_up(&mut customer).await;
+    let long = format!("Ada%0D%0A{}", "a".repeat(397));
+    for (address, why) in [("Ada+Miller", "two lines or more"), (&long, "too long")] {
+        let form = format!("address={address}&total=6800");
+        let page = customer.post("/checkout", &form).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!((page.text.contains(why), page.count()), (true, 2), "{why}");
+    }
+    let form = format!("address={}&total=6800", &long[..long.len() - 1]);
+    let placed = customer.post("/checkout", &form).await;
+    assert_eq!(placed.status, StatusCode::SEE_OTHER, "400 letters fit");
+}
+
 async fn run(database: &SqlitePool, text: &str) {
     let text = AssertSqlSafe(text.to_owned());
     sqlx::raw_sql(text).execute(database).await.unwrap();

@@ -1,4 +1,4 @@
-//! The program of the README: `cargo run --example counter`, then open <http://localhost:3000>.
+//! The program of the README, logins included: `cargo run --example readme`, then open <http://localhost:3000>.
 
 use axum::{
     Router,
