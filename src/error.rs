@@ -160,7 +160,7 @@ impl fmt::Display for Error {
                 "a cross-site request came without its cookie and cannot start a session; \
                  a callback that must calls `allow_cross_site` first",
             ),
-            ErrorKind::Full => f.write_str("the store is full of signed-in sessions; raise its limits"),
+            ErrorKind::Full => f.write_str("the store takes no more; raise its limits or give it room"),
             ErrorKind::Gone => f.write_str("the session has ended meanwhile; reload the page"),
             ErrorKind::InvalidKey => write!(f, "`{key}` is no session key; a key has 1 to 128 bytes"),
             ErrorKind::InvalidLifetime => f.write_str("this lifetime ends before it begins"),
