@@ -16,7 +16,7 @@ const BATCH: usize = 200;
 
 pub(crate) async fn measure() {
     println!(
-        "| {ROWS} expired rows, {BATCH} a statement | rows a second | median | p99 | longest |\n|---|---|---|---|---|"
+        "| {ROWS} expired rows, {BATCH} a statement | rows a second | median | p99 | longest | one more, that finds none |\n|---|---|---|---|---|---|"
     );
     let folder = Folder::new("sweep");
     let url = format!("sqlite:{}", folder.path().join("sweep.db").display());
@@ -56,9 +56,11 @@ async fn sweep(engine: &str, store: &impl Sweep) {
         }
     }
     let rate = ROWS as f64 / start.elapsed().as_secs_f64();
+    // It looks through what all the others have left in the index.
+    let last = times.pop().expect("one that finds none");
     times.sort_by(f64::total_cmp);
     println!(
-        "| {engine} | {rate:.0} | {:.1} ms | {:.1} ms | {:.1} ms |",
+        "| {engine} | {rate:.0} | {:.1} ms | {:.1} ms | {:.1} ms | {last:.1} ms |",
         times[times.len() / 2],
         times[times.len() * 99 / 100],
         times[times.len() - 1]
