@@ -70,6 +70,8 @@ pub(super) struct Unguarded {
     now: Option<Operation>,
     /// It is this one that waits for the store.
     is_busy: bool,
+    /// What is being made of a user's functions: should one fail or panic, the end that was asked for before it stays.
+    unsettled: Option<Box<Work>>,
     /// Boxed, because it is large and moves.
     commit: Option<Box<commit::Commit>>,
 }
@@ -80,18 +82,15 @@ impl Unguarded {
             slot,
             now,
             is_busy: false,
+            unsettled: None,
             commit: None,
         }
     }
 
     /// Decides what to do; returns what was done if that is nothing.
-    fn begin(&mut self, mut work: Work) -> Result<Option<Edits>, Error> {
+    fn begin(&mut self, work: Work) -> Result<Option<Edits>, Error> {
         self.is_busy = true;
-        if let Err(error) = work.settle() {
-            self.leave(|state| state.open().draft.take_back_the_end(&work));
-            self.slot.observe_refusal(&error);
-            return Err(error);
-        }
+        let mut work = self.settled(work)?;
         if work.plan.is_nothing() {
             self.leave(|state| state.open().draft.take_back(&mut work));
             return Ok(Some(work.edits));
@@ -99,6 +98,18 @@ impl Unguarded {
         let context = self.slot.context.clone();
         self.commit = Some(Box::new(commit::Commit::new(context, work)));
         Ok(None)
+    }
+
+    fn settled(&mut self, work: Work) -> Result<Work, Error> {
+        if !work.edits.is_stale() {
+            return Ok(work);
+        }
+        let unsettled = self.unsettled.insert(Box::new(work));
+        unsettled
+            .settle()
+            .inspect_err(|error| self.slot.observe_refusal(error))?;
+        let settled = self.unsettled.take();
+        Ok(*settled.expect("it was put there"))
     }
 
     fn leave<R>(&mut self, settle: impl FnOnce(&mut State) -> R) -> R {
@@ -132,7 +143,12 @@ impl Future for Unguarded {
 impl Drop for Unguarded {
     fn drop(&mut self) {
         if self.is_busy {
-            self.slot.leave(|_| ());
+            let unsettled = self.unsettled.take();
+            self.slot.leave(|state| {
+                if let Some(work) = &unsettled {
+                    state.open().draft.take_back_the_end(work);
+                }
+            });
         }
     }
 }

@@ -331,6 +331,25 @@ async fn a_logout_is_carried_out_when_the_handler_panics() {
 }
 
 #[tokio::test]
+async fn a_logout_is_carried_out_when_a_function_that_is_committed_after_it_panics() {
+    let site = Site::new();
+    let browser = site.member("1").await;
+    let request = tokio::spawn(async move {
+        let panicking = |session: Session| async move {
+            session.logout()?;
+            session
+                .update_now("a", |_: &mut u32| panic!("a user's function"))
+                .await?;
+            Ok(StatusCode::OK)
+        };
+        browser.send(Request::new(String::new()), panicking).await
+    });
+    assert!(request.await.unwrap_err().is_panic());
+    site.layer.drained().await;
+    assert!(site.store.inner.is_empty());
+}
+
+#[tokio::test]
 async fn a_logout_is_carried_out_when_its_request_is_dropped_outside_the_runtime() {
     let site = Site::new();
     let browser = site.visitor().await;
