@@ -1,0 +1,236 @@
+//! A primary with two replicas, and three sentinels that watch it.
+
+use std::{env, path::Path};
+
+use super::node::{Node, free_ports, until};
+use crate::bed::folder::Folder;
+
+/// The addresses of sentinels that are there already; see [`Sentinels::url`].
+pub const VARIABLE: &str = "TENURE_TEST_REDIS_SENTINEL";
+
+/// What the sentinels call the servers.
+pub const NAME: &str = "tenure";
+
+/// Servers and sentinels that end when this is dropped.
+#[derive(Debug)]
+pub struct Sentinels {
+    servers: Vec<Node>,
+    sentinels: Vec<Node>,
+    _folder: Folder,
+}
+
+/// How soon sentinels believe that a server is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// A server may be busy for as long as it likes.
+    Calm,
+    /// A server that does not answer for a moment is replaced.
+    Nervous,
+}
+
+impl Sentinels {
+    /// Starts them, with settings of the servers.
+    pub fn start(watch: Watch, settings: &[&str]) -> Self {
+        for _ in 0..5 {
+            if let Some(started) = Self::try_start(watch, settings) {
+                return started;
+            }
+        }
+        panic!("the sentinels do not start");
+    }
+
+    /// Starts them; on other ports if somebody was faster.
+    fn try_start(watch: Watch, settings: &[&str]) -> Option<Self> {
+        let (folder, ports) = (Folder::new("sentinel"), free_ports(6));
+        super::node::own(folder.path());
+        let (servers, sentinels) = ports.split_at(3);
+        let mut started = Self {
+            servers: servers_on(servers, folder.path(), settings),
+            sentinels: sentinels_on(sentinels, servers, folder.path(), watch),
+            _folder: folder,
+        };
+        let mut nodes = started.servers.iter_mut().chain(&mut started.sentinels);
+        nodes
+            .all(Node::is_ready)
+            .then(|| started.until_it_is_whole())
+    }
+
+    fn until_it_is_whole(self) -> Self {
+        until("both replicas follow", || self.followers() == 2);
+        until("the sentinels agree", || self.sentinels.iter().all(watches));
+        self
+    }
+
+    /// Kills the primary, and returns its port.
+    pub fn kill_primary(&mut self) -> u16 {
+        let port = self.primary().port();
+        self.server(port).kill();
+        port
+    }
+
+    /// Starts a server that was killed; the sentinels make it a replica if there is another primary.
+    pub fn restart(&mut self, port: u16) {
+        self.server(port).restart();
+    }
+
+    /// Asks for another primary, although nothing is wrong.
+    pub fn fail_over(&self) {
+        // A fail-over of which not all have been told yet is in its way.
+        let command = format!("SENTINEL FAILOVER {NAME}");
+        until("a fail-over begins", || {
+            self.sentinels[0].try_ask(&command).is_ok()
+        });
+    }
+
+    /// Waits until all sentinels name another primary than this one, and it takes writes.
+    pub fn until_another_than(&self, port: u16) {
+        until("another primary", || {
+            let primary = primary_port(&self.sentinels[0]);
+            let agreed = self
+                .sentinels
+                .iter()
+                .all(|sentinel| primary_port(sentinel) == primary);
+            agreed && primary != port && super::is_primary(self.primary())
+        });
+    }
+
+    /// Waits until each server that is up follows the primary.
+    pub fn until_all_follow(&self) {
+        until("all follow the primary", || self.followers() == 2);
+    }
+
+    /// Waits until everything that was written so far is on both replicas.
+    pub fn until_replicated(&self) {
+        super::until_replicated(&self.servers);
+    }
+
+    fn followers(&self) -> usize {
+        let servers = self.servers.iter();
+        servers.filter(|server| super::is_following(server)).count()
+    }
+
+    /// Returns the server that the first sentinel says is the primary.
+    pub fn primary(&self) -> &Node {
+        let port = primary_port(&self.sentinels[0]);
+        let primary = self.servers.iter().find(|server| server.port() == port);
+        primary.expect("a primary of these servers")
+    }
+
+    pub fn servers(&self) -> &[Node] {
+        &self.servers
+    }
+
+    fn server(&mut self, port: u16) -> &mut Node {
+        let server = self.servers.iter_mut().find(|server| server.port() == port);
+        server.expect("a server of these")
+    }
+
+    /// Returns the address for a store.
+    pub fn url(&self) -> String {
+        let places: Vec<_> = self
+            .sentinels
+            .iter()
+            .map(|node| format!("127.0.0.1:{}", node.port()))
+            .collect();
+        format!("redis-sentinel://{}/{NAME}", places.join(","))
+    }
+}
+
+/// Sentinels that tests share and do not hurt, or some of a test's own.
+#[derive(Debug)]
+pub struct Shared {
+    url: String,
+    _own: Option<Sentinels>,
+}
+
+impl Shared {
+    /// Finds them, or starts some.
+    pub fn find() -> Self {
+        let own = env::var(VARIABLE)
+            .is_err()
+            .then(|| Sentinels::start(Watch::Calm, &[]));
+        Self {
+            url: own
+                .as_ref()
+                .map_or_else(|| env::var(VARIABLE).unwrap(), Sentinels::url),
+            _own: own,
+        }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+fn servers_on(ports: &[u16], folder: &Path, settings: &[&str]) -> Vec<Node> {
+    let primary = format!("127.0.0.1 {}", ports[0]);
+    let server = |port: &u16| {
+        let mut arguments = settings.to_vec();
+        if *port != ports[0] {
+            arguments.extend(["--replicaof", &primary]);
+        }
+        Node::spawn(folder, *port, &arguments)
+    };
+    ports.iter().map(server).collect()
+}
+
+/// Starts sentinels that know each other and the servers, as they otherwise do after some seconds.
+fn sentinels_on(ports: &[u16], servers: &[u16], folder: &Path, watch: Watch) -> Vec<Node> {
+    let ids: Vec<_> = ports.iter().map(|_| super::random_id()).collect();
+    let sentinel = |(port, id): (&u16, &String)| {
+        let mut settings = format!(
+            "port {port}\nbind 127.0.0.1\nprotected-mode no\nsentinel myid {id}\n\
+             sentinel monitor {NAME} 127.0.0.1 {} 2\n\
+             sentinel down-after-milliseconds {NAME} {}\n\
+             sentinel failover-timeout {NAME} {FAILOVER_TIMEOUT}\n\
+             sentinel parallel-syncs {NAME} 2\n",
+            servers[0],
+            watch.down_after(),
+        );
+        for replica in &servers[1..] {
+            settings += &format!("sentinel known-replica {NAME} 127.0.0.1 {replica}\n");
+        }
+        for (other, other_id) in ports.iter().zip(&ids).filter(|(other, _)| *other != port) {
+            settings += &format!("sentinel known-sentinel {NAME} 127.0.0.1 {other} {other_id}\n");
+        }
+        Node::spawn_by_file(folder, *port, &settings, &["--sentinel"])
+    };
+    ports.iter().zip(&ids).map(sentinel).collect()
+}
+
+/// Tells whether a sentinel sees the others, and both replicas.
+fn watches(sentinel: &Node) -> bool {
+    let quorum = sentinel.try_ask(&format!("SENTINEL CKQUORUM {NAME}"));
+    let agrees = quorum.is_ok_and(|said| said.to_string().starts_with("OK 3 "));
+    let Ok(replicas) = sentinel.try_ask(&format!("SENTINEL REPLICAS {NAME}")) else {
+        return false;
+    };
+    let is_up = |replica: &super::client::Reply| {
+        replica.field("master-link-status").as_deref() == Some("ok")
+    };
+    agrees
+        && replicas
+            .parts()
+            .iter()
+            .filter(|replica| is_up(replica))
+            .count()
+            == 2
+}
+
+fn primary_port(sentinel: &Node) -> u16 {
+    let command = format!("SENTINEL GET-MASTER-ADDR-BY-NAME {NAME}");
+    let address = sentinel.ask(&command);
+    u16::try_from(address.parts()[1].number()).unwrap()
+}
+
+impl Watch {
+    const fn down_after(self) -> u32 {
+        match self {
+            Self::Calm => 60_000,
+            Self::Nervous => 1_000,
+        }
+    }
+}
+
+/// Milliseconds; after twice of it a fail-over that has failed is tried again.
+const FAILOVER_TIMEOUT: u32 = 3_000;
