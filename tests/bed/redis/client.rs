@@ -73,7 +73,7 @@ impl Client {
 /// What a server says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    List(Vec<Reply>),
+    List(Vec<Self>),
     Nothing,
     Number(i64),
     Text(String),
