@@ -5,7 +5,90 @@ pub mod cluster;
 pub mod node;
 pub mod sentinel;
 
-use self::node::{Node, until};
+use std::env;
+
+use self::node::{Node, free_ports, until};
+use super::folder::Folder;
+
+/// The address of a server that is there already; `./check` sets it, so that not each test starts one.
+pub const VARIABLE: &str = "TENURE_TEST_REDIS";
+
+/// A server that ends when it is dropped.
+#[derive(Debug)]
+pub struct Redis {
+    node: Node,
+    _folder: Folder,
+}
+
+impl Redis {
+    /// Starts a server that keeps nothing over a restart.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with settings, each a word `--name` and the words of its value.
+    pub fn start_with(settings: &[&str]) -> Self {
+        for _ in 0..5 {
+            let folder = Folder::new("redis");
+            node::own(folder.path());
+            let mut node = Node::spawn(folder.path(), free_ports(1)[0], settings);
+            // Somebody else may have been faster.
+            if node.is_ready() {
+                return Self {
+                    node,
+                    _folder: folder,
+                };
+            }
+        }
+        panic!("Redis does not start");
+    }
+
+    /// Returns the address for a store.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.node.port())
+    }
+}
+
+impl std::ops::Deref for Redis {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
+    }
+}
+
+impl std::ops::DerefMut for Redis {
+    fn deref_mut(&mut self) -> &mut Node {
+        &mut self.node
+    }
+}
+
+/// A server that tests share and do not hurt, or one of a test's own.
+#[derive(Debug)]
+pub struct Shared {
+    url: String,
+    _own: Option<Redis>,
+}
+
+impl Shared {
+    /// Finds it, or starts one.
+    pub fn find() -> Self {
+        match env::var(VARIABLE) {
+            Ok(url) => Self { url, _own: None },
+            Err(_) => {
+                let own = Redis::start();
+                Self {
+                    url: own.url(),
+                    _own: Some(own),
+                }
+            }
+        }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
 
 /// Waits until what each primary of these has written so far is on all of its replicas.
 pub fn until_replicated(nodes: &[Node]) {

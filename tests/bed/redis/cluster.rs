@@ -133,14 +133,15 @@ pub struct Shared {
 impl Shared {
     /// Finds it, or starts one.
     pub fn find() -> Self {
-        let own = env::var(VARIABLE)
-            .is_err()
-            .then(|| Cluster::start(Watch::Calm, &[]));
-        Self {
-            url: own
-                .as_ref()
-                .map_or_else(|| env::var(VARIABLE).unwrap(), Cluster::url),
-            _own: own,
+        match env::var(VARIABLE) {
+            Ok(url) => Self { url, _own: None },
+            Err(_) => {
+                let own = Cluster::start(Watch::Calm, &[]);
+                Self {
+                    url: own.url(),
+                    _own: Some(own),
+                }
+            }
         }
     }
 

@@ -146,14 +146,15 @@ pub struct Shared {
 impl Shared {
     /// Finds them, or starts some.
     pub fn find() -> Self {
-        let own = env::var(VARIABLE)
-            .is_err()
-            .then(|| Sentinels::start(Watch::Calm, &[]));
-        Self {
-            url: own
-                .as_ref()
-                .map_or_else(|| env::var(VARIABLE).unwrap(), Sentinels::url),
-            _own: own,
+        match env::var(VARIABLE) {
+            Ok(url) => Self { url, _own: None },
+            Err(_) => {
+                let own = Sentinels::start(Watch::Calm, &[]);
+                Self {
+                    url: own.url(),
+                    _own: Some(own),
+                }
+            }
         }
     }
 
