@@ -111,6 +111,11 @@ impl Load {
         }
     }
 
+    /// Returns how many requests have been answered how so far.
+    pub fn seen(&self) -> Seen {
+        *self.seen.borrow()
+    }
+
     /// Waits until so many more changes have been acknowledged.
     pub async fn until_acknowledged(&self, more: u32) {
         let enough = self.seen.borrow().acknowledged + more;

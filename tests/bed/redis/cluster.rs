@@ -1,7 +1,8 @@
 //! A Cluster of three primaries, each with a replica.
 
-use std::{env, fmt::Write, fs, path::Path};
+use std::{collections::BTreeSet, env, fmt::Write, fs, path::Path};
 
+use super::client::Reply;
 use super::node::{Node, folder_of, free_ports, own, until};
 use crate::bed::folder::Folder;
 
@@ -115,6 +116,53 @@ impl Cluster {
         until("a replica becomes the primary", || {
             self.primaries().contains(&number)
         });
+    }
+
+    /// Returns the slots of a node that have keys in them.
+    pub fn slots_with_keys(&self, number: usize) -> Vec<u16> {
+        let node = &self.nodes[number];
+        let keys = node.ask("KEYS *");
+        let slot = |key: &Reply| node.ask(&format!("CLUSTER KEYSLOT {key}")).number();
+        let slots: BTreeSet<i64> = keys.parts().iter().map(slot).collect();
+        slots
+            .into_iter()
+            .map(|slot| slot.try_into().unwrap())
+            .collect()
+    }
+
+    /// Begins to move a slot: what is not where it was is asked for where it is going.
+    pub fn begin_to_move(&self, slot: u16, from: usize, to: usize) {
+        self.nodes[to].ask(&format!(
+            "CLUSTER SETSLOT {slot} IMPORTING {}",
+            self.ids[from]
+        ));
+        self.nodes[from].ask(&format!(
+            "CLUSTER SETSLOT {slot} MIGRATING {}",
+            self.ids[to]
+        ));
+    }
+
+    /// Moves the keys of a slot.
+    pub fn move_keys(&self, slot: u16, from: usize, to: usize) {
+        let from = &self.nodes[from];
+        for key in from
+            .ask(&format!("CLUSTER GETKEYSINSLOT {slot} 1000"))
+            .parts()
+        {
+            from.ask(&format!(
+                "MIGRATE 127.0.0.1 {} {key} 0 10000",
+                self.nodes[to].port()
+            ));
+        }
+    }
+
+    /// Tells all primaries where a slot is now, the one that it has come to first.
+    pub fn end_moving(&self, slot: u16, to: usize) {
+        let command = format!("CLUSTER SETSLOT {slot} NODE {}", self.ids[to]);
+        self.nodes[to].ask(&command);
+        for number in self.primaries() {
+            self.nodes[number].ask(&command);
+        }
     }
 
     /// Waits until everything that was written so far is on a replica.

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -118,6 +118,10 @@ impl Node {
     /// Returns a line of what the server says of itself.
     pub fn info(&self, field: &str) -> Option<String> {
         self.try_ask("INFO everything").ok()?.field(field)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
     pub const fn port(&self) -> u16 {

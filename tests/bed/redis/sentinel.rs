@@ -64,13 +64,13 @@ impl Sentinels {
     /// Kills the primary, and returns its port.
     pub fn kill_primary(&mut self) -> u16 {
         let port = self.primary().port();
-        self.server(port).kill();
+        self.server_mut(port).kill();
         port
     }
 
     /// Starts a server that was killed; the sentinels make it a replica if there is another primary.
     pub fn restart(&mut self, port: u16) {
-        self.server(port).restart();
+        self.server_mut(port).restart();
     }
 
     /// Asks for another primary, although nothing is wrong.
@@ -112,16 +112,21 @@ impl Sentinels {
     /// Returns the server that the first sentinel says is the primary.
     pub fn primary(&self) -> &Node {
         let port = primary_port(&self.sentinels[0]);
-        let primary = self.servers.iter().find(|server| server.port() == port);
-        primary.expect("a primary of these servers")
+        self.server(port)
     }
 
     pub fn servers(&self) -> &[Node] {
         &self.servers
     }
 
-    fn server(&mut self, port: u16) -> &mut Node {
-        let server = self.servers.iter_mut().find(|server| server.port() == port);
+    pub fn server(&self, port: u16) -> &Node {
+        let server = self.servers.iter().find(|server| server.port() == port);
+        server.expect("a server of these")
+    }
+
+    fn server_mut(&mut self, port: u16) -> &mut Node {
+        let mut servers = self.servers.iter_mut();
+        let server = servers.find(|server| server.port() == port);
         server.expect("a server of these")
     }
 
