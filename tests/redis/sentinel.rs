@@ -1,0 +1,15 @@
+//! The contract, the promises and the model on a primary that sentinels watch.
+
+use super::{
+    bed::{promises::promises, redis::sentinel::Shared},
+    site, stored,
+};
+
+tenure::store_conformance!(stored(Shared::find()).await);
+
+promises!(site(Shared::find()).await);
+
+#[test]
+fn overlapping_requests_do_what_the_model_says() {
+    super::model::run(Shared::find());
+}
