@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeSet, env, fmt::Write, fs, path::Path};
 
-use super::client::Reply;
-use super::node::{Node, folder_of, free_ports, own, until};
+use super::{
+    client::Reply,
+    node::{Node, folder_of, free_ports, own, until},
+};
 use crate::bed::folder::Folder;
 
 /// The addresses of a Cluster that is there already; see [`Cluster::url`].

@@ -2,7 +2,10 @@
 
 use std::{env, path::Path};
 
-use super::node::{Node, free_ports, until};
+use super::{
+    client::Reply,
+    node::{Node, free_ports, until},
+};
 use crate::bed::folder::Folder;
 
 /// The addresses of sentinels that are there already; see [`Sentinels::url`].
@@ -50,9 +53,11 @@ impl Sentinels {
             _folder: folder,
         };
         let mut nodes = started.servers.iter_mut().chain(&mut started.sentinels);
-        nodes
-            .all(Node::is_ready)
-            .then(|| started.until_it_is_whole())
+        let ready = nodes.all(Node::is_ready);
+        if watch == Watch::Nervous {
+            started.hurry();
+        }
+        ready.then(|| started.until_it_is_whole())
     }
 
     /// Lets sentinels look around more often, where they know how to.
@@ -64,8 +69,7 @@ impl Sentinels {
     }
 
     fn until_it_is_whole(self) -> Self {
-        until("both replicas follow", || self.followers() == 2);
-        until("the sentinels agree", || self.sentinels.iter().all(watches));
+        self.until_all_follow();
         self
     }
 
@@ -76,9 +80,17 @@ impl Sentinels {
         port
     }
 
-    /// Starts a server that was killed; the sentinels make it a replica if there is another primary.
+    /// Starts a server that was killed. If it was the primary and is no longer, it does not know of it until the sentinels
+    /// tell it, some ten seconds later.
     pub fn restart(&mut self, port: u16) {
         self.server_mut(port).restart();
+    }
+
+    /// Starts a server that was killed, and makes it a replica of the primary that there is now.
+    pub fn restart_as_replica(&mut self, port: u16) {
+        let command = format!("REPLICAOF 127.0.0.1 {}", self.primary().port());
+        self.restart(port);
+        self.server(port).ask(&command);
     }
 
     /// Asks for another primary, although nothing is wrong.
@@ -102,19 +114,19 @@ impl Sentinels {
         });
     }
 
-    /// Waits until each server that is up follows the primary.
+    /// Waits until two servers follow the primary, and the sentinels know of it.
     pub fn until_all_follow(&self) {
-        until("all follow the primary", || self.followers() == 2);
+        until("two servers follow", || {
+            let servers = self.servers.iter();
+            let followers = servers.filter(|server| super::is_following(server));
+            followers.count() == 2
+        });
+        until("the sentinels agree", || self.sentinels.iter().all(watches));
     }
 
     /// Waits until everything that was written so far is on both replicas.
     pub fn until_replicated(&self) {
         super::until_replicated(&self.servers);
-    }
-
-    fn followers(&self) -> usize {
-        let servers = self.servers.iter();
-        servers.filter(|server| super::is_following(server)).count()
     }
 
     /// Returns the server that the first sentinel says is the primary.
@@ -138,9 +150,6 @@ impl Sentinels {
         server.expect("a server of these")
     }
 
-    pub fn sentinel_log(&self) -> String {
-        self.sentinels.iter().map(Node::log).collect()
-    }
     /// Returns the address for a store.
     pub fn url(&self) -> String {
         let places: Vec<_> = self
@@ -222,8 +231,9 @@ fn watches(sentinel: &Node) -> bool {
     let Ok(replicas) = sentinel.try_ask(&format!("SENTINEL REPLICAS {NAME}")) else {
         return false;
     };
-    let is_up = |replica: &super::client::Reply| {
-        replica.field("master-link-status").as_deref() == Some("ok")
+    let is_up = |replica: &Reply| {
+        let is = |field, value: &str| replica.field(field).as_deref() == Some(value);
+        is("role-reported", "slave") && is("master-link-status", "ok")
     };
     agrees
         && replicas
