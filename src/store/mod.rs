@@ -7,9 +7,13 @@
 mod backoff;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "postgres")]
+mod link;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod setup;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "sqlite")]
@@ -29,7 +33,7 @@ pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresStoreBuilder};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub use sql::{SetupError, SetupErrorKind};
+pub use setup::{SetupError, SetupErrorKind};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 pub use sweep::{Sweep, Sweeper, Sweeping};

@@ -8,6 +8,7 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub mod account;
 pub mod customer;
 pub mod folder;
 pub mod load;
