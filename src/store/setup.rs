@@ -52,6 +52,15 @@ impl SetupError {
         self.kind
     }
 
+    #[cfg(feature = "redis")]
+    pub(super) fn prefix(prefix: &str, longest: usize) -> Self {
+        let message = format!(
+            "`{}` is no prefix for keys; one has letters, digits and `_ - . : /`, at least one and at most {longest}",
+            prefix.escape_debug()
+        );
+        Self::new(SetupErrorKind::Name, message)
+    }
+
     pub(super) fn read_only(mend: &str) -> Self {
         let message = format!("the database takes no writes; {mend}");
         Self::new(SetupErrorKind::ReadOnly, message)

@@ -20,5 +20,7 @@ pub mod postgres;
 pub mod process;
 pub mod promises;
 pub mod proxy;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod shop;
 pub mod visitor;
