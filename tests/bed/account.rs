@@ -2,9 +2,8 @@
 
 use std::fs;
 
-/// Returns the user and the group that a server runs as, if this process is root: the one of this name (with a colon) or
-/// `nobody`.
-pub(super) fn account(name: &str) -> Option<(u32, u32)> {
+/// Returns the user and the group to run the server as, if this process is root: the server refuses to be.
+pub(crate) fn unprivileged() -> Option<(u32, u32)> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let uids = status.lines().find(|line| line.starts_with("Uid:"))?;
     (uids.split_whitespace().nth(2)? == "0").then_some(())?;
@@ -15,7 +14,7 @@ pub(super) fn account(name: &str) -> Option<(u32, u32)> {
         Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
     };
     Some(
-        of(name)
+        of("postgres:")
             .or_else(|| of("nobody:"))
             .expect("an unprivileged user"),
     )

@@ -1,16 +1,19 @@
-//! Redis: private servers on free ports, in folders of their own.
+//! Redis or Valkey: private servers on free ports, in folders of their own.
 
 pub mod client;
 pub mod cluster;
 pub mod node;
 pub mod sentinel;
 
-use std::env;
+use std::{env, fmt::Debug, ops::Deref};
+
+use ::redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, aio::MultiplexedConnection};
+use tenure::store::{RedisStore, RedisStoreBuilder};
 
 use self::node::{Node, free_ports, until};
 use super::folder::Folder;
 
-/// The address of a server that is there already; `./check` sets it, so that not each test starts one.
+/// The URL of a server that is there already; `./check` sets it, so that not each test starts one.
 pub const VARIABLE: &str = "TENURE_TEST_REDIS";
 
 /// A server that ends when it is dropped.
@@ -21,12 +24,12 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts a server that keeps nothing over a restart.
+    /// Starts a server that keeps everything in memory.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// Starts a server with settings, each a word `--name` and the words of its value.
+    /// Starts a server with settings, each as a line of its configuration file: `appendonly yes`.
     pub fn start_with(settings: &[&str]) -> Self {
         for _ in 0..5 {
             let folder = Folder::new("redis");
@@ -43,13 +46,28 @@ impl Redis {
         panic!("Redis does not start");
     }
 
-    /// Returns the address for a store.
+    /// Kills the server, as a machine does that goes down.
+    pub fn kill(&mut self) {
+        self.node.kill();
+    }
+
+    /// Starts the server again, with its folder and its address; kills it first if it has not been.
+    pub fn restart(&mut self) {
+        self.node.restart();
+    }
+
+    /// The URL of the server, for [`VARIABLE`].
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.node.port())
+        format!("redis://127.0.0.1:{}", self.port())
+    }
+
+    /// Takes keys of a test's own on this server.
+    pub fn space(&self) -> Space {
+        Space::on(self.url(), None)
     }
 }
 
-impl std::ops::Deref for Redis {
+impl Deref for Redis {
     type Target = Node;
 
     fn deref(&self) -> &Node {
@@ -57,36 +75,116 @@ impl std::ops::Deref for Redis {
     }
 }
 
-impl std::ops::DerefMut for Redis {
-    fn deref_mut(&mut self) -> &mut Node {
-        &mut self.node
-    }
-}
-
-/// A server that tests share and do not hurt, or one of a test's own.
+/// Keys of a test's own, on the server that all share or on one of its own.
 #[derive(Debug)]
-pub struct Shared {
+pub struct Space {
     url: String,
-    _own: Option<Redis>,
+    prefix: String,
+    _server: Option<Box<dyn Debug + Send + Sync>>,
 }
 
-impl Shared {
-    /// Finds it, or starts one.
-    pub fn find() -> Self {
+impl Space {
+    pub fn new() -> Self {
         match env::var(VARIABLE) {
-            Ok(url) => Self { url, _own: None },
+            Ok(url) => Self::on(url, None),
             Err(_) => {
-                let own = Redis::start();
-                Self {
-                    url: own.url(),
-                    _own: Some(own),
-                }
+                let server = Redis::start();
+                Self::on(server.url(), Some(Box::new(server)))
             }
+        }
+    }
+
+    fn on(url: String, server: Option<Box<dyn Debug + Send + Sync>>) -> Self {
+        Self {
+            url,
+            prefix: format!("test_{:016x}:", getrandom::u64().unwrap()),
+            _server: server,
         }
     }
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Begins a store that keeps its sessions under these keys.
+    pub fn builder(&self) -> RedisStoreBuilder {
+        let builder = RedisStore::builder(&self.url).unwrap();
+        builder.with_prefix(&self.prefix).unwrap()
+    }
+
+    /// Opens a store as a process does that starts.
+    pub async fn open(&self) -> RedisStore {
+        self.builder().connect().await.unwrap()
+    }
+
+    /// Returns the keys that are there, wherever they are.
+    pub fn keys(&self) -> Vec<String> {
+        let pattern = format!("KEYS {}*", self.prefix);
+        let keys = |port| client::connected(port).ask(&pattern).unwrap();
+        let keys = self.primaries().into_iter().map(keys);
+        let keys = keys.flat_map(|keys| keys.parts().to_vec());
+        keys.map(|key| key.to_string()).collect()
+    }
+
+    /// Returns the ports of the servers that take writes.
+    pub fn primaries(&self) -> Vec<u16> {
+        let places = self.url.split("127.0.0.1:").skip(1);
+        let ports = places.map(|place| {
+            let end = place.find(|character: char| !character.is_ascii_digit());
+            place[..end.unwrap_or(place.len())].parse().unwrap()
+        });
+        let is_primary = |port: &u16| {
+            let role = client::connected(*port).ask("ROLE").unwrap();
+            role.parts()[0].to_string() == "master"
+        };
+        match self.url.starts_with("redis-sentinel") {
+            true => ports.take(1).map(sentinel::primary_of).collect(),
+            false => ports.filter(is_primary).collect(),
+        }
+    }
+
+    /// Opens a connection for what a test does beside the store.
+    pub async fn console(&self) -> Console {
+        Console::open(&self.url).await
+    }
+}
+
+/// A connection for what a test does beside a store.
+#[derive(Clone, Debug)]
+pub struct Console(MultiplexedConnection);
+
+impl Console {
+    pub async fn open(url: &str) -> Self {
+        let client = Client::open(url).unwrap();
+        // A busy machine takes its time.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
+        let opened = client.get_multiplexed_async_connection_with_config(&config);
+        Self(
+            opened
+                .await
+                .unwrap_or_else(|error| panic!("{url}: {error}")),
+        )
+    }
+
+    /// Carries a command out, its words set apart by spaces.
+    pub async fn run<T: FromRedisValue>(&self, line: &str) -> T {
+        self.try_run(line)
+            .await
+            .unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    pub async fn try_run<T: FromRedisValue>(&self, line: &str) -> redis::RedisResult<T> {
+        let mut command = Cmd::new();
+        line.split(' ').for_each(|word| {
+            command.arg(word);
+        });
+        command.query_async(&mut self.0.clone()).await
     }
 }
 
@@ -96,10 +194,8 @@ pub fn until_replicated(nodes: &[Node]) {
     for primary in primaries {
         let written = offset(primary, "master_repl_offset");
         let port = primary.port().to_string();
-        let replicas = nodes
-            .iter()
-            .filter(|node| node.info("master_port") == Some(port.clone()));
-        for replica in replicas {
+        let is_its = |node: &&Node| node.info("master_port").as_ref() == Some(&port);
+        for replica in nodes.iter().filter(is_its) {
             until("a replica has it", || {
                 offset(replica, "slave_repl_offset") >= written
             });

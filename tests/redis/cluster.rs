@@ -1,15 +1,17 @@
 //! The contract, the promises and the model on a Cluster.
 
 use super::{
-    bed::{promises::promises, redis::cluster::Shared},
-    site, stored,
+    bed::{promises::promises, redis::cluster::space},
+    model,
+    promises::site,
+    stored,
 };
 
-tenure::store_conformance!(stored(Shared::find()).await);
+tenure::store_conformance!(stored(space()).await);
 
-promises!(site(Shared::find()).await);
+promises!(site(space()).await);
 
 #[test]
 fn overlapping_requests_do_what_the_model_says() {
-    super::model::run(Shared::find());
+    model::run(space());
 }

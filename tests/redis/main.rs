@@ -2,35 +2,35 @@
 
 #[path = "../bed/mod.rs"]
 mod bed;
+mod cluster;
+mod faults;
+mod model;
+mod promises;
+mod sentinel;
 
-use bed::redis::{cluster, sentinel};
+use std::{sync::Arc, time::Duration};
 
-#[test]
-fn sentinels_replace_a_primary_that_is_killed() {
-    let mut site = sentinel::Sentinels::start(sentinel::Watch::Nervous, &[]);
-    eprintln!("started {}", site.url());
-    site.until_replicated();
-    let killed = site.kill_primary();
-    site.until_another_than(killed);
-    eprintln!("failed over");
-    site.restart(killed);
-    site.until_all_follow();
-    eprintln!("all follow");
-    let primary = site.primary().port();
-    site.fail_over();
-    site.until_another_than(primary);
-    eprintln!("failed over again");
+use bed::redis::Space;
+use tenure::store::{RedisStore, SessionStore, conformance::Subject};
+
+/// A store with keys of its own.
+struct Stored(
+    RedisStore,
+    #[expect(dead_code, reason = "kept while it is used")] Space,
+);
+
+impl Subject for Stored {
+    fn store(&self) -> Arc<dyn SessionStore> {
+        Arc::new(self.0.clone())
+    }
+
+    async fn wait(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
 }
 
-#[test]
-fn a_cluster_replaces_a_primary_that_is_killed() {
-    let mut site = cluster::Cluster::start(cluster::Watch::Nervous, &[]);
-    eprintln!("started {}", site.url());
-    site.until_replicated();
-    site.node(0).kill();
-    site.until_primary(3);
-    eprintln!("failed over");
-    site.node(0).restart();
-    site.until_all_serve();
-    eprintln!("back");
+async fn stored(space: Space) -> Stored {
+    Stored(space.open().await, space)
 }
+
+tenure::store_conformance!(stored(Space::new()).await);

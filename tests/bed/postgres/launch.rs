@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use crate::bed::account::account;
+use super::super::account::unprivileged;
 
 /// How a server is started.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Settings {
 
 /// Makes the folder of a server's data.
 pub(super) fn make(data: &Path, settings: Settings) {
-    let account = account(NAMED);
+    let account = unprivileged();
     if let Some((user, group)) = account {
         chown(data.parent().unwrap(), Some(user), Some(group)).unwrap();
     }
@@ -60,7 +60,7 @@ pub(super) fn serve(data: &Path, settings: Settings) -> (Child, u16) {
 pub(super) fn start(data: &Path, port: u16, settings: Settings) -> Child {
     let program = binaries().join("postgres");
     let mut postgres = match settings.file_limit {
-        None => command(&program, account(NAMED)),
+        None => command(&program, unprivileged()),
         Some(limit) => limited(&program, limit),
     };
     postgres.arg("-D").arg(data).arg("-p").arg(port.to_string());
@@ -80,7 +80,7 @@ pub(super) fn start(data: &Path, port: u16, settings: Settings) -> Child {
 
 /// Begins a command whose files cannot grow beyond so many KiB, as on a disk that is full.
 fn limited(program: &Path, limit: u32) -> Command {
-    let mut shell = command(Path::new("bash"), account(NAMED));
+    let mut shell = command(Path::new("bash"), unprivileged());
     let limit = format!("ulimit -f {limit} && exec \"$0\" \"$@\"");
     shell.arg("-c").arg(limit).arg(program);
     shell
@@ -137,6 +137,3 @@ fn binaries() -> PathBuf {
          `postgresql`, or put the folder of `initdb` and `postgres` on the PATH",
     )
 }
-
-/// Whom the server runs as if this process is root: it refuses to be.
-const NAMED: &str = "postgres:";

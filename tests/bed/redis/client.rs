@@ -70,6 +70,11 @@ impl Client {
     }
 }
 
+/// Connects to a server that is there.
+pub fn connected(port: u16) -> Client {
+    Client::connect(port).unwrap_or_else(|error| panic!("{port}: {error}"))
+}
+
 /// What a server says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {

@@ -1,10 +1,11 @@
 //! A Cluster of three primaries, each with a replica.
 
-use std::{collections::BTreeSet, env, fmt::Write, fs, path::Path};
+use std::{collections::BTreeSet, env, fmt::Write as _};
 
 use super::{
+    Space,
     client::Reply,
-    node::{Node, folder_of, free_ports, own, until},
+    node::{Node, folder_of, free_ports, own, until, write},
 };
 use crate::bed::folder::Folder;
 
@@ -47,16 +48,15 @@ impl Cluster {
         let ids: Vec<_> = ports.iter().map(|_| super::random_id()).collect();
         let node = |me: usize| {
             let file = folder_of(folder.path(), ports[me]).join("nodes.conf");
-            write_owned(&file, &known_nodes(me, &ids, ports, buses));
-            let bus = buses[me].to_string();
-            let mut arguments = vec![
-                "--cluster-port",
-                &bus,
-                "--cluster-node-timeout",
-                watch.timeout(),
+            write(&file, &known_nodes(me, &ids, ports, buses));
+            let (bus, timeout) = (buses[me], watch.timeout());
+            let own = [
+                "cluster-enabled yes",
+                "cluster-announce-ip 127.0.0.1",
+                &format!("cluster-port {bus}"),
+                &format!("cluster-node-timeout {timeout}"),
             ];
-            arguments.extend(ALWAYS.iter().chain(settings));
-            Node::spawn(folder.path(), ports[me], &arguments)
+            Node::spawn(folder.path(), ports[me], &[&own, settings].concat())
         };
         let mut nodes: Vec<_> = (0..NODES).map(node).collect();
         let ready = nodes.iter_mut().all(Node::is_ready);
@@ -173,30 +173,14 @@ impl Cluster {
     }
 }
 
-/// A Cluster that tests share and do not hurt, or one of a test's own.
-#[derive(Debug)]
-pub struct Shared {
-    url: String,
-    _own: Option<Cluster>,
-}
-
-impl Shared {
-    /// Finds it, or starts one.
-    pub fn find() -> Self {
-        match env::var(VARIABLE) {
-            Ok(url) => Self { url, _own: None },
-            Err(_) => {
-                let own = Cluster::start(Watch::Calm, &[]);
-                Self {
-                    url: own.url(),
-                    _own: Some(own),
-                }
-            }
+/// Takes keys of a test's own in the Cluster that all share, or in one of its own.
+pub fn space() -> Space {
+    match env::var(VARIABLE) {
+        Ok(url) => Space::on(url, None),
+        Err(_) => {
+            let own = Cluster::start(Watch::Calm, &[]);
+            Space::on(own.url(), Some(Box::new(own)))
         }
-    }
-
-    pub fn url(&self) -> &str {
-        &self.url
     }
 }
 
@@ -220,11 +204,6 @@ fn known_nodes(me: usize, ids: &[String], ports: &[u16], buses: &[u16]) -> Strin
     text + "vars currentEpoch 3 lastVoteEpoch 0\n"
 }
 
-fn write_owned(file: &Path, text: &str) {
-    fs::write(file, text).unwrap();
-    own(file);
-}
-
 fn serves(node: &Node) -> bool {
     let info = node.try_ask("CLUSTER INFO").ok();
     info.is_some_and(|info| info.field("cluster_state").as_deref() == Some("ok"))
@@ -232,10 +211,10 @@ fn serves(node: &Node) -> bool {
 
 impl Watch {
     /// Returns milliseconds.
-    const fn timeout(self) -> &'static str {
+    const fn timeout(self) -> u32 {
         match self {
-            Self::Calm => "60000",
-            Self::Nervous => "1500",
+            Self::Calm => 60_000,
+            Self::Nervous => 1_500,
         }
     }
 }
@@ -243,9 +222,3 @@ impl Watch {
 const NODES: usize = 6;
 const PRIMARIES: usize = 3;
 const SLOTS: [&str; PRIMARIES] = ["0-5460", "5461-10922", "10923-16383"];
-const ALWAYS: &[&str] = &[
-    "--cluster-enabled",
-    "yes",
-    "--cluster-announce-ip",
-    "127.0.0.1",
-];

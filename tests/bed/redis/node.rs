@@ -1,7 +1,7 @@
 //! One process of a server, and how it is started and hurt.
 
 use std::{
-    fs, io,
+    env, fs, io,
     net::{SocketAddr, TcpListener},
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
@@ -11,48 +11,44 @@ use std::{
 };
 
 use super::client::{Client, Reply};
-use crate::bed::{account::account, process::signal};
+use crate::bed::{account::unprivileged, process::signal};
 
 /// A server's process, which ends when this is dropped.
 #[derive(Debug)]
 pub struct Node {
     process: Child,
     port: u16,
-    arguments: Vec<String>,
+    arguments: &'static [&'static str],
     folder: PathBuf,
 }
 
 impl Node {
-    /// Starts a server in an empty folder below another; it may not be ready yet, or have found its port taken.
-    pub fn spawn(parent: &Path, port: u16, arguments: &[&str]) -> Self {
-        let folder = folder_of(parent, port);
-        let mut all = vec!["--port".to_owned(), port.to_string()];
-        all.extend(
-            ALWAYS
-                .iter()
-                .chain(arguments)
-                .map(|word| (*word).to_owned()),
-        );
-        Self {
-            process: start(&folder, &all),
-            port,
-            arguments: all,
-            folder,
-        }
+    /// Starts a server in a folder of its own below another, with settings, each as a line of its configuration file:
+    /// `appendonly yes`. It may not be ready yet, or have found its port taken.
+    pub fn spawn(parent: &Path, port: u16, settings: &[&str]) -> Self {
+        let mut lines = ALWAYS.to_vec();
+        lines.extend(settings);
+        Self::spawn_with(parent, port, &lines, &[])
     }
 
-    /// Starts a server with a file of settings, which it may change.
-    pub fn spawn_by_file(parent: &Path, port: u16, settings: &str, arguments: &[&str]) -> Self {
+    /// Starts a server that watches others.
+    pub fn spawn_sentinel(parent: &Path, port: u16, settings: &[&str]) -> Self {
+        Self::spawn_with(parent, port, settings, &["--sentinel"])
+    }
+
+    fn spawn_with(
+        parent: &Path,
+        port: u16,
+        settings: &[&str],
+        arguments: &'static [&'static str],
+    ) -> Self {
         let folder = folder_of(parent, port);
-        let file = folder.join("settings");
-        fs::write(&file, settings).unwrap();
-        own(&file);
-        let mut all = vec![file.to_str().unwrap().to_owned()];
-        all.extend(arguments.iter().map(|word| (*word).to_owned()));
+        let lines = format!("bind 127.0.0.1\nport {port}\n{}\n", settings.join("\n"));
+        write(&folder.join(SETTINGS), &lines);
         Self {
-            process: start(&folder, &all),
+            process: start(&folder, arguments),
             port,
-            arguments: all,
+            arguments,
             folder,
         }
     }
@@ -64,10 +60,12 @@ impl Node {
             if self.process.try_wait().unwrap().is_some() {
                 return false;
             }
-            // Somebody else's server may be on the port.
-            let info = self.try_ask("INFO server").ok();
-            if info.is_some_and(|info| info.field("process_id") == Some(id.clone())) {
-                return true;
+            match self.try_ask("INFO server") {
+                // Somebody else's server may be on the port.
+                Ok(info) if info.field("process_id").as_ref() == Some(&id) => return true,
+                // That a password is wanted is an answer.
+                Err(error) if error.to_string().starts_with("NOAUTH") => return true,
+                _ => {}
             }
             thread::sleep(PAUSE);
         }
@@ -85,7 +83,7 @@ impl Node {
             self.kill();
         }
         for _ in 0..100 {
-            self.process = start(&self.folder, &self.arguments);
+            self.process = start(&self.folder, self.arguments);
             if self.is_ready() {
                 return;
             }
@@ -158,27 +156,45 @@ pub fn folder_of(parent: &Path, port: u16) -> PathBuf {
     folder
 }
 
+/// Writes a file for a server.
+pub fn write(file: &Path, text: &str) {
+    fs::write(file, text).unwrap();
+    own(file);
+}
+
 /// Gives a file to the user whom servers run as.
 pub fn own(path: &Path) {
-    if let Some((user, group)) = account("redis:") {
+    if let Some((user, group)) = unprivileged() {
         chown(path, Some(user), Some(group)).unwrap();
     }
 }
 
-fn start(folder: &Path, arguments: &[String]) -> Child {
+fn start(folder: &Path, arguments: &[&str]) -> Child {
     let log = fs::File::create(folder.join("log")).unwrap();
-    let mut command = Command::new("redis-server");
-    command.args(arguments).current_dir(folder);
-    if let Some((user, group)) = account("redis:") {
+    let mut command = Command::new(program());
+    // Sentinels want to write where their settings are.
+    command
+        .arg(folder.join(SETTINGS))
+        .args(arguments)
+        .current_dir(folder);
+    if let Some((user, group)) = unprivileged() {
         command.uid(user).gid(group);
     }
-    let started = command
-        .stdin(Stdio::null())
-        .stdout(log)
-        .stderr(Stdio::null());
-    started.spawn().expect(
-        "the tests of `RedisStore` need Redis' server: `./check` installs it, or install the package `redis-server`, \
-         or put the folder of `redis-server` on the PATH",
+    command.stdin(Stdio::null()).stdout(log);
+    command.stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Finds the server's program.
+pub fn program() -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = env::split_paths(&path).collect();
+    let programs = ["redis-server", "valkey-server"].map(|name| {
+        let places = folders.iter().map(|folder| folder.join(name));
+        places.into_iter().find(|place| place.exists())
+    });
+    programs.into_iter().flatten().next().expect(
+        "the tests of `RedisStore` need Redis' server: `./check` installs it, or install the package `redis-server`, or \
+         put `redis-server` or `valkey-server` on the PATH",
     )
 }
 
@@ -207,14 +223,8 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     panic!("never: {what}");
 }
 
-const ALWAYS: &[&str] = &[
-    "--bind",
-    "127.0.0.1",
-    "--save",
-    "",
-    "--repl-diskless-sync-delay",
-    "0",
-];
+const ALWAYS: [&str; 2] = ["save \"\"", "repl-diskless-sync-delay 0"];
+const SETTINGS: &str = "settings";
 const PAUSE: Duration = Duration::from_millis(20);
 /// A minute at least.
 const TRIES: usize = 3_000;

@@ -3,7 +3,8 @@
 use std::{env, path::Path};
 
 use super::{
-    client::Reply,
+    Space,
+    client::{self, Reply},
     node::{Node, free_ports, until},
 };
 use crate::bed::folder::Folder;
@@ -105,11 +106,11 @@ impl Sentinels {
     /// Waits until all sentinels name another primary than this one, and it takes writes.
     pub fn until_another_than(&self, port: u16) {
         until("another primary", || {
-            let primary = primary_port(&self.sentinels[0]);
+            let primary = primary_of(self.sentinels[0].port());
             let agreed = self
                 .sentinels
                 .iter()
-                .all(|sentinel| primary_port(sentinel) == primary);
+                .all(|sentinel| primary_of(sentinel.port()) == primary);
             agreed && primary != port && super::is_primary(self.primary())
         });
     }
@@ -131,7 +132,7 @@ impl Sentinels {
 
     /// Returns the server that the first sentinel says is the primary.
     pub fn primary(&self) -> &Node {
-        let port = primary_port(&self.sentinels[0]);
+        let port = primary_of(self.sentinels[0].port());
         self.server(port)
     }
 
@@ -161,41 +162,25 @@ impl Sentinels {
     }
 }
 
-/// Sentinels that tests share and do not hurt, or some of a test's own.
-#[derive(Debug)]
-pub struct Shared {
-    url: String,
-    _own: Option<Sentinels>,
-}
-
-impl Shared {
-    /// Finds them, or starts some.
-    pub fn find() -> Self {
-        match env::var(VARIABLE) {
-            Ok(url) => Self { url, _own: None },
-            Err(_) => {
-                let own = Sentinels::start(Watch::Calm, &[]);
-                Self {
-                    url: own.url(),
-                    _own: Some(own),
-                }
-            }
+/// Takes keys of a test's own on the servers that all share, or on some of its own.
+pub fn space() -> Space {
+    match env::var(VARIABLE) {
+        Ok(url) => Space::on(url, None),
+        Err(_) => {
+            let own = Sentinels::start(Watch::Calm, &[]);
+            Space::on(own.url(), Some(Box::new(own)))
         }
-    }
-
-    pub fn url(&self) -> &str {
-        &self.url
     }
 }
 
 fn servers_on(ports: &[u16], folder: &Path, settings: &[&str]) -> Vec<Node> {
-    let primary = format!("127.0.0.1 {}", ports[0]);
+    let replica = format!("replicaof 127.0.0.1 {}", ports[0]);
     let server = |port: &u16| {
-        let mut arguments = settings.to_vec();
+        let mut lines = settings.to_vec();
         if *port != ports[0] {
-            arguments.extend(["--replicaof", &primary]);
+            lines.push(&replica);
         }
-        Node::spawn(folder, *port, &arguments)
+        Node::spawn(folder, *port, &lines)
     };
     ports.iter().map(server).collect()
 }
@@ -204,22 +189,26 @@ fn servers_on(ports: &[u16], folder: &Path, settings: &[&str]) -> Vec<Node> {
 fn sentinels_on(ports: &[u16], servers: &[u16], folder: &Path, watch: Watch) -> Vec<Node> {
     let ids: Vec<_> = ports.iter().map(|_| super::random_id()).collect();
     let sentinel = |(port, id): (&u16, &String)| {
-        let mut settings = format!(
-            "port {port}\nbind 127.0.0.1\nprotected-mode no\nsentinel myid {id}\n\
-             sentinel monitor {NAME} 127.0.0.1 {} 2\n\
-             sentinel down-after-milliseconds {NAME} {}\n\
-             sentinel failover-timeout {NAME} {FAILOVER_TIMEOUT}\n\
-             sentinel parallel-syncs {NAME} 2\n",
-            servers[0],
-            watch.down_after(),
+        let mut lines = vec![
+            format!("sentinel myid {id}"),
+            format!("sentinel monitor {NAME} 127.0.0.1 {} 2", servers[0]),
+            format!(
+                "sentinel down-after-milliseconds {NAME} {}",
+                watch.down_after()
+            ),
+            format!("sentinel failover-timeout {NAME} {FAILOVER_TIMEOUT}"),
+            format!("sentinel parallel-syncs {NAME} 2"),
+        ];
+        let replicas = servers[1..].iter();
+        lines
+            .extend(replicas.map(|port| format!("sentinel known-replica {NAME} 127.0.0.1 {port}")));
+        let others = ports.iter().zip(&ids).filter(|(other, _)| *other != port);
+        lines.extend(
+            others
+                .map(|(port, id)| format!("sentinel known-sentinel {NAME} 127.0.0.1 {port} {id}")),
         );
-        for replica in &servers[1..] {
-            settings += &format!("sentinel known-replica {NAME} 127.0.0.1 {replica}\n");
-        }
-        for (other, other_id) in ports.iter().zip(&ids).filter(|(other, _)| *other != port) {
-            settings += &format!("sentinel known-sentinel {NAME} 127.0.0.1 {other} {other_id}\n");
-        }
-        Node::spawn_by_file(folder, *port, &settings, &["--sentinel"])
+        let lines: Vec<&str> = lines.iter().map(|line| &**line).collect();
+        Node::spawn_sentinel(folder, *port, &lines)
     };
     ports.iter().zip(&ids).map(sentinel).collect()
 }
@@ -244,9 +233,10 @@ fn watches(sentinel: &Node) -> bool {
             == 2
 }
 
-fn primary_port(sentinel: &Node) -> u16 {
+/// Asks a sentinel for the port of the primary.
+pub fn primary_of(sentinel: u16) -> u16 {
     let command = format!("SENTINEL GET-MASTER-ADDR-BY-NAME {NAME}");
-    let address = sentinel.ask(&command);
+    let address = client::connected(sentinel).ask(&command).unwrap();
     u16::try_from(address.parts()[1].number()).unwrap()
 }
 

@@ -8,14 +8,12 @@ use std::{
 
 use tenure::{Clock, SessionLayer, Timestamp, store::RedisStore};
 
-use super::super::{
-    bed::{
-        load::member,
-        redis::Redis,
-        visitor::{OK, arrive, count, counted, principal},
-    },
-    open,
+use super::super::bed::{
+    load::member,
+    redis::Redis,
+    visitor::{OK, arrive, count, counted, principal},
 };
+use super::open;
 
 #[tokio::test]
 async fn a_node_whose_clock_is_an_hour_off_changes_nothing_that_users_see() {

@@ -3,17 +3,15 @@
 use http::StatusCode;
 use tenure::{Error, Session, SessionLayer, store::RedisStore};
 
-use super::{
-    super::bed::{
-        load::{member, until_it_counts, until_it_starts},
-        redis::Redis,
-        proxy::{
-            Cut::{self, Answer, Question},
-            Proxy,
-            Then::{self, Away, Back},
-        },
-        visitor::{self, Gate, OK, Told, UNAVAILABLE, arrive, begin, counted, principal, told},
+use super::super::bed::{
+    load::{member, until_it_counts, until_it_starts},
+    proxy::{
+        Cut::{self, Answer, Question},
+        Proxy,
+        Then::{self, Away, Back},
     },
+    redis::Redis,
+    visitor::{self, Gate, OK, Told, UNAVAILABLE, arrive, begin, counted, principal, told},
 };
 
 /// A node on the other side of a proxy.
@@ -62,11 +60,10 @@ fn count(session: &Session) -> Result<(), Error> {
     session.update("count", |count: &mut u32| *count += 1)
 }
 
-/// Opens a store that has one connection, over a way to the server that can be cut.
+/// Opens a store over a way to the server that can be cut.
 async fn over(proxy: &Proxy) -> RedisStore {
     let url = format!("redis://{}", proxy.address());
-    let builder = RedisStore::builder(&url).unwrap().with_connections(1);
-    builder.connect().await.unwrap()
+    RedisStore::connect(&url).await.unwrap()
 }
 
 #[tokio::test]
@@ -195,7 +192,7 @@ async fn a_way_that_is_away_is_answered_as_unavailable_until_it_is_back() {
     site.proxy.is_away();
     assert_eq!(visitor::count(&site.layer, &cookie).await, UNAVAILABLE);
     assert_eq!(visitor::read(&site.layer, &cookie).await, UNAVAILABLE);
-    let direct = SessionLayer::new(super::super::open(&site.server.url()).await);
+    let direct = SessionLayer::new(super::open(&site.server.url()).await);
     assert_eq!(visitor::count(&direct, &cookie).await, OK);
     site.proxy.is_back();
     until_it_counts(&site.layer, &cookie).await;

@@ -1,15 +1,18 @@
 //! A primary that is replaced by one of its replicas, under load.
 
+use std::time::Duration;
+
 use tenure::{SessionLayer, store::RedisStore};
 
 use super::{
-    super::{
-        bed::{
-            load::{Load, Lost, seed},
-            redis::{cluster::{self, Cluster}, sentinel::{self, Sentinels}},
+    super::bed::{
+        load::{Load, Lost, seed},
+        redis::{
+            cluster::{self, Cluster},
+            sentinel::{self, Sentinels},
         },
     },
-    impatient, nodes,
+    DURABLE, impatient, nodes,
 };
 
 fn sentinels() -> Sentinels {
@@ -21,10 +24,14 @@ fn cluster() -> Cluster {
 }
 
 /// Nodes whose changes are answered when so many replicas have them.
-async fn nodes_with_replicas(url: &str, replicas: usize) -> [SessionLayer; 2] {
+async fn nodes_with_replicas(url: &str, replicas: u32) -> [SessionLayer; 2] {
     let node = || async {
         let builder = RedisStore::builder(url).unwrap();
-        let store = builder.with_replicas(replicas).connect().await.unwrap();
+        let store = builder
+            .with_replicas(replicas, PATIENCE)
+            .connect()
+            .await
+            .unwrap();
         impatient(store)
     };
     [node().await, node().await]
@@ -101,7 +108,8 @@ async fn what_a_replica_had_is_there_after_sentinels_were_asked_for_another_prim
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_all_replicas_had_when_it_was_acknowledged_is_there_after_sentinels_have_replaced_a_primary() {
+async fn what_all_replicas_had_when_it_was_acknowledged_is_there_after_sentinels_have_replaced_a_primary()
+ {
     let seed = seed();
     let mut site = sentinels();
     let load = Load::start(&nodes_with_replicas(&site.url(), 2).await).await;
@@ -138,7 +146,8 @@ async fn what_a_replica_had_is_there_after_a_primary_of_a_cluster_is_killed_and_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_replica_had_when_it_was_acknowledged_is_there_after_a_cluster_has_replaced_a_primary() {
+async fn what_the_replica_had_when_it_was_acknowledged_is_there_after_a_cluster_has_replaced_a_primary()
+ {
     let seed = seed();
     let mut site = cluster();
     let load = Load::start(&nodes_with_replicas(&site.url(), 1).await).await;
@@ -161,7 +170,11 @@ async fn nothing_is_lost_when_a_cluster_is_asked_for_another_primary() {
     for round in 0..4 {
         load.until_acknowledged(50 + seed % 100).await;
         let number = (seed + round) as usize % 3;
-        let replica = if site.primaries().contains(&number) { number + 3 } else { number };
+        let replica = if site.primaries().contains(&number) {
+            number + 3
+        } else {
+            number
+        };
         site.nodes()[replica].ask("CLUSTER FAILOVER");
         site.until_primary(replica);
     }
@@ -172,7 +185,7 @@ async fn nothing_is_lost_when_a_cluster_is_asked_for_another_primary() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_does_not_serve_all_slots_is_unavailable_until_it_does() {
     let seed = seed();
-    let mut site = Cluster::start(cluster::Watch::Nervous, super::DURABLE);
+    let mut site = Cluster::start(cluster::Watch::Nervous, DURABLE);
     let load = Load::start(&nodes(&site.url()).await).await;
     load.until_acknowledged(100 + seed % 200).await;
     let number = (seed % 3) as usize;
@@ -185,3 +198,6 @@ async fn a_cluster_that_does_not_serve_all_slots_is_unavailable_until_it_does() 
     load.until_acknowledged(200).await;
     assert_eq!(load.end().await, Lost::default());
 }
+
+/// How long replicas are waited for.
+const PATIENCE: Duration = Duration::from_millis(300);

@@ -4,17 +4,14 @@ use http::StatusCode;
 use tenure::Session;
 
 use super::{
-    super::{
-        bed::{
-            load::{member, until_it_is_read},
-            redis::Redis,
-            visitor::{
-                OK, Told, begin, count, counted, log_out, principal, quiet, read, send, told, Gate,
-            },
+    super::bed::{
+        load::{member, until_it_is_read},
+        redis::Redis,
+        visitor::{
+            Gate, OK, Told, begin, count, counted, log_out, principal, quiet, read, send, told,
         },
-        open,
     },
-    impatient,
+    impatient, open,
 };
 
 #[tokio::test]

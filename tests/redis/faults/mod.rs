@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use tenure::{SessionLayer, store::RedisStore};
 
-use super::open;
+/// Opens a store as a process does that starts.
+async fn open(url: &str) -> RedisStore {
+    RedisStore::connect(url).await.unwrap()
+}
 
 /// A node that does not wait for long.
 fn impatient(store: RedisStore) -> SessionLayer {
@@ -29,4 +32,4 @@ async fn nodes(url: &str) -> [SessionLayer; 2] {
 }
 
 /// Settings of a server that keeps what it has answered, over a kill and a loss of power.
-const DURABLE: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
+const DURABLE: &[&str] = &["appendonly yes", "appendfsync always"];

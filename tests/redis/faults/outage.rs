@@ -3,15 +3,12 @@
 use tenure::SessionLayer;
 
 use super::{
-    super::{
-        bed::{
-            load::{Load, Lost, member, seed, until_it_counts},
-            redis::Redis,
-            visitor::{OK, UNAVAILABLE, count, counted, read},
-        },
-        open,
+    super::bed::{
+        load::{Load, Lost, member, seed, until_it_counts},
+        redis::Redis,
+        visitor::{OK, UNAVAILABLE, count, counted, read},
     },
-    DURABLE, impatient, nodes,
+    DURABLE, impatient, nodes, open,
 };
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,29 +1,27 @@
 //! A server that is there and refuses: it is full, it takes no writes, it has forgotten the scripts.
 
+use std::time::Duration;
+
 use tenure::{
     Handle, Session, SessionLayer,
     store::{Record, RedisStore, SessionStore, StoreErrorKind, Version},
 };
 
 use super::{
-    super::{
-        HOUR,
-        bed::{
-            load::{Load, Lost, member, until_it_counts, until_it_is_read},
-            redis::Redis,
-            visitor::{
-                self, OK, Told, UNAVAILABLE, count, counted, log_out, principal, quiet, read, send,
-                told,
-            },
+    super::bed::{
+        load::{Load, Lost, member, until_it_counts, until_it_is_read},
+        redis::Redis,
+        visitor::{
+            self, OK, Told, UNAVAILABLE, count, counted, log_out, principal, quiet, read, send,
+            told,
         },
-        open,
     },
-    nodes,
+    nodes, open,
 };
 
 #[tokio::test]
 async fn a_full_server_refuses_what_is_new_and_keeps_what_is_there() {
-    let server = Redis::start_with(&["--maxmemory", "8mb", "--maxmemory-policy", "noeviction"]);
+    let server = Redis::start_with(&["maxmemory 8mb", "maxmemory-policy noeviction"]);
     let store = open(&server.url()).await;
     let layer = SessionLayer::new(store.clone());
     let touching = visitor::touching(store.clone());
@@ -111,3 +109,5 @@ async fn nobody_notices_that_a_server_forgets_its_scripts() {
     assert_eq!(load.seen().refused, 0);
     assert_eq!(load.end().await, Lost::default());
 }
+
+const HOUR: Duration = Duration::from_secs(3_600);
