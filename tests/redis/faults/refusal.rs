@@ -81,7 +81,7 @@ async fn store_large(layer: &SessionLayer, cookie: Option<&str>) -> http::Status
 async fn a_server_that_takes_no_writes_for_want_of_replicas_still_serves_reads() {
     let server = Redis::start();
     let store = open(&server.url()).await;
-    let layer = SessionLayer::new(store.clone());
+    let layer = impatient(store.clone());
     let touching = visitor::touching(store);
     let (cookie, leaving) = (member(&layer).await, member(&layer).await);
     server.ask("CONFIG SET min-replicas-to-write 1");
