@@ -86,6 +86,7 @@ impl RedisStoreBuilder {
         };
         Ok(RedisStore(Arc::new(Shared {
             keys: self.keys,
+            replicas: self.replicas,
             servers,
         })))
     }

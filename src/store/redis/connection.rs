@@ -161,18 +161,19 @@ impl Connection {
         }
     }
 
-    /// Tells whether the server is still what it is to be. One that does not say is believed.
-    pub(super) async fn is_as_expected(&self) -> bool {
+    /// Tells whether the server is what it is to be. One that will not say is believed.
+    pub(super) async fn is_as_expected(&self) -> Result<bool, RedisError> {
         let question = match self.expected {
             Expected::Node => "PING",
             Expected::Primary => "ROLE",
         };
         match self.ask(&::redis::cmd(question)).await {
-            Ok(Value::Array(role)) => !matches!(
+            Ok(Value::Array(role)) => Ok(!matches!(
                 role.first(),
                 Some(Value::BulkString(role)) if role != b"master"
-            ),
-            _ => true,
+            )),
+            Err(error) if failure::is_shut_out(&error) => Err(error),
+            _ => Ok(true),
         }
     }
 }
@@ -194,8 +195,8 @@ impl Connected for Connection {
                 continue;
             }
             match timeout(self.patience, self.is_as_expected()).await {
-                Ok(true) => {}
-                Ok(false) => return,
+                Ok(Ok(true)) => {}
+                Ok(_) => return,
                 // Or it would be waited for as long as TCP does.
                 Err(_) => return self.driver.abort(),
             }

@@ -20,7 +20,7 @@ pub use builder::RedisStoreBuilder;
 
 use self::{
     cluster::Cluster,
-    connection::{Asking, Said},
+    connection::{Asking, Replicas, Said},
     failure::Refusal,
     keys::Keys,
     node::{Node, Way},
@@ -72,6 +72,7 @@ pub struct RedisStore(Arc<Shared>);
 
 struct Shared {
     keys: Keys,
+    replicas: Option<Replicas>,
     servers: Servers,
 }
 
@@ -177,7 +178,11 @@ impl SessionStore for RedisStore {
     }
 
     fn delete(&self, handle: &Handle) -> Answer<bool> {
-        self.ask(Way::Writing, handle, Request::delete, deleted)
+        let request = match self.0.replicas {
+            None => Request::delete,
+            Some(_) => Request::delete_for_certain,
+        };
+        self.ask(Way::Writing, handle, request, deleted)
     }
 }
 
