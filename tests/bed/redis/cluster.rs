@@ -214,7 +214,7 @@ impl Watch {
     const fn timeout(self) -> u32 {
         match self {
             Self::Calm => 60_000,
-            Self::Nervous => 1_500,
+            Self::Nervous => 3_000,
         }
     }
 }

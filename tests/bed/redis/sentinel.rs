@@ -244,7 +244,7 @@ impl Watch {
     const fn down_after(self) -> u32 {
         match self {
             Self::Calm => 60_000,
-            Self::Nervous => 1_000,
+            Self::Nervous => 2_000,
         }
     }
 }

@@ -160,7 +160,7 @@ async fn what_the_replica_had_when_it_was_acknowledged_is_there_after_a_cluster_
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_when_a_cluster_is_asked_for_another_primary() {
     let seed = seed();
-    let site = cluster();
+    let site = Cluster::start(cluster::Watch::Calm, &[]);
     let nodes = nodes(&site.url()).await;
     let load = Load::start(&nodes).await;
     for round in 0..3 {
