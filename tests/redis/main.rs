@@ -11,6 +11,8 @@ mod promises;
 mod replicas;
 mod sentinel;
 mod setup;
+#[cfg(feature = "redis-tls")]
+mod tls;
 
 use std::{sync::Arc, time::Duration};
 
