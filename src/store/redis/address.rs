@@ -184,3 +184,99 @@ pub(super) fn bad(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -
                    `redis-cluster://host:6379,host:6379";
     SetupError::url(example, source)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tcp(host: &str, port: u16) -> Address {
+        Address::Tcp(host.to_owned(), port)
+    }
+
+    fn parsed(url: &str) -> Place {
+        Place::parse(url).unwrap_or_else(|error| panic!("{url}: {error:?}"))
+    }
+
+    fn login(access: &Access) -> (Option<&str>, Option<&str>, i64) {
+        let settings = &access.settings;
+        (settings.username(), settings.password(), settings.db())
+    }
+
+    #[test]
+    fn one_server_has_an_address_and_a_login() {
+        for (url, address, expected) in [
+            ("redis://host", tcp("host", 6379), (None, None, 0)),
+            ("valkey://[::1]:7000/2", tcp("::1", 7000), (None, None, 2)),
+            (
+                "redis://app:a%40b@host",
+                tcp("host", 6379),
+                (Some("app"), Some("a@b"), 0),
+            ),
+            (
+                "redis+unix:///run/redis.sock",
+                Address::Unix("/run/redis.sock".into()),
+                (None, None, 0),
+            ),
+            (
+                "unix:///run/redis.sock?db=3",
+                Address::Unix("/run/redis.sock".into()),
+                (None, None, 3),
+            ),
+        ] {
+            let place = parsed(url);
+            match &place.topology {
+                Topology::Alone(found) => assert_eq!(*found, address, "{url}"),
+                _ => panic!("{url}"),
+            }
+            assert_eq!(login(&place.access), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_has_some_addresses_and_one_login() {
+        let place = parsed("redis-cluster://app:pw@a,b:7000,[::1]:7001,[::2]");
+        let Topology::Cluster(addresses) = &place.topology else {
+            panic!("no cluster");
+        };
+        let expected = [
+            tcp("a", 6379),
+            tcp("b", 7000),
+            tcp("::1", 7001),
+            tcp("::2", 6379),
+        ];
+        assert_eq!(addresses[..], expected);
+        assert_eq!(login(&place.access), (Some("app"), Some("pw"), 0));
+    }
+
+    #[test]
+    fn sentinels_have_a_port_and_a_login_of_their_own() {
+        let query = "service=my%20shop&sentinel_username=watch&sentinel_password=man";
+        let place = parsed(&format!("redis-sentinel://app:pw@a,b:7000/2?{query}"));
+        let Topology::Sentinels(sentinels) = &place.topology else {
+            panic!("no Sentinels");
+        };
+        assert_eq!(sentinels.addresses[..], [tcp("a", 26379), tcp("b", 7000)]);
+        assert_eq!(sentinels.service, "my shop");
+        assert_eq!(login(&sentinels.access), (Some("watch"), Some("man"), 0));
+        assert_eq!(login(&place.access), (Some("app"), Some("pw"), 2));
+    }
+
+    #[test]
+    fn tls_is_a_matter_of_the_scheme_and_of_the_feature() {
+        for url in [
+            "redis://a",
+            "redis-cluster://a",
+            "redis-sentinel://a?service=b",
+            "valkey://a",
+        ] {
+            assert!(parsed(url).access.tls.is_none(), "{url}");
+            let url = url
+                .replacen("redis", "rediss", 1)
+                .replacen("valkey", "valkeys", 1);
+            match Place::parse(&url) {
+                Ok(place) => assert!(place.access.tls.is_some(), "{url}"),
+                Err(error) => assert!(!cfg!(feature = "redis-tls"), "{url}: {error:?}"),
+            }
+        }
+    }
+}
