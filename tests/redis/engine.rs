@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
 use tenure::{
-    Handle, Session, SessionLayer,
+    Handle, SessionLayer,
     store::{Created, RedisStore, SessionStore, StoreErrorKind, Updated},
 };
 
@@ -12,9 +11,9 @@ use super::{
     HANDLE, HOUR,
     bed::{
         redis::{Redis, Space},
-        visitor::{self, visit},
+        visitor,
     },
-    record, version,
+    costs, record, version,
 };
 
 /// A server of a test's own that counts its commands.
@@ -107,26 +106,9 @@ async fn each_verb_is_one_command() {
 
 #[tokio::test]
 async fn a_request_costs_as_many_commands_as_it_has_verbs() {
-    let counting = Counting::start().await;
-    let layer = SessionLayer::new(counting.store.clone());
-    let insert = async |session: Session| session.insert("count", 1);
-    let (_, cookie) = visit(&layer, None, insert).await;
-    assert_eq!(counting.sent().0, 1, "the first write");
-    let cookie = cookie.as_deref();
-    visit(&layer, cookie, async |_: Session| Ok(())).await;
-    assert_eq!(counting.sent().0, 1, "nothing but a load");
-    let read = async |session: Session| session.get::<u32>("count").map(drop);
-    visit(&layer, cookie, read).await;
-    assert_eq!(counting.sent().0, 1, "a read");
-    let update = async |session: Session| session.update("count", |count: &mut u32| *count += 1);
-    visit(&layer, cookie, update).await;
-    assert_eq!(counting.sent().0, 2, "a write");
-    let login = async |session: Session| session.login("ada");
-    let (_, cookie) = visit(&layer, cookie, login).await;
-    assert_eq!(counting.sent().0, 2, "a login");
-    let logout = async |session: Session| session.logout();
-    let (status, _) = visit(&layer, cookie.as_deref(), logout).await;
-    assert_eq!((status, counting.sent().0), (StatusCode::OK, 2), "a logout");
+    let server = Redis::start();
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    costs::check(store, &[&server]).await;
 }
 
 #[tokio::test]

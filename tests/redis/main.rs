@@ -4,6 +4,7 @@
 mod bed;
 mod cluster;
 mod contention;
+mod costs;
 mod engine;
 mod faults;
 mod model;
