@@ -11,7 +11,7 @@ use super::{
     HANDLE, HOUR,
     bed::{
         redis::{Redis, Space},
-        visitor::{self},
+        visitor,
     },
     costs, record, version,
 };

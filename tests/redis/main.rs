@@ -12,6 +12,8 @@ mod promises;
 mod replicas;
 mod sentinel;
 mod setup;
+#[cfg(feature = "redis-tls")]
+mod tls;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,7 +1,6 @@
 //! One connection, over which commands follow each other without waiting for answers.
 
 use std::{
-    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -22,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    address::{Access, Address, Tls},
+    address::{Access, Address},
     failure::{self, Refusal},
     script::Request,
 };
@@ -72,9 +71,12 @@ impl Connection {
                 let stream = TcpStream::connect((&**host, *port)).await?;
                 // Or an answer waits for an acknowledgement.
                 stream.set_nodelay(true)?;
-                match access.tls {
-                    Tls::No => Self::over(stream, access, expected, patience).await,
-                    Tls::Yes => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
+                match &access.tls {
+                    None => Self::over(stream, access, expected, patience).await,
+                    Some(tls) => {
+                        let stream = tls.over(stream, host).await?;
+                        Self::over(stream, access, expected, patience).await
+                    }
                 }
             }
             Address::Unix(path) => {

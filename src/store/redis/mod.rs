@@ -11,6 +11,7 @@ mod script;
 mod slots;
 mod start;
 mod stored;
+mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -42,7 +43,7 @@ use crate::{clock::Timestamp, id::Handle};
 /// | `redis+unix:///run/redis.sock` | the same on this machine |
 /// | `redis-sentinel://user:password@host:26379,host:26379/0?service=name` | the primary that Sentinels name; the user is that of the primary, `sentinel_username` and `sentinel_password` are parameters |
 /// | `redis-cluster://user:password@host:6379,host:6379` | a cluster; some of its nodes suffice |
-/// | `rediss://…`, `rediss-sentinel://…`, `rediss-cluster://…` | the same with TLS |
+/// | `rediss://…`, `rediss-sentinel://…`, `rediss-cluster://…` | the same with TLS (feature `redis-tls`) |
 ///
 /// # What it guarantees
 ///
