@@ -6,13 +6,15 @@ use tenure::{SessionLayer, store::RedisStore};
 
 use super::{
     super::bed::{
-        load::{Load, Lost, seed},
+        load::{Load, Lost, seed, until_it_starts},
         redis::{
             cluster::{self, Cluster},
+            is_primary,
+            node::Node,
             sentinel::{self, Sentinels},
         },
     },
-    DURABLE, nodes,
+    DURABLE, nodes, patient,
 };
 
 fn sentinels() -> Sentinels {
@@ -101,6 +103,37 @@ async fn what_a_replica_had_is_there_after_sentinels_were_asked_for_another_prim
     site.until_all_follow();
     load.end().await;
     is_whole(&nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_does_not_know_that_it_was_replaced_is_left_when_sentinels_name_another() {
+    let site = Sentinels::start(sentinel::Watch::Calm, &[]);
+    let nodes = patient(&site.url()).await;
+    let old = site.primary();
+    // The sentinels cannot tell it.
+    old.ask("ACL SETUSER default -replicaof -slaveof");
+    site.fail_over();
+    site.until_another_than(old.port());
+    for node in &nodes {
+        until_it_writes_to(site.primary(), node).await;
+    }
+    let kept = old.ask("DBSIZE");
+    is_whole(&nodes).await;
+    assert!(is_primary(old));
+    assert_eq!(old.ask("DBSIZE"), kept, "nothing more is written there");
+}
+
+async fn until_it_writes_to(server: &Node, node: &SessionLayer) {
+    let keys = || server.ask("DBSIZE").number();
+    let before = keys();
+    for _ in 0..1_000 {
+        until_it_starts(node).await;
+        if keys() > before {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it goes on with the old primary");
 }
 
 #[tokio::test(flavor = "multi_thread")]
