@@ -17,7 +17,7 @@ use tenure::{
 };
 use tokio::{
     task::JoinHandle,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval_at, sleep},
 };
 
 use self::way::Way;
@@ -171,7 +171,7 @@ async fn sentinel_kill(settings: &[&str], replicas: u32) -> Lost {
 }
 
 async fn sentinel_request(settings: &[&str], replicas: u32) -> Lost {
-    let site = Sentinels::start(sentinel::Watch::Nervous, settings);
+    let site = Sentinels::start(sentinel::Watch::Calm, settings);
     let store = open(&site.url(), replicas).await;
     let load = Load::start(&store).await;
     until_replicated(site.servers());
@@ -197,7 +197,7 @@ async fn cluster_kill(settings: &[&str], replicas: u32) -> Lost {
 }
 
 async fn cluster_request(settings: &[&str], replicas: u32) -> Lost {
-    let site = Cluster::start(cluster::Watch::Nervous, settings);
+    let site = Cluster::start(cluster::Watch::Calm, settings);
     let store = open(&site.url(), replicas).await;
     let load = Load::start(&store).await;
     until_replicated(site.nodes());
@@ -234,9 +234,14 @@ impl Load {
             .collect();
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();
-        for handles in prepared {
+        for (task, handles) in prepared.into_iter().enumerate() {
             let handles = handles.await.expect("sessions");
-            tasks.push(tokio::spawn(change(store.clone(), handles, stop.clone())));
+            tasks.push(tokio::spawn(change(
+                store.clone(),
+                task,
+                handles,
+                stop.clone(),
+            )));
         }
         Self { tasks, stop }
     }
@@ -283,10 +288,16 @@ async fn prepare(store: RedisStore, task: usize) -> Vec<Handle> {
 
 async fn change(
     store: RedisStore,
+    task: usize,
     handles: Vec<Handle>,
     stop: Arc<AtomicBool>,
 ) -> Vec<Acknowledged> {
-    let mut ticks = interval(Duration::from_secs(1) * TASKS as u32 / RATE);
+    // One task after the other, each as often as the others.
+    let ticks = Duration::from_secs(1) / RATE;
+    let mut ticks = interval_at(
+        (Instant::now() + ticks * task as u32).into(),
+        ticks * TASKS as u32,
+    );
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut acknowledged = Vec::new();
     for (number, handle) in handles.into_iter().enumerate() {
