@@ -94,6 +94,10 @@ impl Sentinels {
         self.server(port).ask(&command);
     }
 
+    pub fn kill_sentinels(&mut self) {
+        self.sentinels.iter_mut().for_each(Node::kill);
+    }
+
     /// Asks for another primary, although nothing is wrong.
     pub fn fail_over(&self) {
         // A fail-over of which not all have been told yet is in its way.

@@ -137,6 +137,18 @@ async fn until_it_writes_to(server: &Node, node: &SessionLayer) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_notices_that_all_sentinels_are_gone() {
+    let mut site = Sentinels::start(sentinel::Watch::Calm, &[]);
+    let load = Load::start(&patient(&site.url()).await).await;
+    load.until_acknowledged(100).await;
+    site.kill_sentinels();
+    // They are asked several times meanwhile.
+    load.until_acknowledged(2_000).await;
+    assert_eq!(load.seen().refused, 0);
+    assert_eq!(load.end().await, Lost::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_all_replicas_had_when_it_was_acknowledged_is_there_after_sentinels_have_replaced_a_primary()
  {
     let seed = seed();
@@ -172,6 +184,30 @@ async fn what_a_replica_had_is_there_after_a_primary_of_a_cluster_is_killed_and_
     load.until_acknowledged(200).await;
     load.end().await;
     is_whole(&nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_replica_had_is_there_after_a_paused_primary_of_a_cluster_is_replaced_and_goes_on() {
+    let seed = seed();
+    let site = cluster();
+    let nodes = nodes(&site.url()).await;
+    let load = Load::start(&nodes).await;
+    load.until_acknowledged(100 + seed % 200).await;
+    load.may_lose_what_follows();
+    site.until_replicated();
+    let number = (seed % 3) as usize;
+    site.nodes()[number].pause();
+    load.until_refused(10).await;
+    site.until_primary(number + 3);
+    load.until_acknowledged(200).await;
+    load.end().await;
+    // Whatever it then answers, nobody must hear it.
+    let load = Load::start(&nodes).await;
+    load.until_acknowledged(50 + seed % 50).await;
+    site.nodes()[number].resume();
+    site.until_all_serve();
+    load.until_acknowledged(200).await;
+    assert_eq!(load.end().await, Lost::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]
