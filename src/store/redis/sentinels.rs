@@ -178,3 +178,63 @@ fn address(place: Value) -> Option<Address> {
 /// So that two of three Sentinels may be silent.
 const ASKING: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::redis::address::Access;
+
+    fn asked() -> Asked {
+        let settings = ::redis::RedisConnectionInfo::default();
+        let access = Access {
+            settings,
+            tls: None,
+        };
+        Asked {
+            sentinels: Sentinels {
+                addresses: Vec::new(),
+                service: "shop".to_owned(),
+                access,
+            },
+            turn: AtomicUsize::new(0),
+            named: watch::Sender::new(None),
+        }
+    }
+
+    fn server(host: &str) -> Address {
+        Address::Tcp(host.to_owned(), 6379)
+    }
+
+    #[test]
+    fn the_newest_agreement_counts_whoever_tells_an_older_one() {
+        let asked = asked();
+        for (host, epoch, expected) in [
+            ("a", 3, "a"),
+            ("b", 2, "a"),
+            ("b", 4, "b"),
+            ("a", 4, "b"),
+            ("a", 5, "a"),
+        ] {
+            let address = server(host);
+            let noted = asked.note(Named { address, epoch });
+            assert_eq!(noted, server(expected), "{host} {epoch}");
+        }
+        asked.forget();
+        let (address, epoch) = (server("c"), 1);
+        assert_eq!(asked.note(Named { address, epoch }), server("c"));
+    }
+
+    #[test]
+    fn what_a_sentinel_tells_is_read_or_nothing_is() {
+        let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        let list = |texts: &[&str]| Value::Array(texts.iter().map(|word| text(word)).collect());
+        let master = ["name", "shop", "config-epoch", "7", "quorum", "2"];
+        assert_eq!(epoch(list(&master)), Some(7));
+        assert_eq!(epoch(list(&["name", "shop"])), None);
+        assert_eq!(epoch(Value::Nil), None);
+        let place = Some(Address::Tcp("10.0.0.1".to_owned(), 6380));
+        assert_eq!(address(list(&["10.0.0.1", "6380"])), place);
+        assert_eq!(address(Value::Nil), None);
+        assert_eq!(address(list(&["10.0.0.1"])), None);
+    }
+}
