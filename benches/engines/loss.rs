@@ -132,7 +132,7 @@ async fn row<F: Future<Output = Lost>>(event: &str, with: &str, run: impl Fn() -
 async fn killed(settings: &[&str]) -> Lost {
     let mut server = Redis::start_with(settings);
     let store = open(&server.url(), 0).await;
-    let load = Load::start(&store).await;
+    let load = Load::start(&server.url(), &store).await;
     load.go_on().await;
     server.kill();
     let happened = Instant::now();
@@ -149,7 +149,7 @@ async fn lost_machine(delay: Duration, replicas: u32) -> Lost {
         replica.info("master_link_status").as_deref() == Some("up")
     });
     let store = open(&primary.url(), replicas).await;
-    let load = Load::start(&store).await;
+    let load = Load::start(&primary.url(), &store).await;
     load.go_on().await;
     drop(way);
     let happened = Instant::now();
@@ -161,7 +161,7 @@ async fn lost_machine(delay: Duration, replicas: u32) -> Lost {
 async fn sentinel_kill(settings: &[&str], replicas: u32) -> Lost {
     let mut site = Sentinels::start(sentinel::Watch::Nervous, settings);
     let store = open(&site.url(), replicas).await;
-    let load = Load::start(&store).await;
+    let load = Load::start(&site.url(), &store).await;
     until_replicated(site.servers());
     load.go_on().await;
     let killed = site.kill_primary();
@@ -173,7 +173,7 @@ async fn sentinel_kill(settings: &[&str], replicas: u32) -> Lost {
 async fn sentinel_request(settings: &[&str], replicas: u32) -> Lost {
     let site = Sentinels::start(sentinel::Watch::Calm, settings);
     let store = open(&site.url(), replicas).await;
-    let load = Load::start(&store).await;
+    let load = Load::start(&site.url(), &store).await;
     until_replicated(site.servers());
     load.go_on().await;
     let before = site.primary().port();
@@ -187,7 +187,7 @@ async fn sentinel_request(settings: &[&str], replicas: u32) -> Lost {
 async fn cluster_kill(settings: &[&str], replicas: u32) -> Lost {
     let mut site = Cluster::start(cluster::Watch::Nervous, settings);
     let store = open(&site.url(), replicas).await;
-    let load = Load::start(&store).await;
+    let load = Load::start(&site.url(), &store).await;
     until_replicated(site.nodes());
     load.go_on().await;
     site.node(0).kill();
@@ -199,7 +199,7 @@ async fn cluster_kill(settings: &[&str], replicas: u32) -> Lost {
 async fn cluster_request(settings: &[&str], replicas: u32) -> Lost {
     let site = Cluster::start(cluster::Watch::Calm, settings);
     let store = open(&site.url(), replicas).await;
-    let load = Load::start(&store).await;
+    let load = Load::start(&site.url(), &store).await;
     until_replicated(site.nodes());
     load.go_on().await;
     let happened = Instant::now();
@@ -228,9 +228,11 @@ struct Acknowledged {
 }
 
 impl Load {
-    async fn start(store: &RedisStore) -> Self {
+    async fn start(url: &str, store: &RedisStore) -> Self {
+        // They need not wait for replicas.
+        let preparing = open(url, 0).await;
         let prepared: Vec<_> = (0..TASKS)
-            .map(|task| tokio::spawn(prepare(store.clone(), task)))
+            .map(|task| tokio::spawn(prepare(preparing.clone(), task)))
             .collect();
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();

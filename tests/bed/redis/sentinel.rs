@@ -129,6 +129,27 @@ impl Sentinels {
         until("the sentinels agree", || self.sentinels.iter().all(watches));
     }
 
+    /// Lets nothing more come to the replicas, and pauses them: what is written from now on is lost if the primary is killed.
+    pub fn cut_replicas_off(&self) {
+        let primary = self.primary();
+        self.replicas().for_each(Node::pause);
+        primary.fill_the_ways_to_replicas();
+    }
+
+    pub fn resume_replicas(&self, of: u16) {
+        self.servers
+            .iter()
+            .filter(|server| server.port() != of)
+            .for_each(Node::resume);
+    }
+
+    fn replicas(&self) -> impl Iterator<Item = &Node> {
+        let primary = self.primary().port();
+        self.servers
+            .iter()
+            .filter(move |server| server.port() != primary)
+    }
+
     /// Waits until everything that was written so far is on both replicas.
     pub fn until_replicated(&self) {
         super::until_replicated(&self.servers);
