@@ -282,8 +282,10 @@ async fn prepare(store: RedisStore, task: usize) -> Vec<Handle> {
         .map(|number| handle(task, number))
         .collect();
     for handle in &handles {
-        let created = store.create(handle, &record(CREATED), HOUR).await;
-        created.expect("a session");
+        // A replica may be too late for a moment.
+        while store.create(handle, &record(CREATED), HOUR).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
     }
     handles
 }
