@@ -151,6 +151,7 @@ async fn lost_machine(delay: Duration, replicas: u32) -> Lost {
     let store = open(&primary.url(), replicas).await;
     let load = Load::start(&primary.url(), &store).await;
     load.go_on().await;
+    load.stop();
     drop(way);
     let happened = Instant::now();
     primary.kill();
@@ -253,9 +254,13 @@ impl Load {
         sleep(Duration::from_millis(500)).await;
     }
 
+    fn stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+    }
+
     /// Stops, and looks for what was acknowledged.
     async fn end(self, happened: Instant, store: &RedisStore) -> Lost {
-        self.stop.store(true, Ordering::SeqCst);
+        self.stop();
         let mut lost = Lost::default();
         for task in self.tasks {
             for change in task.await.expect("a task") {
