@@ -57,8 +57,9 @@ use crate::{clock::Timestamp, id::Handle};
 /// # Connections
 ///
 /// Verbs of all requests are pipelined over one connection to each server. All go to primaries: a server that has
-/// become a replica is left within a second. A lost connection is made again, with back-off; meanwhile verbs fail at
-/// once. A server that answers nobody is given up after three seconds.
+/// become a replica is left within a second, and one instead of which Sentinels name another as soon as they do: they
+/// are asked five times a second. A lost connection is made again, with back-off; meanwhile verbs fail at once. A server
+/// that answers nobody is given up after three seconds.
 ///
 /// ```no_run
 /// use tenure::{SessionLayer, store::RedisStore};
