@@ -21,6 +21,15 @@ impl Process {
         let port = port.unwrap_or_else(|| panic!("{command:?} ended before it was ready"));
         (process, port)
     }
+
+    /// Asks a program to end, and waits until it has.
+    pub(crate) fn interrupt(mut self) {
+        let mut kill = Command::new("kill");
+        kill.arg("-INT").arg(self.0.id().to_string());
+        assert!(kill.status().unwrap().success());
+        let status = self.0.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
 }
 
 impl Drop for Process {
