@@ -145,30 +145,37 @@ impl Browser {
 
     fn choose(&mut self) -> Deed {
         let deed = match self.dice.below(100) {
-            0..30 => self.add(),
-            30..36 => Deed::Less {
+            0..25 => self.add(),
+            25..30 => Deed::Less {
                 product: self.dice.below(PRODUCTS.end),
             },
-            36..46 => Deed::Look(Place::Cart),
-            46..50 => Deed::Look(Place::Home),
-            50..54 => Deed::Look(Place::Orders),
-            54..58 => Deed::Look(self.order()),
-            58..62 => Deed::Look(Place::Checkout),
-            62..80 => self.check_out(),
-            80..83 if self.is_signed_in => Deed::Logout,
-            84..86 => self.enter(Password::Wrong),
-            86 => self.enter(Password::RightForLong),
-            87 => {
+            30..38 => Deed::Look(Place::Cart),
+            38..42 => Deed::Look(Place::Home),
+            42..46 => Deed::Look(Place::Orders),
+            46..50 => Deed::Look(self.order()),
+            50..54 => Deed::Look(Place::Checkout),
+            54..84 if self.is_signed_in => Deed::Checkout { total: self.total },
+            54..62 => self.enter(Password::Right),
+            62..84 => self.add(),
+            84..86 => Deed::Logout,
+            86..88 => self.enter(Password::Wrong),
+            88 => self.enter(Password::RightForLong),
+            89 => {
                 self.who = self.dice.below(BUYERS);
                 self.enter(Password::Right)
             }
-            88..96 => self.dice.pick(&self.sent).copied().unwrap_or(Deed::Logout),
-            _ => Deed::Look(Place::Cart),
+            _ => self.back(),
         };
-        if !matches!(deed, Deed::Look(_) | Deed::Logout) {
+        if !matches!(deed, Deed::Look(_)) {
             self.sent.push(deed);
         }
         deed
+    }
+
+    /// Goes back to a form that was sent, with what it had then.
+    fn back(&mut self) -> Deed {
+        let form = self.dice.pick(&self.sent).copied();
+        form.unwrap_or(Deed::Look(Place::Home))
     }
 
     fn add(&mut self) -> Deed {
@@ -180,15 +187,6 @@ impl Browser {
                 Deed::Add { product, quantity }
             }
             None => Deed::Look(Place::Cart),
-        }
-    }
-
-    /// Who is not signed in has to do that first.
-    fn check_out(&mut self) -> Deed {
-        match self.is_signed_in {
-            true => Deed::Checkout { total: self.total },
-            false if self.dice.one_in(4) => self.enter(Password::Right),
-            false => Deed::Look(Place::Cart),
         }
     }
 

@@ -7,6 +7,7 @@ mod carts;
 mod lives;
 mod orders;
 mod rules;
+mod story;
 mod tests;
 
 use std::{
