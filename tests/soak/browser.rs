@@ -56,11 +56,20 @@ impl Browser {
     pub(crate) async fn shop(mut self) {
         let mut rounds = 0;
         while rounds < LEAST || !self.crowd.is_over() {
-            match self.dice.one_in(20) {
-                true => self.steal().await,
-                false => self.use_tabs().await,
-            }
+            self.round().await;
             rounds += 1;
+        }
+    }
+
+    async fn round(&mut self) {
+        let crowd = self.crowd.clone();
+        let _room = match self.is_signed_in {
+            true => None,
+            false => Some(crowd.room.acquire().await),
+        };
+        match self.dice.one_in(20) {
+            true => self.steal().await,
+            false => self.use_tabs().await,
         }
     }
 
@@ -155,12 +164,12 @@ impl Browser {
             46..50 => Deed::Look(self.order()),
             50..54 => Deed::Look(Place::Checkout),
             54..84 if self.is_signed_in => Deed::Checkout { total: self.total },
-            54..62 => self.enter(Password::Right),
-            62..84 => self.add(),
+            54..60 => self.enter(Password::Right),
+            60..84 => self.add(),
             84..86 => Deed::Logout,
-            86..88 => self.enter(Password::Wrong),
-            88 => self.enter(Password::RightForLong),
-            89 => {
+            86 => self.enter(Password::Wrong),
+            87 => self.enter(Password::RightForLong),
+            88 => {
                 self.who = self.dice.below(BUYERS);
                 self.enter(Password::Right)
             }

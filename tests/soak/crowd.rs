@@ -10,6 +10,7 @@ use std::{
 };
 
 use futures::future::join_all;
+use tokio::sync::Semaphore;
 
 use crate::{
     browser::Browser,
@@ -20,12 +21,15 @@ use crate::{
 
 pub(crate) const BUYERS: usize = 12;
 const BROWSERS: usize = 200;
+const ROOM: usize = 8;
 
 /// What the browsers of one run share.
 pub(crate) struct Crowd {
     pub(crate) street: Street,
     /// Cookies that no jar has any more, and that somebody may have kept.
     pub(crate) old: Mutex<Vec<Cookie>>,
+    /// Those who only look around leave room for those who buy.
+    pub(crate) room: Semaphore,
     is_over: AtomicBool,
 }
 
@@ -37,6 +41,7 @@ impl Crowd {
         let crowd = Arc::new(Self {
             street,
             old: Mutex::default(),
+            room: Semaphore::new(ROOM),
             is_over: AtomicBool::new(false),
         });
         let mut jars = signed_up.into_iter().map(Some);
