@@ -10,7 +10,10 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use bed::postgres::{Postgres, VARIABLE};
+use bed::{
+    postgres::{self, Postgres},
+    redis::{self, Redis},
+};
 
 fn main() -> ExitCode {
     let mut arguments = env::args_os().skip(1);
@@ -18,10 +21,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let program = arguments.next().expect("a command to run");
-    let postgres = Postgres::start();
+    let (postgres, redis) = (Postgres::start(), Redis::start());
     let status = Command::new(program)
         .args(arguments)
-        .env(VARIABLE, postgres.address())
+        .env(postgres::VARIABLE, postgres.address())
+        .env(redis::VARIABLE, redis.url())
         .status()
         .expect("the command runs");
     match status.success() {

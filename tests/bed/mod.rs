@@ -8,6 +8,7 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub mod account;
 pub mod customer;
 pub mod folder;
 pub mod load;
@@ -19,5 +20,7 @@ pub mod postgres;
 pub mod process;
 pub mod promises;
 pub mod proxy;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod shop;
 pub mod visitor;
