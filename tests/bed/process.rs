@@ -46,3 +46,12 @@ pub(crate) fn port_after(text: &str, line: &str) -> Option<u16> {
     let digits = rest.find(|c: char| !c.is_ascii_digit());
     rest[..digits.unwrap_or(rest.len())].parse().ok()
 }
+
+/// Sends a signal to one process.
+pub(crate) fn signal(id: u32, name: &str) {
+    let _ = Command::new("kill")
+        .args([format!("-{name}"), id.to_string()])
+        // Some have ended by then.
+        .stderr(Stdio::null())
+        .status();
+}

@@ -1,16 +1,16 @@
-//! Redis or Valkey: a private server on a free port, in a folder of its own.
+//! Redis or Valkey: private servers on free ports, in folders of their own.
 
-mod launch;
+pub mod client;
+pub mod cluster;
+pub mod node;
+pub mod sentinel;
 
-use std::{
-    env, fs,
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::{env, fmt::Debug, ops::Deref};
 
 use ::redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, aio::MultiplexedConnection};
 use tenure::store::{RedisStore, RedisStoreBuilder};
 
+use self::node::{Node, free_ports, until};
 use super::folder::Folder;
 
 /// The URL of a server that is there already; `./check` sets it, so that not each test starts one.
@@ -19,10 +19,8 @@ pub const VARIABLE: &str = "TENURE_TEST_REDIS";
 /// A server that ends when it is dropped.
 #[derive(Debug)]
 pub struct Redis {
-    server: Child,
-    port: u16,
-    settings: Vec<String>,
-    folder: Folder,
+    node: Node,
+    _folder: Folder,
 }
 
 impl Redis {
@@ -33,66 +31,34 @@ impl Redis {
 
     /// Starts a server with settings, each as a line of its configuration file: `appendonly yes`.
     pub fn start_with(settings: &[&str]) -> Self {
-        let folder = Folder::new("redis");
-        let settings: Vec<_> = settings.iter().map(|line| (*line).to_owned()).collect();
-        let (server, port) = launch::serve(folder.path(), &settings);
-        Self {
-            server,
-            port,
-            settings,
-            folder,
+        for _ in 0..5 {
+            let folder = Folder::new("redis");
+            node::own(folder.path());
+            let mut node = Node::spawn(folder.path(), free_ports(1)[0], settings);
+            // Somebody else may have been faster.
+            if node.is_ready() {
+                return Self {
+                    node,
+                    _folder: folder,
+                };
+            }
         }
+        panic!("Redis does not start");
     }
 
     /// Kills the server, as a machine does that goes down.
     pub fn kill(&mut self) {
-        self.server.kill().unwrap();
-        self.server.wait().unwrap();
+        self.node.kill();
     }
 
-    /// Starts the server again, with its folder and its address; ends it first if it has not been killed.
+    /// Starts the server again, with its folder and its address; kills it first if it has not been.
     pub fn restart(&mut self) {
-        if let Ok(None) = self.server.try_wait() {
-            signal(self.server.id(), "TERM");
-            self.server.wait().unwrap();
-        }
-        let folder = self.folder.path();
-        self.server = launch::start(folder, self.port, &self.settings);
-        let is_ready = launch::is_ready(&mut self.server, self.port);
-        assert!(
-            is_ready,
-            "it does not start again:\n{}",
-            launch::log(folder)
-        );
-    }
-
-    /// Stops the server, so that it answers nobody.
-    pub fn pause(&self) {
-        signal(self.server.id(), "STOP");
-    }
-
-    /// Lets the server go on.
-    pub fn resume(&self) {
-        signal(self.server.id(), "CONT");
+        self.node.restart();
     }
 
     /// The URL of the server, for [`VARIABLE`].
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// The id of the server's process.
-    pub fn id(&self) -> u32 {
-        self.server.id()
-    }
-
-    /// The folder that the server's data are in.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+        format!("redis://127.0.0.1:{}", self.port())
     }
 
     /// Takes keys of a test's own on this server.
@@ -101,20 +67,12 @@ impl Redis {
     }
 }
 
-impl Drop for Redis {
-    fn drop(&mut self) {
-        // A process that is stopped is killed as well.
-        drop(self.server.kill());
-        drop(self.server.wait());
-    }
-}
+impl Deref for Redis {
+    type Target = Node;
 
-/// Sends a signal to one process.
-fn signal(id: u32, name: &str) {
-    let _ = Command::new("kill")
-        .args([format!("-{name}"), id.to_string()])
-        .stderr(Stdio::null())
-        .status();
+    fn deref(&self) -> &Node {
+        &self.node
+    }
 }
 
 /// Keys of a test's own, on the server that all share or on one of its own.
@@ -122,7 +80,7 @@ fn signal(id: u32, name: &str) {
 pub struct Space {
     url: String,
     prefix: String,
-    _server: Option<Redis>,
+    _server: Option<Box<dyn Debug + Send + Sync>>,
 }
 
 impl Space {
@@ -131,12 +89,12 @@ impl Space {
             Ok(url) => Self::on(url, None),
             Err(_) => {
                 let server = Redis::start();
-                Self::on(server.url(), Some(server))
+                Self::on(server.url(), Some(Box::new(server)))
             }
         }
     }
 
-    fn on(url: String, server: Option<Redis>) -> Self {
+    fn on(url: String, server: Option<Box<dyn Debug + Send + Sync>>) -> Self {
         Self {
             url,
             prefix: format!("test_{:016x}:", getrandom::u64().unwrap()),
@@ -161,6 +119,32 @@ impl Space {
     /// Opens a store as a process does that starts.
     pub async fn open(&self) -> RedisStore {
         self.builder().connect().await.unwrap()
+    }
+
+    /// Returns the keys that are there, wherever they are.
+    pub fn keys(&self) -> Vec<String> {
+        let pattern = format!("KEYS {}*", self.prefix);
+        let keys = |port| client::connected(port).ask(&pattern).unwrap();
+        let keys = self.primaries().into_iter().map(keys);
+        let keys = keys.flat_map(|keys| keys.parts().to_vec());
+        keys.map(|key| key.to_string()).collect()
+    }
+
+    /// Returns the ports of the servers that take writes.
+    pub fn primaries(&self) -> Vec<u16> {
+        let places = self.url.split("127.0.0.1:").skip(1);
+        let ports = places.map(|place| {
+            let end = place.find(|character: char| !character.is_ascii_digit());
+            place[..end.unwrap_or(place.len())].parse().unwrap()
+        });
+        let is_primary = |port: &u16| {
+            let role = client::connected(*port).ask("ROLE").unwrap();
+            role.parts()[0].to_string() == "master"
+        };
+        match self.url.starts_with("redis-sentinel") {
+            true => ports.take(1).map(sentinel::primary_of).collect(),
+            false => ports.filter(is_primary).collect(),
+        }
     }
 
     /// Opens a connection for what a test does beside the store.
@@ -202,4 +186,40 @@ impl Console {
         });
         command.query_async(&mut self.0.clone()).await
     }
+}
+
+/// Waits until what each primary of these has written so far is on all of its replicas.
+pub fn until_replicated(nodes: &[Node]) {
+    let primaries = nodes.iter().filter(|node| is_primary(node));
+    for primary in primaries {
+        let written = offset(primary, "master_repl_offset");
+        let port = primary.port().to_string();
+        let is_its = |node: &&Node| node.info("master_port").as_ref() == Some(&port);
+        for replica in nodes.iter().filter(is_its) {
+            until("a replica has it", || {
+                offset(replica, "slave_repl_offset") >= written
+            });
+        }
+    }
+}
+
+fn offset(node: &Node, field: &str) -> u64 {
+    node.info(field).map_or(0, |offset| offset.parse().unwrap())
+}
+
+/// Tells whether a server is up and takes writes.
+pub fn is_primary(node: &Node) -> bool {
+    node.info("role").as_deref() == Some("master")
+}
+
+/// Tells whether a server is up and is a replica that is connected to its primary.
+pub fn is_following(node: &Node) -> bool {
+    node.info("master_link_status").as_deref() == Some("up")
+}
+
+/// Returns what servers call each other.
+fn random_id() -> String {
+    let mut bytes = [0; 20];
+    getrandom::fill(&mut bytes).unwrap();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,7 +1,12 @@
-//! `RedisStore` keeps the contract on a real server.
+//! `RedisStore` keeps the contract on real servers.
 
 #[path = "../bed/mod.rs"]
 mod bed;
+mod cluster;
+mod faults;
+mod model;
+mod promises;
+mod sentinel;
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,9 +29,8 @@ impl Subject for Stored {
     }
 }
 
-async fn stored() -> Stored {
-    let space = Space::new();
+async fn stored(space: Space) -> Stored {
     Stored(space.open().await, space)
 }
 
-tenure::store_conformance!(stored().await);
+tenure::store_conformance!(stored(Space::new()).await);
