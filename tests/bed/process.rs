@@ -1,6 +1,7 @@
-//! A program that a test has started, and that ends with the test.
+//! A program that a test has started, and that ends with the test; signals to it, and who runs it.
 
 use std::{
+    fs,
     io::{self, BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
     thread,

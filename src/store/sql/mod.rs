@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 pub(super) use setup::{check_columns, check_layout};
 #[cfg(feature = "postgres")]
 pub(super) use statements::select;
-pub(super) use statements::{Dialect, Statements, columns, layout};
+pub(super) use statements::{Dialect, Index, Statements, Taking, columns, layout};
 pub(super) use table::Table;
 
 use super::{Loaded, Record, StoreError, Updated, Version};

@@ -6,16 +6,22 @@ use sqlx::{
 
 use super::{SqliteStore, failure};
 use crate::store::sql::{
-    Dialect, SetupError, SetupErrorKind, Table, check_columns, check_layout, columns, layout,
+    Dialect, Index, SetupError, SetupErrorKind, Table, Taking, check_columns, check_layout,
+    columns, layout,
 };
 
 pub(super) const DIALECT: Dialect = Dialect {
+    handle: "BLOB",
+    check: " CHECK (length(handle) = 16)",
     bytes: "BLOB",
     number: "INTEGER",
+    text: "TEXT",
     // Rounded: a day's number is a float, and its last digit is worth 40 microseconds.
     now: "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
+    engine: "",
     storage: "",
-    index_has_schema: true,
+    index: Index::OfSchema,
+    taking: Taking::OnConflict,
 };
 
 /// The oldest SQLite that has `RETURNING`.

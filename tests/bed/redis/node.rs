@@ -164,7 +164,7 @@ pub fn write(file: &Path, text: &str) {
 
 /// Gives a file to the user whom servers run as.
 pub fn own(path: &Path) {
-    if let Some((user, group)) = unprivileged() {
+    if let Some((user, group)) = unprivileged("redis:") {
         chown(path, Some(user), Some(group)).unwrap();
     }
 }
@@ -177,7 +177,7 @@ fn start(folder: &Path, arguments: &[&str]) -> Child {
         .arg(folder.join(SETTINGS))
         .args(arguments)
         .current_dir(folder);
-    if let Some((user, group)) = unprivileged() {
+    if let Some((user, group)) = unprivileged("redis:") {
         command.uid(user).gid(group);
     }
     command.stdin(Stdio::null()).stdout(log);
