@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod customer;
+pub mod engine;
 pub mod folder;
 pub mod load;
 pub mod lossy;

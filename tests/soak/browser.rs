@@ -54,8 +54,10 @@ impl Browser {
     }
 
     pub(crate) async fn shop(mut self) {
+        // On a slow machine too something is to happen.
+        let least = if self.is_signed_in { 12 } else { 1 };
         let mut rounds = 0;
-        while rounds < LEAST || !self.crowd.is_over() {
+        while rounds < least || !self.crowd.is_over() {
             self.round().await;
             rounds += 1;
         }
@@ -228,6 +230,4 @@ const GOOD: Luck = Luck {
     patience: None,
     jar_is_lost: false,
 };
-/// Rounds of each browser, however slow the machine is.
-const LEAST: usize = 3;
 const ROOM: u32 = 60;

@@ -8,51 +8,43 @@ mod browser;
 mod checker;
 mod crowd;
 mod dice;
-mod engines;
 mod history;
 mod page;
 mod street;
 
 use std::{env, time::Duration};
 
-use bed::load::seed;
+use bed::{
+    engine::{Engine, Site, on, on_each_engine},
+    load::seed,
+};
 use crowd::{Crowd, audit};
-use engines::{Engine, Site};
+use history::History;
 use street::Street;
 
-/// A test for each engine.
-macro_rules! soak {
-    ($($(#[$feature:meta])* $engine:ident)*) => {
-        mod nothing_is_lost_and_nothing_comes_back_on {
-            $(
-                $(#[$feature])*
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $engine() {
-                    crate::soak(crate::engines::$engine().await).await;
-                }
-            )*
-        }
-    };
-}
+on_each_engine! { nothing_is_lost_and_nothing_comes_back }
+on! { memory what_one_shop_has_in_memory_is_not_lost_and_does_not_come_back }
 
-soak! {
-    memory
-    #[cfg(feature = "postgres")] postgres
-    sqlite
-}
-
-async fn soak(engine: Engine) {
+async fn nothing_is_lost_and_nothing_comes_back(engine: Engine) {
     let seed = seed();
-    let mut site = Site::open(engine);
+    let site = Site::open(engine, 2, &[]);
     let mut street = Crowd::shop(Street::new(site.port()), seed, time()).await;
-    if site.is_lasting() {
-        site = site.reopen();
-        street.is_quiet();
-        street.leads_to(site.port());
-    }
-    let history = audit(street).await;
+    let site = site.reopen();
+    street.is_quiet();
+    street.leads_to(site.port());
+    judge(seed, &audit(street).await);
+}
+
+async fn what_one_shop_has_in_memory_is_not_lost_and_does_not_come_back(engine: Engine) {
+    let seed = seed();
+    let site = Site::open(engine, 1, &[]);
+    let street = Crowd::shop(Street::new(site.port()), seed, time()).await;
+    judge(seed, &audit(street).await);
+}
+
+fn judge(seed: u32, history: &History) {
     eprintln!("{history}");
-    let violations = checker::check(&history);
+    let violations = checker::check(history);
     let first = violations.iter().take(3);
     assert!(
         violations.is_empty(),
