@@ -112,7 +112,7 @@ pub(crate) fn layout(dialect: &Dialect, table: &Table) -> String {
     };
     format!(
         "CREATE TABLE IF NOT EXISTS {table} (
-    handle {bytes} NOT NULL PRIMARY KEY CHECK (length(handle) = 16),
+    handle {bytes} NOT NULL PRIMARY KEY,
     version {number} NOT NULL,
     principal TEXT,
     created {number} NOT NULL,
