@@ -7,6 +7,7 @@ mod faults;
 mod model;
 mod promises;
 mod setup;
+mod together;
 
 use std::{sync::Arc, time::Duration};
 

@@ -9,7 +9,6 @@ use crate::store::{
 
 pub(super) const DIALECT: Dialect = Dialect {
     handle: "binary(16)",
-    check: "",
     bytes: "mediumblob",
     number: "bigint",
     text: "varbinary(255)",

@@ -35,10 +35,10 @@ use crate::id::Handle;
 ///
 /// # Connections
 ///
-/// Statements of all requests are pipelined over a few connections: nobody waits for a free one. What changes a record
-/// goes over the connection of its handle, so within a process changes are carried out in the order they were sent, and
-/// a conflict brings the fresh record; a load takes a connection that nobody waits on. A lost connection is made again, with back-off; meanwhile verbs fail at once. A connection that does not answer for five seconds
-/// is given up for another.
+/// Statements of all requests are pipelined over a few connections: nobody waits for a free one. A load takes a
+/// connection that nobody waits on, if there is one; what changes a record takes the freer one of two, always the same
+/// for a handle, so that a lock on its row holds up no more. A lost connection is made again, with back-off; meanwhile
+/// verbs fail at once. A connection that does not answer for five seconds is given up for another.
 ///
 /// ```no_run
 /// use tenure::{SessionLayer, store::PostgresStore};

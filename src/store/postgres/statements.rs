@@ -6,7 +6,6 @@ use crate::store::sql::{self, Dialect, Index, Table, Taking, Text, select};
 
 pub(super) const DIALECT: Dialect = Dialect {
     handle: "bytea",
-    check: " CHECK (length(handle) = 16)",
     bytes: "bytea",
     number: "bigint",
     text: "text",

@@ -7,8 +7,6 @@ use super::{Table, Text, Ttl, setup::LAYOUT};
 pub(crate) struct Dialect {
     /// The type of a handle.
     pub(crate) handle: &'static str,
-    /// What a handle is checked for, where its type says less than that.
-    pub(crate) check: &'static str,
     /// The type of bytes.
     pub(crate) bytes: &'static str,
     /// The type of 64 bits.
@@ -162,7 +160,6 @@ fn moved(now: &str, expires_in: &str, slack: &str) -> String {
 pub(crate) fn layout(dialect: &Dialect, table: &Table) -> String {
     let Dialect {
         handle,
-        check,
         bytes,
         number,
         text,
@@ -174,7 +171,7 @@ pub(crate) fn layout(dialect: &Dialect, table: &Table) -> String {
     let (within, index) = index(dialect.index, table);
     format!(
         "CREATE TABLE IF NOT EXISTS {table} (
-    handle {handle} NOT NULL PRIMARY KEY{check},
+    handle {handle} NOT NULL PRIMARY KEY,
     version {number} NOT NULL,
     principal {text},
     created {number} NOT NULL,

@@ -2,24 +2,21 @@
 
 mod failure;
 mod schema;
+mod writing;
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, Row as _, Sqlite, SqlitePool,
-    pool::PoolConnection,
     query::Query,
     sqlite::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
         SqliteSynchronous,
     },
 };
-use tokio::{
-    sync::{Mutex, MutexGuard},
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
-use self::schema::DIALECT;
+use self::{schema::DIALECT, writing::Writes};
 use super::{
     Answer, Created, Loaded, Record, SessionStore, StoreError, Sweep, Updated, Version,
     sql::{Row, SetupError, Statements, Table, Text, Ttl, at_most, missed, signed, timestamp},
@@ -33,11 +30,13 @@ use crate::id::Handle;
 ///
 /// # What it guarantees
 ///
-/// A verb is one statement and a transaction of its own. An answer is given when SQLite has committed; whether that is
-/// on the disk is the setting `synchronous`, see [`connect`](Self::connect). The clock is this machine's.
+/// A verb is one statement. An answer is given when SQLite has committed; whether that is on the disk is the setting
+/// `synchronous`, see [`connect`](Self::connect). The clock is this machine's.
 ///
 /// Writes of a store queue up in this process, first come, first served, so that they do not meet the lock of
-/// the file; other processes that write to the file are waited for as long as the connection's `busy_timeout`.
+/// the file; those that wait share one transaction, and so one wait for the disk (64 at most; if one of them fails, each
+/// is carried out by itself). Other processes that write to the file are waited for as long as the connection's
+/// `busy_timeout`.
 ///
 /// ```
 /// use tenure::{SessionLayer, store::SqliteStore};
@@ -65,8 +64,7 @@ struct Shared {
     table: Table,
     statements: Statements,
     sweep: Text,
-    /// SQLite has one writer at a time. Who waits here is woken in turn; who waits for the file polls it.
-    writing: Mutex<()>,
+    writes: Writes,
 }
 
 impl SqliteStore {
@@ -123,38 +121,18 @@ impl SqliteStore {
             statements: Statements::new(&DIALECT, &table),
             sweep: schema::sweep(&table).into(),
             table,
-            writing: Mutex::new(()),
+            writes: Writes::new(),
         };
         let shared = Arc::new(shared);
         Self { pool, shared }
     }
 
-    async fn connection(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+    async fn find(&self, handle: Handle) -> Result<Option<Loaded>, StoreError> {
         // Without a connection nothing was sent, whatever the reason.
-        self.pool.acquire().await.map_err(StoreError::unavailable)
-    }
-
-    /// Waits for the turn to write.
-    async fn writer(&self) -> Result<Writer<'_>, StoreError> {
-        let turn = self.shared.writing.lock().await;
-        Ok(Writer {
-            connection: self.connection().await?,
-            _turn: turn,
-        })
-    }
-
-    async fn write(&self, query: Statement) -> Result<u64, StoreError> {
-        let mut writer = self.writer().await?;
-        writer.execute(query, &self.shared.table).await
-    }
-
-    async fn find(
-        &self,
-        connection: &mut PoolConnection<Sqlite>,
-        handle: Handle,
-    ) -> Result<Option<Loaded>, StoreError> {
+        let connection = self.pool.acquire().await;
+        let mut connection = connection.map_err(StoreError::unavailable)?;
         let query = statement(&self.shared.statements.load).bind(handle.as_bytes().to_vec());
-        let row = query.fetch_optional(&mut **connection).await;
+        let row = query.fetch_optional(&mut *connection).await;
         let row = row.map_err(|error| failure::verb(error, &self.shared.table))?;
         row.as_ref().map(loaded).transpose()
     }
@@ -174,11 +152,8 @@ impl SessionStore for SqliteStore {
         let query = with_ttl(with_record(query, record), expires_in);
         let store = self.clone();
         Answer::later(async move {
-            let mut writer = store.writer().await?;
-            // To the end, and not to the first row: SQLite commits after the last.
-            let rows = query.fetch_all(&mut *writer.connection).await;
-            let rows = rows.map_err(|error| failure::verb(error, &store.shared.table))?;
-            match rows.first() {
+            let written = store.write(&store.shared.statements.create, query).await?;
+            match &written.first {
                 Some(row) => Ok(Created::Done(timestamp(number(row, 0)?)?)),
                 None => Ok(Created::Taken),
             }
@@ -187,10 +162,7 @@ impl SessionStore for SqliteStore {
 
     fn load(&self, handle: &Handle) -> Answer<Option<Loaded>> {
         let (store, handle) = (self.clone(), *handle);
-        Answer::later(async move {
-            let mut connection = store.connection().await?;
-            store.find(&mut connection, handle).await
-        })
+        Answer::later(async move { store.find(handle).await })
     }
 
     fn update(
@@ -204,25 +176,30 @@ impl SessionStore for SqliteStore {
         let query = with_ttl(with_record(query, record), expires_in);
         let (store, handle) = (self.clone(), *handle);
         Answer::later(async move {
-            let mut writer = store.writer().await?;
-            if writer.execute(query, &store.shared.table).await? > 0 {
-                return Ok(Updated::Done);
+            let written = store.write(&store.shared.statements.update, query).await?;
+            match written.rows {
+                0 => Ok(missed(store.find(handle).await?, expected)),
+                _ => Ok(Updated::Done),
             }
-            let found = store.find(&mut writer.connection, handle).await?;
-            Ok(missed(found, expected))
         })
     }
 
     fn touch(&self, handle: &Handle, expected: Version, expires_in: Duration) -> Answer<bool> {
         let query = conditional(&self.shared.statements.touch, handle, expected);
         let (store, query) = (self.clone(), with_ttl(query, expires_in));
-        Answer::later(async move { Ok(store.write(query).await? > 0) })
+        Answer::later(async move {
+            let written = store.write(&store.shared.statements.touch, query).await?;
+            Ok(written.rows > 0)
+        })
     }
 
     fn delete(&self, handle: &Handle) -> Answer<bool> {
         let query = statement(&self.shared.statements.delete).bind(handle.as_bytes().to_vec());
         let store = self.clone();
-        Answer::later(async move { Ok(store.write(query).await? > 0) })
+        Answer::later(async move {
+            let written = store.write(&store.shared.statements.delete, query).await?;
+            Ok(written.rows > 0)
+        })
     }
 }
 
@@ -230,21 +207,9 @@ impl Sweep for SqliteStore {
     fn sweep(&self, most: usize) -> Answer<usize> {
         let query = statement(&self.shared.sweep).bind(at_most(most));
         let store = self.clone();
-        Answer::later(async move { Ok(store.write(query).await? as usize) })
-    }
-}
-
-/// A connection, and the turn to write with it.
-struct Writer<'a> {
-    connection: PoolConnection<Sqlite>,
-    _turn: MutexGuard<'a, ()>,
-}
-
-impl Writer<'_> {
-    async fn execute(&mut self, query: Statement, table: &Table) -> Result<u64, StoreError> {
-        let done = query.execute(&mut *self.connection).await;
-        let done = done.map_err(|error| failure::verb(error, table))?;
-        Ok(done.rows_affected())
+        Answer::later(
+            async move { Ok(store.write(&store.shared.sweep, query).await?.rows as usize) },
+        )
     }
 }
 

@@ -12,7 +12,6 @@ use crate::store::sql::{
 
 pub(super) const DIALECT: Dialect = Dialect {
     handle: "BLOB",
-    check: " CHECK (length(handle) = 16)",
     bytes: "BLOB",
     number: "INTEGER",
     text: "TEXT",
@@ -78,7 +77,7 @@ impl SqliteStore {
     }
 
     async fn make(&self) -> Result<(), sqlx::Error> {
-        let _turn = self.shared.writing.lock().await;
+        let _turn = self.shared.writes.turn.lock().await;
         let mut connection = self.pool.acquire().await?;
         // The lock is taken before the first look, so that nobody's look is out of date.
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
