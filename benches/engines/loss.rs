@@ -27,10 +27,15 @@ use super::bed::redis::{
 };
 
 pub(crate) async fn measure() {
-    println!("| what happens | with | logouts undone, each time | those of the last | of so many a second |");
+    println!(
+        "| what happens | with | logouts undone, each time | those of the last | of so many a second |"
+    );
     println!("|---|---|---|---|---|");
     for (with, settings) in PERSISTENCE {
-        row("a server is killed and started again", with, || killed(settings)).await;
+        row("a server is killed and started again", with, || {
+            killed(settings)
+        })
+        .await;
     }
     for milliseconds in [1, 20] {
         for replicas in [0, 1] {
@@ -61,22 +66,28 @@ pub(crate) async fn measure() {
 
 const PERSISTENCE: [(&str, &[&str]); 4] = [
     ("no persistence", &[]),
-    ("`appendfsync no`", &["--appendonly", "yes", "--appendfsync", "no"]),
-    ("`appendfsync everysec`", &["--appendonly", "yes", "--appendfsync", "everysec"]),
-    ("`appendfsync always`", &["--appendonly", "yes", "--appendfsync", "always"]),
+    ("`appendfsync no`", &["appendonly yes", "appendfsync no"]),
+    (
+        "`appendfsync everysec`",
+        &["appendonly yes", "appendfsync everysec"],
+    ),
+    (
+        "`appendfsync always`",
+        &["appendonly yes", "appendfsync always"],
+    ),
 ];
 
-const REPLICATION: [(&str, &[&str], usize); 3] = [
+const REPLICATION: [(&str, &[&str], u32); 3] = [
     ("–", &[], 0),
     (
         "`min-replicas-to-write 1`",
-        &["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"],
+        &["min-replicas-to-write 1", "min-replicas-max-lag 1"],
         0,
     ),
     ("`with_replicas(1)`", &[], 1),
 ];
 
-const fn waiting(replicas: usize) -> &'static str {
+const fn waiting(replicas: u32) -> &'static str {
     match replicas {
         0 => "–",
         _ => "`with_replicas(1)`",
@@ -115,10 +126,10 @@ async fn killed(settings: &[&str]) -> Undone {
 }
 
 /// The primary's machine is lost with all that is on its way to the replica, which becomes the primary.
-async fn lost_machine(delay: Duration, replicas: usize) -> Undone {
+async fn lost_machine(delay: Duration, replicas: u32) -> Undone {
     let mut primary = Redis::start();
     let way = Way::to(primary.address(), delay).await;
-    let replica = Redis::start_with(&["--replicaof", &format!("127.0.0.1 {}", way.port())]);
+    let replica = Redis::start_with(&[&format!("replicaof 127.0.0.1 {}", way.port())]);
     until("the replica follows", || {
         replica.info("master_link_status").as_deref() == Some("up")
     });
@@ -132,7 +143,7 @@ async fn lost_machine(delay: Duration, replicas: usize) -> Undone {
     load.end(happened, &open(&replica.url(), 0).await).await
 }
 
-async fn sentinel_kill(settings: &[&str], replicas: usize) -> Undone {
+async fn sentinel_kill(settings: &[&str], replicas: u32) -> Undone {
     let mut site = Sentinels::start(sentinel::Watch::Nervous, settings);
     let store = open(&site.url(), replicas).await;
     let load = Logouts::start(&store).await;
@@ -144,7 +155,7 @@ async fn sentinel_kill(settings: &[&str], replicas: usize) -> Undone {
     load.end(happened, &store).await
 }
 
-async fn sentinel_request(settings: &[&str], replicas: usize) -> Undone {
+async fn sentinel_request(settings: &[&str], replicas: u32) -> Undone {
     let site = Sentinels::start(sentinel::Watch::Nervous, settings);
     let store = open(&site.url(), replicas).await;
     let load = Logouts::start(&store).await;
@@ -158,7 +169,7 @@ async fn sentinel_request(settings: &[&str], replicas: usize) -> Undone {
     load.end(happened, &store).await
 }
 
-async fn cluster_kill(settings: &[&str], replicas: usize) -> Undone {
+async fn cluster_kill(settings: &[&str], replicas: u32) -> Undone {
     let mut site = Cluster::start(cluster::Watch::Nervous, settings);
     let store = open(&site.url(), replicas).await;
     let load = Logouts::start(&store).await;
@@ -170,7 +181,7 @@ async fn cluster_kill(settings: &[&str], replicas: usize) -> Undone {
     load.end(happened, &store).await
 }
 
-async fn cluster_request(settings: &[&str], replicas: usize) -> Undone {
+async fn cluster_request(settings: &[&str], replicas: u32) -> Undone {
     let site = Cluster::start(cluster::Watch::Nervous, settings);
     let store = open(&site.url(), replicas).await;
     let load = Logouts::start(&store).await;
@@ -182,9 +193,9 @@ async fn cluster_request(settings: &[&str], replicas: usize) -> Undone {
     load.end(happened, &store).await
 }
 
-async fn open(url: &str, replicas: usize) -> RedisStore {
+async fn open(url: &str, replicas: u32) -> RedisStore {
     let builder = RedisStore::builder(url).expect("an address");
-    let connecting = builder.with_replicas(replicas).connect();
+    let connecting = builder.with_replicas(replicas, PATIENCE).connect();
     connecting.await.expect("a server")
 }
 
@@ -199,15 +210,25 @@ impl Logouts {
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();
         for task in 0..TASKS {
-            let handles: Vec<_> = (0..SESSIONS / TASKS).map(|number| handle(task, number)).collect();
+            let handles: Vec<_> = (0..SESSIONS / TASKS)
+                .map(|number| handle(task, number))
+                .collect();
             for handle in &handles {
                 let record = Record::new(Version::from_u64(1), [1], [2; 400]);
-                store.create(handle, &record, HOUR).await.expect("a session");
+                store
+                    .create(handle, &record, HOUR)
+                    .await
+                    .expect("a session");
             }
             tasks.push((store.clone(), handles, stop.clone()));
         }
-        let tasks = tasks.into_iter().map(|(store, handles, stop)| tokio::spawn(end_each(store, handles, stop)));
-        Self { tasks: tasks.collect(), stop }
+        let tasks = tasks
+            .into_iter()
+            .map(|(store, handles, stop)| tokio::spawn(end_each(store, handles, stop)));
+        Self {
+            tasks: tasks.collect(),
+            stop,
+        }
     }
 
     /// Lets them be ended for a while.
@@ -263,7 +284,11 @@ async fn is_there(store: &RedisStore, handle: &Handle) -> bool {
 
 fn handle(task: usize, number: usize) -> Handle {
     let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&(task as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    bytes[..8].copy_from_slice(
+        &(task as u64 + 1)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .to_be_bytes(),
+    );
     bytes[8..].copy_from_slice(&(number as u64).to_be_bytes());
     Handle::from_bytes(bytes)
 }
@@ -272,4 +297,5 @@ const TIMES: usize = 5;
 const TASKS: usize = 16;
 const SESSIONS: usize = 16_000;
 const RATE: u32 = 1_000;
+const PATIENCE: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);

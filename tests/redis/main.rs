@@ -3,15 +3,25 @@
 #[path = "../bed/mod.rs"]
 mod bed;
 mod cluster;
+mod contention;
+mod costs;
+mod engine;
 mod faults;
 mod model;
 mod promises;
+mod replicas;
 mod sentinel;
+mod setup;
+#[cfg(feature = "redis-tls")]
+mod tls;
 
 use std::{sync::Arc, time::Duration};
 
 use bed::redis::Space;
-use tenure::store::{RedisStore, SessionStore, conformance::Subject};
+use tenure::{
+    Handle,
+    store::{Record, RedisStore, SessionStore, Version, conformance::Subject},
+};
 
 /// A store with keys of its own.
 struct Stored(
@@ -34,3 +44,14 @@ async fn stored(space: Space) -> Stored {
 }
 
 tenure::store_conformance!(stored(Space::new()).await);
+
+const HANDLE: Handle = Handle::from_bytes([7; 16]);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn version(number: u64) -> Version {
+    Version::from_u64(number)
+}
+
+fn record(number: u64) -> Record {
+    Record::new(version(number), [1], [2; 500])
+}

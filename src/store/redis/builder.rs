@@ -17,6 +17,7 @@ use crate::store::SetupError;
 /// | setting | default | why |
 /// |---|---|---|
 /// | [`with_prefix`](Self::with_prefix) | `tenure:` | |
+/// | `with_tls` | the certificates that this machine trusts | with the feature `redis-tls`, for `rediss://…` |
 /// | [`with_replicas`](Self::with_replicas) | none | it costs a trip to the replica, and the layer's 503 when there are too few |
 ///
 /// ```
@@ -72,6 +73,16 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Encrypts connections by settings of rustls, where the URL says `rediss`. Default: the certificates that this machine
+    /// trusts.
+    ///
+    /// For a certificate authority of one's own, and for servers that want a certificate of their clients.
+    #[cfg(feature = "redis-tls")]
+    pub fn with_tls(mut self, config: tokio_rustls::rustls::ClientConfig) -> Self {
+        self.place.set_tls(&super::tls::Tls::of(config));
+        self
+    }
+
     /// Connects.
     ///
     /// # Errors
@@ -86,6 +97,7 @@ impl RedisStoreBuilder {
         };
         Ok(RedisStore(Arc::new(Shared {
             keys: self.keys,
+            replicas: self.replicas,
             servers,
         })))
     }

@@ -3,7 +3,7 @@
 //! A command is sent again only to where a node has pointed: it has said that it did not carry the command out. Whoever
 //! sends again what may have been carried out answers a creation with "taken" by itself.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, error::Error, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Notify, watch},
@@ -145,7 +145,7 @@ impl Members {
 
     async fn slots_of(&self, address: &Address) -> Result<Slots<Member>, String> {
         let connection = self.member(address.clone()).node.connection().await;
-        let connection = connection.map_err(|error| in_full(&error))?;
+        let connection = connection.map_err(|error| in_full(error.source().unwrap_or(&error)))?;
         let mut question = ::redis::cmd("CLUSTER");
         let answer = connection.ask(question.arg("SLOTS")).await;
         let answer = answer.map_err(|error| in_full(&error))?;

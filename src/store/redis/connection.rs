@@ -1,7 +1,6 @@
 //! One connection, over which commands follow each other without waiting for answers.
 
 use std::{
-    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -22,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    address::{Access, Address, Tls},
+    address::{Access, Address},
     failure::{self, Refusal},
     script::Request,
 };
@@ -72,9 +71,12 @@ impl Connection {
                 let stream = TcpStream::connect((&**host, *port)).await?;
                 // Or an answer waits for an acknowledgement.
                 stream.set_nodelay(true)?;
-                match access.tls {
-                    Tls::No => Self::over(stream, access, expected, patience).await,
-                    Tls::Yes => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
+                match &access.tls {
+                    None => Self::over(stream, access, expected, patience).await,
+                    Some(tls) => {
+                        let stream = tls.over(stream, host).await?;
+                        Self::over(stream, access, expected, patience).await
+                    }
                 }
             }
             Address::Unix(path) => {
@@ -161,18 +163,19 @@ impl Connection {
         }
     }
 
-    /// Tells whether the server is still what it is to be. One that does not say is believed.
-    pub(super) async fn is_as_expected(&self) -> bool {
+    /// Tells whether the server is what it is to be. One that will not say is believed.
+    pub(super) async fn is_as_expected(&self) -> Result<bool, RedisError> {
         let question = match self.expected {
             Expected::Node => "PING",
             Expected::Primary => "ROLE",
         };
         match self.ask(&::redis::cmd(question)).await {
-            Ok(Value::Array(role)) => !matches!(
+            Ok(Value::Array(role)) => Ok(!matches!(
                 role.first(),
                 Some(Value::BulkString(role)) if role != b"master"
-            ),
-            _ => true,
+            )),
+            Err(error) if failure::is_shut_out(&error) => Err(error),
+            _ => Ok(true),
         }
     }
 }
@@ -194,8 +197,8 @@ impl Connected for Connection {
                 continue;
             }
             match timeout(self.patience, self.is_as_expected()).await {
-                Ok(true) => {}
-                Ok(false) => return,
+                Ok(Ok(true)) => {}
+                Ok(_) => return,
                 // Or it would be waited for as long as TCP does.
                 Err(_) => return self.driver.abort(),
             }

@@ -58,6 +58,16 @@ pub(super) fn lost(error: RedisError) -> StoreError {
     StoreError::unknown(error)
 }
 
+/// Tells whether the server takes nothing over this connection.
+pub(super) fn is_shut_out(error: &RedisError) -> bool {
+    match error.code() {
+        None | Some("NOAUTH") => true,
+        Some(_) => error
+            .detail()
+            .is_some_and(|detail| detail.starts_with("max number of clients")),
+    }
+}
+
 /// Says what is wrong with a server that cannot be used.
 pub(super) fn setup(error: RedisError) -> SetupError {
     SetupError::unreachable(MEND, error)

@@ -11,6 +11,7 @@ mod script;
 mod slots;
 mod start;
 mod stored;
+mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -20,7 +21,7 @@ pub use builder::RedisStoreBuilder;
 
 use self::{
     cluster::Cluster,
-    connection::{Asking, Said},
+    connection::{Asking, Replicas, Said},
     failure::Refusal,
     keys::Keys,
     node::{Node, Way},
@@ -42,7 +43,7 @@ use crate::{clock::Timestamp, id::Handle};
 /// | `redis+unix:///run/redis.sock` | the same on this machine |
 /// | `redis-sentinel://user:password@host:26379,host:26379/0?service=name` | the primary that Sentinels name; the user is that of the primary, `sentinel_username` and `sentinel_password` are parameters |
 /// | `redis-cluster://user:password@host:6379,host:6379` | a cluster; some of its nodes suffice |
-/// | `rediss://…`, `rediss-sentinel://…`, `rediss-cluster://…` | the same with TLS |
+/// | `rediss://…`, `rediss-sentinel://…`, `rediss-cluster://…` | the same with TLS (feature `redis-tls`) |
 ///
 /// # What it guarantees
 ///
@@ -72,6 +73,7 @@ pub struct RedisStore(Arc<Shared>);
 
 struct Shared {
     keys: Keys,
+    replicas: Option<Replicas>,
     servers: Servers,
 }
 
@@ -177,7 +179,11 @@ impl SessionStore for RedisStore {
     }
 
     fn delete(&self, handle: &Handle) -> Answer<bool> {
-        self.ask(Way::Writing, handle, Request::delete, deleted)
+        let request = match self.0.replicas {
+            None => Request::delete,
+            Some(_) => Request::delete_for_certain,
+        };
+        self.ask(Way::Writing, handle, request, deleted)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One server and the connections to it, or the server that Sentinels name.
 
 use std::{
+    error::Error,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -147,7 +148,7 @@ impl Maker {
         };
         let opened = Connection::open(&address, &self.access, expected, self.patience).await;
         let (connection, driver) = opened.map_err(failure::setup)?;
-        match connection.is_as_expected().await {
+        match connection.is_as_expected().await.map_err(failure::setup)? {
             true => Ok((connection, driver)),
             false => Err(failure::read_only()),
         }
@@ -159,7 +160,7 @@ impl link::Maker for Maker {
 
     async fn make(&self) -> Result<(Connection, Driver), String> {
         match timeout(CONNECTING, self.open()).await {
-            Ok(opened) => opened.map_err(|error| in_full(&error)),
+            Ok(opened) => opened.map_err(|error| in_full(error.source().unwrap_or(&error))),
             Err(elapsed) => Err(format!("no connection: {elapsed}")),
         }
     }

@@ -65,6 +65,12 @@ impl Request {
         }
     }
 
+    /// Removes whatever is there, and writes even if that is nothing: whoever waits for replicas waits for what was
+    /// written over this connection, and the deletion may have been sent before, over another.
+    pub(super) fn delete_for_certain(key: &[u8]) -> Self {
+        Self::begin(&DELETE, key, 0)
+    }
+
     /// Returns the command, naming its script.
     pub(super) const fn command(&self) -> &Cmd {
         &self.command
@@ -140,6 +146,17 @@ return redis.call('GETRANGE', KEYS[1], 0, 28)",
     )
 });
 
+static DELETE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local count = redis.call('DEL', KEYS[1])
+if count == 0 then
+    redis.pcall('SET', KEYS[1], '', 'PX', 1)
+    redis.call('DEL', KEYS[1])
+end
+return count",
+    )
+});
+
 static LOAD: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local kept = redis.call('GET', KEYS[1])
@@ -149,6 +166,7 @@ return {kept, now}",
     )
 });
 
+/// If it was carried out before, it writes all the same, for whoever waits for replicas.
 static UPDATE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local found = redis.call('GETRANGE', KEYS[1], 0, 28)
@@ -157,6 +175,9 @@ if $IS_EXPECTED then
     local stamps = string.sub(found, 10, 17) .. struct.pack('>I8', now)
     redis.call('SET', KEYS[1], ARGV[2] .. stamps .. ARGV[3] .. ARGV[4], 'PX', ARGV[5])
     return 1
+end
+if string.sub(found, 1, 9) == ARGV[2] then
+    redis.call('PEXPIRE', KEYS[1], ARGV[5])
 end
 local kept = redis.call('GET', KEYS[1])
 return kept and {kept, now}",

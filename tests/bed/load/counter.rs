@@ -8,7 +8,11 @@ use std::sync::{
 use tenure::{Session, SessionLayer};
 use tokio::sync::watch;
 
-use super::{Seen, again::signed_in, ask, note};
+use super::{
+    Seen,
+    again::{signed_in, until_it_is_read},
+    ask, note,
+};
 use crate::bed::visitor::{Told, counted, told};
 
 /// A session that counts, and how far it must have come.
@@ -89,6 +93,7 @@ impl Counter {
 
     /// Returns how many changes are lost that were acknowledged.
     pub(super) async fn check(&self, node: &SessionLayer) -> u32 {
+        until_it_is_read(node, &self.cookie).await;
         let count = counted(node, &self.cookie).await.unwrap();
         let (least, acknowledged) = (self.least(), self.acknowledged.load(Ordering::SeqCst));
         let most = acknowledged + self.unknown.load(Ordering::SeqCst);

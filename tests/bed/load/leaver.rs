@@ -11,7 +11,11 @@ use std::{
 use tenure::{Session, SessionLayer};
 use tokio::sync::watch;
 
-use super::{Seen, again::signed_in, ask, note};
+use super::{
+    Seen,
+    again::{signed_in, until_it_is_read},
+    ask, note,
+};
 use crate::bed::visitor::{Told, principal, told};
 
 /// A session that is ended while the load lasts.
@@ -45,6 +49,7 @@ impl Leaver {
 
     /// Returns how many logouts are undone that were acknowledged: one or none.
     pub(super) async fn check(&self, node: &SessionLayer) -> u32 {
+        until_it_is_read(node, &self.cookie).await;
         let found = principal(node, &self.cookie).await;
         let alive = found.is_some();
         assert!(

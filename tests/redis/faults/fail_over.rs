@@ -12,7 +12,7 @@ use super::{
             sentinel::{self, Sentinels},
         },
     },
-    DURABLE, impatient, nodes,
+    DURABLE, nodes,
 };
 
 fn sentinels() -> Sentinels {
@@ -27,12 +27,8 @@ fn cluster() -> Cluster {
 async fn nodes_with_replicas(url: &str, replicas: u32) -> [SessionLayer; 2] {
     let node = || async {
         let builder = RedisStore::builder(url).unwrap();
-        let store = builder
-            .with_replicas(replicas, PATIENCE)
-            .connect()
-            .await
-            .unwrap();
-        impatient(store)
+        let connecting = builder.with_replicas(replicas, PATIENCE).connect();
+        SessionLayer::new(connecting.await.unwrap())
     };
     [node().await, node().await]
 }
@@ -167,14 +163,9 @@ async fn nothing_is_lost_when_a_cluster_is_asked_for_another_primary() {
     let site = cluster();
     let nodes = nodes(&site.url()).await;
     let load = Load::start(&nodes).await;
-    for round in 0..4 {
+    for round in 0..3 {
         load.until_acknowledged(50 + seed % 100).await;
-        let number = (seed + round) as usize % 3;
-        let replica = if site.primaries().contains(&number) {
-            number + 3
-        } else {
-            number
-        };
+        let replica = (seed + round) as usize % 3 + 3;
         site.nodes()[replica].ask("CLUSTER FAILOVER");
         site.until_primary(replica);
     }
@@ -199,5 +190,5 @@ async fn a_cluster_that_does_not_serve_all_slots_is_unavailable_until_it_does() 
     assert_eq!(load.end().await, Lost::default());
 }
 
-/// How long replicas are waited for.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// How long replicas are waited for: longer than a busy machine takes.
+const PATIENCE: Duration = Duration::from_secs(2);

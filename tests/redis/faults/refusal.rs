@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use tenure::{
     Handle, Session, SessionLayer,
-    store::{Record, RedisStore, SessionStore, StoreErrorKind, Version},
+    store::{Created, Record, RedisStore, SessionStore, Version},
 };
 
 use super::{
     super::bed::{
-        load::{Load, Lost, member, until_it_counts, until_it_is_read},
+        load::{Load, Lost, member, until_it_counts},
         redis::Redis,
         visitor::{
             self, OK, Told, UNAVAILABLE, count, counted, log_out, principal, quiet, read, send,
             told,
         },
     },
-    nodes, open,
+    impatient, nodes, open,
 };
 
 #[tokio::test]
@@ -52,10 +52,12 @@ async fn fill(store: &RedisStore) -> Vec<Handle> {
     let mut kept = Vec::new();
     for number in 0..10_000_u128 {
         let handle = Handle::from_bytes(number.to_be_bytes());
-        if let Err(error) = store.create(&handle, &large(), HOUR).await {
-            assert_eq!(error.kind(), StoreErrorKind::Full, "{error:?}");
-            assert_eq!(store.load(&handle).await.unwrap(), None);
-            return kept;
+        match store.create(&handle, &large(), HOUR).await.unwrap() {
+            Created::Full => {
+                assert_eq!(store.load(&handle).await.unwrap(), None);
+                return kept;
+            }
+            created => assert!(matches!(created, Created::Done(_)), "{created:?}"),
         }
         kept.push(handle);
     }
@@ -76,21 +78,38 @@ async fn store_large(layer: &SessionLayer, cookie: Option<&str>) -> http::Status
 }
 
 #[tokio::test]
-async fn a_server_that_takes_no_writes_still_serves_reads() {
-    let (server, primary) = (Redis::start(), Redis::start());
+async fn a_server_that_takes_no_writes_for_want_of_replicas_still_serves_reads() {
+    let server = Redis::start();
     let store = open(&server.url()).await;
-    let layer = SessionLayer::new(store.clone());
+    let layer = impatient(store.clone());
     let touching = visitor::touching(store);
-    let cookie = member(&layer).await;
-    // A replica of a server that it cannot reach keeps what it has.
-    primary.pause();
-    server.ask(&format!("REPLICAOF 127.0.0.1 {}", primary.port()));
-    until_it_is_read(&layer, &cookie).await;
+    let (cookie, leaving) = (member(&layer).await, member(&layer).await);
+    server.ask("CONFIG SET min-replicas-to-write 1");
     for _ in 0..10 {
         assert_eq!(count(&layer, &cookie).await, UNAVAILABLE);
         assert_eq!(read(&layer, &cookie).await, OK);
         assert_eq!(counted(&layer, &cookie).await, Some(0));
         assert_eq!(counted(&touching, &cookie).await, Some(0));
+    }
+    let left = log_out(&layer, &leaving).await;
+    assert_eq!((left.status(), told(&left)), (UNAVAILABLE, Told::Removal));
+    server.ask("CONFIG SET min-replicas-to-write 0");
+    assert_eq!(count(&layer, &cookie).await, OK);
+    assert_eq!(counted(&layer, &cookie).await, Some(1));
+    layer.drained().await;
+    assert_eq!(principal(&layer, &leaving).await, None);
+}
+
+#[tokio::test]
+async fn a_server_that_has_become_a_replica_is_unavailable_until_it_is_a_primary_again() {
+    let (server, primary) = (Redis::start(), Redis::start());
+    let layer = impatient(open(&server.url()).await);
+    let cookie = member(&layer).await;
+    // A replica of a server that it cannot reach keeps what it has.
+    primary.pause();
+    server.ask(&format!("REPLICAOF 127.0.0.1 {}", primary.port()));
+    for _ in 0..10 {
+        assert_eq!(count(&layer, &cookie).await, UNAVAILABLE);
     }
     server.ask("REPLICAOF NO ONE");
     until_it_counts(&layer, &cookie).await;
