@@ -2,8 +2,12 @@
 
 #[path = "../bed/mod.rs"]
 mod bed;
+mod contention;
+mod engine;
+mod faults;
 mod model;
 mod promises;
+mod setup;
 
 use std::{sync::Arc, time::Duration};
 

@@ -169,8 +169,11 @@ pub(crate) fn layout(dialect: &Dialect, table: &Table) -> String {
     } = dialect;
     let of_layout = table.of_layout();
     let (within, index) = index(dialect.index, table);
+    // The number first: where a table can be found its number can be, also if this ends half-way.
     format!(
-        "CREATE TABLE IF NOT EXISTS {table} (
+        "CREATE TABLE IF NOT EXISTS {of_layout} (version {number} NOT NULL PRIMARY KEY){engine};
+INSERT INTO {of_layout} SELECT {LAYOUT} FROM (SELECT 1) AS one WHERE NOT EXISTS (SELECT 1 FROM {of_layout});
+CREATE TABLE IF NOT EXISTS {table} (
     handle {handle} NOT NULL PRIMARY KEY,
     version {number} NOT NULL,
     principal {text},
@@ -181,9 +184,7 @@ pub(crate) fn layout(dialect: &Dialect, table: &Table) -> String {
     header {bytes} NOT NULL,
     payload {bytes} NOT NULL{within}
 ){engine}{storage};
-{index}CREATE TABLE IF NOT EXISTS {of_layout} (version {number} NOT NULL PRIMARY KEY){engine};
-INSERT INTO {of_layout} SELECT {LAYOUT} FROM (SELECT 1) AS one WHERE NOT EXISTS (SELECT 1 FROM {of_layout});
-"
+{index}"
     )
 }
 

@@ -67,7 +67,7 @@ impl SqliteStore {
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// let store = SqliteStore::connect("sqlite::memory:").await?.with_table("sessions")?;
-    /// assert!(store.ddl().starts_with("CREATE TABLE IF NOT EXISTS \"sessions\" ("));
+    /// assert!(store.ddl().contains("CREATE TABLE IF NOT EXISTS \"sessions\" ("));
     /// # Ok::<_, tenure::store::SetupError>(())
     /// # }).unwrap();
     /// ```
