@@ -21,7 +21,7 @@ use crate::{
 
 pub(crate) const BUYERS: usize = 12;
 const BROWSERS: usize = 200;
-const ROOM: usize = 8;
+const ONLOOKERS: usize = 8;
 
 /// What the browsers of one run share.
 pub(crate) struct Crowd {
@@ -29,7 +29,7 @@ pub(crate) struct Crowd {
     /// Cookies that no jar has any more, and that somebody may have kept.
     pub(crate) old: Mutex<Vec<Cookie>>,
     /// Those who only look around leave room for those who buy.
-    pub(crate) room: Semaphore,
+    pub(crate) onlookers: Semaphore,
     is_over: AtomicBool,
 }
 
@@ -41,7 +41,7 @@ impl Crowd {
         let crowd = Arc::new(Self {
             street,
             old: Mutex::default(),
-            room: Semaphore::new(ROOM),
+            onlookers: Semaphore::new(ONLOOKERS),
             is_over: AtomicBool::new(false),
         });
         let mut jars = signed_up.into_iter().map(Some);
