@@ -1,7 +1,6 @@
-//! A program that a test has started, and that ends with the test; signals to it, and who runs it.
+//! A program that a test has started, and that ends with the test; signals to it.
 
 use std::{
-    fs,
     io::{self, BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
     thread,
@@ -12,7 +11,7 @@ pub(crate) struct Process(Child);
 impl Process {
     /// Starts a program, and waits until it prints the line that has a port.
     pub(crate) fn start(command: &mut Command, port: impl Fn(&str) -> Option<u16>) -> (Self, u16) {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let child = command.stdout(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let process = Self(child);
@@ -25,9 +24,7 @@ impl Process {
 
     /// Asks a program to end, and waits until it has.
     pub(crate) fn interrupt(mut self) {
-        let mut kill = Command::new("kill");
-        kill.arg("-INT").arg(self.0.id().to_string());
-        assert!(kill.status().unwrap().success());
+        signal(self.0.id(), "INT");
         let status = self.0.wait().unwrap();
         assert!(status.success(), "{status}");
     }
