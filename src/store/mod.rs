@@ -7,6 +7,7 @@
 mod backoff;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod index;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -25,6 +26,7 @@ use std::{
     time::Duration,
 };
 
+pub use index::{CredentialStamp, Cursor, Entered, Entry, PrincipalIndex, Walked};
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresStoreBuilder};
@@ -106,6 +108,13 @@ pub trait SessionStore: Send + Sync + 'static {
     ///
     /// Default: `None`; the time that has passed since an answer is then measured. A store answers it always or never.
     fn now(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Returns the index of principals that the store keeps, if it keeps one.
+    ///
+    /// Default: `None`. Then a login binds a session as always, and nobody can list or limit a principal's sessions.
+    fn index(&self) -> Option<&dyn PrincipalIndex> {
         None
     }
 }
@@ -400,6 +409,10 @@ macro_rules! forward_to_the_inner_store {
 
             fn now(&self) -> Option<Timestamp> {
                 (**self).now()
+            }
+
+            fn index(&self) -> Option<&dyn PrincipalIndex> {
+                (**self).index()
             }
         }
     )*};
