@@ -10,12 +10,14 @@
 
 pub mod customer;
 pub mod folder;
+pub mod gated;
 pub mod load;
 pub mod lossy;
 pub mod model;
 pub mod nginx;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod principals;
 pub mod process;
 pub mod promises;
 pub mod proxy;
