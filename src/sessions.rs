@@ -22,7 +22,7 @@ use crate::{
 /// this crate do. A session is named by its handle, which is no secret and opens nothing.
 ///
 /// ```
-/// use tenure::{SessionLayer, store::MemoryStore, testing::signed_in};
+/// use tenure::{CredentialStamp, SessionLayer, store::MemoryStore, testing::signed_in};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let layer = SessionLayer::new(MemoryStore::new());
@@ -36,6 +36,12 @@ use crate::{
 /// assert!(!sessions.revoke("grace", listed[1].handle()).await?, "it is not hers");
 /// assert_eq!(sessions.revoke_all("ada").await?, 1);
 /// assert_eq!(sessions.count("ada").await?, 0);
+///
+/// // After a reset by mail: what checked another password is refused, and ends.
+/// sessions.credentials_changed("ada", CredentialStamp::of("the new hash")).await?;
+/// // After an engine has lost its index; and after a break-in.
+/// sessions.repair().await?;
+/// sessions.revoke_everyone().await?;
 /// # Ok::<_, tenure::Error>(())
 /// # }).unwrap();
 /// ```
