@@ -10,7 +10,10 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use bed::postgres::{Postgres, VARIABLE};
+use bed::{
+    mariadb::{self, MariaDb},
+    postgres::{self, Postgres},
+};
 
 fn main() -> ExitCode {
     let mut arguments = env::args_os().skip(1);
@@ -18,10 +21,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let program = arguments.next().expect("a command to run");
-    let postgres = Postgres::start();
+    let (postgres, mariadb) = (Postgres::start(), MariaDb::start());
     let status = Command::new(program)
         .args(arguments)
-        .env(VARIABLE, postgres.address())
+        .env(postgres::VARIABLE, postgres.address())
+        .env(mariadb::VARIABLE, mariadb.address())
         .status()
         .expect("the command runs");
     match status.success() {

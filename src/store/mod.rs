@@ -9,9 +9,11 @@ mod backoff;
 pub mod conformance;
 mod index;
 mod memory;
+#[cfg(feature = "mysql")]
+mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -28,9 +30,11 @@ use std::{
 
 pub use index::{CredentialStamp, Cursor, Entered, Entry, PrincipalIndex, Walked};
 pub use memory::MemoryStore;
+#[cfg(feature = "mysql")]
+pub use mysql::{MySqlStore, MySqlStoreBuilder};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresStoreBuilder};
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 pub use sql::{SetupError, SetupErrorKind};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;

@@ -13,6 +13,8 @@ pub mod folder;
 pub mod gated;
 pub mod load;
 pub mod lossy;
+#[cfg(feature = "mysql")]
+pub mod mariadb;
 pub mod model;
 pub mod nginx;
 #[cfg(feature = "postgres")]

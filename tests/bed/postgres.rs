@@ -6,7 +6,7 @@ use std::{
     env,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     thread,
     time::Duration,
 };
@@ -14,7 +14,7 @@ use std::{
 use tokio_postgres::{Client, NoTls};
 
 use self::launch::Settings;
-use super::folder::Folder;
+use super::{folder::Folder, process::signal};
 
 /// The address of a server that is there already; `./check` sets it, so that not each test starts one.
 pub const VARIABLE: &str = "TENURE_TEST_POSTGRES";
@@ -163,15 +163,6 @@ impl Drop for Postgres {
             let _ = self.server.wait();
         }
     }
-}
-
-/// Sends a signal to one process.
-pub fn signal(id: u32, name: &str) {
-    let _ = Command::new("kill")
-        .args([format!("-{name}"), id.to_string()])
-        // Some have ended by then.
-        .stderr(Stdio::null())
-        .status();
 }
 
 /// A database of a test's own, on the server that all share or on one of its own.

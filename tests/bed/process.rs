@@ -1,6 +1,7 @@
-//! A program that a test has started, and that ends with the test.
+//! A program that a test has started, and that ends with the test; signals to it, and who runs it.
 
 use std::{
+    fs,
     io::{self, BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
     thread,
@@ -36,4 +37,32 @@ pub(crate) fn port_after(text: &str, line: &str) -> Option<u16> {
     let (_, rest) = line.split_once(text)?;
     let digits = rest.find(|c: char| !c.is_ascii_digit());
     rest[..digits.unwrap_or(rest.len())].parse().ok()
+}
+
+/// Sends a signal to one process.
+pub fn signal(id: u32, name: &str) {
+    let _ = Command::new("kill")
+        .args([format!("-{name}"), id.to_string()])
+        // Some have ended by then.
+        .stderr(Stdio::null())
+        .status();
+}
+
+/// Returns the user and the group to run a server as, if this process is root: a server refuses to be. It is the one
+/// whose line in the list of users begins so, or else nobody.
+pub fn account(line: &str) -> Option<(u32, u32)> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let uids = status.lines().find(|line| line.starts_with("Uid:"))?;
+    (uids.split_whitespace().nth(2)? == "0").then_some(())?;
+    let accounts = fs::read_to_string("/etc/passwd").unwrap();
+    let of = |name: &str| {
+        let line = accounts.lines().find(|line| line.starts_with(name))?;
+        let mut fields = line.split(':').skip(2);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    };
+    Some(
+        of(line)
+            .or_else(|| of("nobody:"))
+            .expect("an unprivileged user"),
+    )
 }

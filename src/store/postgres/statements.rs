@@ -2,16 +2,20 @@
 
 use tokio_postgres::{Client, Error, Statement, types::Type};
 
-use crate::store::sql::{self, Dialect, Table, Text, select};
+use crate::store::sql::{self, Dialect, Index, Table, Taking, Text, select};
 
 pub(super) const DIALECT: Dialect = Dialect {
+    handle: "bytea",
     bytes: "bytea",
     number: "bigint",
+    text: "text",
     // The clock at this very moment, also in a statement that has waited for a lock. `extract` would reckon in decimals.
     now: "floor(date_part('epoch', clock_timestamp()) * 1000)::bigint",
+    engine: "",
     // Room on each page for the next version of a row, so that a touch or an update stays on it.
     storage: " WITH (fillfactor = 70)",
-    index_has_schema: false,
+    index: Index::OfTable,
+    taking: Taking::OnConflict,
 };
 
 /// The text of each statement.

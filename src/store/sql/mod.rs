@@ -13,7 +13,7 @@ pub use setup::{SetupError, SetupErrorKind};
 pub(super) use setup::{check_columns, check_layout};
 #[cfg(feature = "postgres")]
 pub(super) use statements::select;
-pub(super) use statements::{Dialect, Statements, columns, layout};
+pub(super) use statements::{Dialect, Index, Statements, Taking, columns, layout};
 pub(super) use table::Table;
 
 use super::{Loaded, Record, StoreError, Updated, Version};

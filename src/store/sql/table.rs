@@ -7,6 +7,7 @@ use super::setup::SetupError;
 /// The checked name of a table, with or without a schema. It prints quoted, as a statement needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Table {
+    quote: char,
     schema: Option<Box<str>>,
     name: Box<str>,
 }
@@ -27,18 +28,25 @@ impl Table {
             return Err(SetupError::name(text, Self::LONGEST));
         }
         Ok(Self {
+            quote: '"',
             schema: schema.map(Into::into),
             name: name.into(),
         })
     }
 
-    #[cfg(feature = "sqlite")]
+    /// Prints in other quotes than SQL's.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn quoted_with(self, quote: char) -> Self {
+        Self { quote, ..self }
+    }
+
+    #[cfg(any(feature = "mysql", feature = "sqlite"))]
     pub(crate) fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
     }
 
     /// The name without its schema.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "mysql", feature = "sqlite"))]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -55,11 +63,12 @@ impl Table {
 
     /// The name without its schema, quoted.
     pub(crate) fn quoted_name(&self) -> String {
-        format!("\"{}\"", self.name)
+        format!("{0}{1}{0}", self.quote, self.name)
     }
 
     fn with_suffix(&self, suffix: &str) -> Self {
         Self {
+            quote: self.quote,
             schema: self.schema.clone(),
             name: format!("{}{suffix}", self.name).into(),
         }
@@ -69,6 +78,7 @@ impl Table {
 impl Default for Table {
     fn default() -> Self {
         Self {
+            quote: '"',
             schema: None,
             name: "tenure_sessions".into(),
         }
@@ -78,9 +88,9 @@ impl Default for Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.schema {
-            write!(f, "\"{schema}\".")?;
+            write!(f, "{0}{schema}{0}.", self.quote)?;
         }
-        write!(f, "\"{}\"", self.name)
+        write!(f, "{0}{1}{0}", self.quote, self.name)
     }
 }
 

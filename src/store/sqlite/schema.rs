@@ -6,16 +6,21 @@ use sqlx::{
 
 use super::{SqliteStore, failure};
 use crate::store::sql::{
-    Dialect, SetupError, SetupErrorKind, Table, check_columns, check_layout, columns, layout,
+    Dialect, Index, SetupError, SetupErrorKind, Table, Taking, check_columns, check_layout,
+    columns, layout,
 };
 
 pub(super) const DIALECT: Dialect = Dialect {
+    handle: "BLOB",
     bytes: "BLOB",
     number: "INTEGER",
+    text: "TEXT",
     // Rounded: a day's number is a float, and its last digit is worth 40 microseconds.
     now: "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
+    engine: "",
     storage: "",
-    index_has_schema: true,
+    index: Index::OfSchema,
+    taking: Taking::OnConflict,
 };
 
 /// The oldest SQLite that has `RETURNING`.
@@ -62,7 +67,7 @@ impl SqliteStore {
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// let store = SqliteStore::connect("sqlite::memory:").await?.with_table("sessions")?;
-    /// assert!(store.ddl().starts_with("CREATE TABLE IF NOT EXISTS \"sessions\" ("));
+    /// assert!(store.ddl().contains("CREATE TABLE IF NOT EXISTS \"sessions\" ("));
     /// # Ok::<_, tenure::store::SetupError>(())
     /// # }).unwrap();
     /// ```

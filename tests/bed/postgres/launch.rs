@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use super::super::process::account;
+
 /// How a server is started.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
@@ -21,7 +23,7 @@ pub(super) struct Settings {
 
 /// Makes the folder of a server's data.
 pub(super) fn make(data: &Path, settings: Settings) {
-    let account = account();
+    let account = account("postgres:");
     if let Some((user, group)) = account {
         chown(data.parent().unwrap(), Some(user), Some(group)).unwrap();
     }
@@ -58,7 +60,7 @@ pub(super) fn serve(data: &Path, settings: Settings) -> (Child, u16) {
 pub(super) fn start(data: &Path, port: u16, settings: Settings) -> Child {
     let program = binaries().join("postgres");
     let mut postgres = match settings.file_limit {
-        None => command(&program, account()),
+        None => command(&program, account("postgres:")),
         Some(limit) => limited(&program, limit),
     };
     postgres.arg("-D").arg(data).arg("-p").arg(port.to_string());
@@ -78,7 +80,7 @@ pub(super) fn start(data: &Path, port: u16, settings: Settings) -> Child {
 
 /// Begins a command whose files cannot grow beyond so many KiB, as on a disk that is full.
 fn limited(program: &Path, limit: u32) -> Command {
-    let mut shell = command(Path::new("bash"), account());
+    let mut shell = command(Path::new("bash"), account("postgres:"));
     let limit = format!("ulimit -f {limit} && exec \"$0\" \"$@\"");
     shell.arg("-c").arg(limit).arg(program);
     shell
@@ -133,23 +135,5 @@ fn binaries() -> PathBuf {
     newest.or_else(on_the_path).expect(
         "the tests of `PostgresStore` need PostgreSQL's server: `./check` installs it, or install the package \
          `postgresql`, or put the folder of `initdb` and `postgres` on the PATH",
-    )
-}
-
-/// Returns the user and the group to run the server as, if this process is root: the server refuses to be.
-fn account() -> Option<(u32, u32)> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let uids = status.lines().find(|line| line.starts_with("Uid:"))?;
-    (uids.split_whitespace().nth(2)? == "0").then_some(())?;
-    let accounts = fs::read_to_string("/etc/passwd").unwrap();
-    let of = |name: &str| {
-        let line = accounts.lines().find(|line| line.starts_with(name))?;
-        let mut fields = line.split(':').skip(2);
-        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
-    };
-    Some(
-        of("postgres:")
-            .or_else(|| of("nobody:"))
-            .expect("an unprivileged user"),
     )
 }

@@ -7,7 +7,8 @@ use super::{
     super::{
         bed::{
             load::{Load, member, seed, until_it_counts},
-            postgres::{Database, Postgres, signal},
+            postgres::{Database, Postgres},
+            process::signal,
             visitor::{OK, UNAVAILABLE, count, counted, read},
         },
         open,
