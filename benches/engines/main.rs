@@ -1,5 +1,5 @@
-//! Requests per second on real engines: `cargo bench --bench engines --features sqlite,postgres [-- sqlite postgres
-//! sweep]`.
+//! Requests per second on real engines: `cargo bench --bench engines --features sqlite,postgres,redis [-- sqlite postgres
+//! redis sweep loss]`.
 //!
 //! 64 tasks send requests through the whole layer, over a thousand sessions. Beside it, in turns, runs a hand-written
 //! minimum: the statements that a request cannot do without, prepared, through the same driver with as many connections,
@@ -12,7 +12,9 @@
 
 #[path = "../../tests/bed/mod.rs"]
 mod bed;
+mod loss;
 mod postgres;
+mod redis;
 mod sqlite;
 mod subject;
 mod sweep;
@@ -43,6 +45,14 @@ async fn main() {
     if wanted("postgres") {
         let prepared = postgres::Prepared::new().await;
         table("PostgreSQL", &prepared.subjects().await).await;
+    }
+    if wanted("redis") {
+        let prepared = redis::Prepared::new().await;
+        table("Redis", &prepared.subjects().await).await;
+    }
+    // It takes some minutes, and is no comparison.
+    if words.iter().any(|word| word == "loss") {
+        loss::measure().await;
     }
     if wanted("sweep") {
         sweep::measure().await;

@@ -8,11 +8,22 @@ mod backoff;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod index;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod link;
 mod memory;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(
+    feature = "mysql",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite"
+))]
+mod setup;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "sqlite")]
@@ -28,14 +39,21 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisStore, RedisStoreBuilder};
 pub use index::{CredentialStamp, Cursor, Entered, Entry, PrincipalIndex, Walked};
 pub use memory::MemoryStore;
 #[cfg(feature = "mysql")]
 pub use mysql::{MySqlStore, MySqlStoreBuilder};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresStoreBuilder};
-#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
-pub use sql::{SetupError, SetupErrorKind};
+#[cfg(any(
+    feature = "mysql",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite"
+))]
+pub use setup::{SetupError, SetupErrorKind};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 pub use sweep::{Sweep, Sweeper, Sweeping};

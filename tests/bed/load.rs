@@ -1,11 +1,15 @@
 //! Visitors that keep a site busy while something goes wrong, and what must be true of every answer they get.
 
+mod again;
+mod counter;
+mod leaver;
+
 use std::{
     env,
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -14,7 +18,12 @@ use http::{Response, StatusCode};
 use tenure::{Error, Session, SessionLayer};
 use tokio::{sync::watch, task::JoinHandle};
 
-use super::visitor::{Told, arrive, principal, send, told, visit};
+pub use self::again::{member, until_it_counts, until_it_is_read, until_it_starts};
+use self::{
+    counter::Counter,
+    leaver::{Leaver, leave},
+};
+use super::visitor::send;
 
 /// The seed of a test that lets chance decide when something goes wrong: `TENURE_TEST_SEED`, or a random one.
 pub fn seed() -> u32 {
@@ -32,6 +41,7 @@ pub struct Load {
     tasks: Vec<JoinHandle<()>>,
     leaver: JoinHandle<Vec<Leaver>>,
     stop: Arc<AtomicBool>,
+    lossy: Arc<AtomicBool>,
     seen: watch::Sender<Seen>,
 }
 
@@ -42,37 +52,23 @@ pub struct Seen {
     pub refused: u32,
 }
 
-/// A session that counts, and how far it must have come.
-struct Counter {
-    cookie: String,
-    acknowledged: AtomicU32,
-    /// The requests of which nobody knows whether they counted.
-    unknown: AtomicU32,
-}
-
-/// A session that is ended while the load lasts.
-struct Leaver {
-    cookie: String,
-    left: bool,
+/// What was acknowledged and is not there, of a server that may lose something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    pub changes: u32,
+    pub logouts: u32,
 }
 
 impl Load {
     /// Starts with signed-in visitors, each of whom sends requests to each node.
     pub async fn start(nodes: &[SessionLayer]) -> Self {
+        let lossy = Arc::new(AtomicBool::new(false));
         let (mut counters, mut leavers) = (Vec::new(), Vec::new());
-        for _ in 0..COUNTERS {
-            counters.push(Arc::new(Counter {
-                cookie: member(&nodes[0]).await,
-                acknowledged: AtomicU32::new(0),
-                unknown: AtomicU32::new(0),
-            }));
+        for number in 0..COUNTERS {
+            counters.push(Arc::new(Counter::new(&nodes[0], number, &lossy).await));
         }
-        for _ in 0..LEAVERS {
-            let cookie = member(&nodes[0]).await;
-            leavers.push(Leaver {
-                cookie,
-                left: false,
-            });
+        for number in 0..LEAVERS {
+            leavers.push(Leaver::new(&nodes[0], number).await);
         }
         let (stop, seen) = (Arc::new(AtomicBool::new(false)), watch::Sender::default());
         let mut tasks = Vec::new();
@@ -89,15 +85,35 @@ impl Load {
                 }));
             }
         }
-        let leaver = tokio::spawn(leave(nodes.to_vec(), leavers, stop.clone(), seen.clone()));
+        let leaving = leave(
+            nodes.to_vec(),
+            leavers,
+            [stop.clone(), lossy.clone()],
+            seen.clone(),
+        );
+        let leaver = tokio::spawn(leaving);
         Self {
             nodes: nodes.to_vec(),
             counters,
             tasks,
             leaver,
             stop,
+            lossy,
             seen,
         }
+    }
+
+    /// From now on what is acknowledged may get lost; what has been acknowledged so far may not.
+    pub fn may_lose_what_follows(&self) {
+        self.lossy.store(true, Ordering::SeqCst);
+        for counter in &self.counters {
+            counter.is_certain_so_far();
+        }
+    }
+
+    /// Returns how many requests have been answered how so far.
+    pub fn seen(&self) -> Seen {
+        *self.seen.borrow()
     }
 
     /// Waits until so many more changes have been acknowledged.
@@ -121,8 +137,8 @@ impl Load {
         assert!(came, "the site answers otherwise: {seen:?}");
     }
 
-    /// Ends the load, and compares what is in the store with what was acknowledged.
-    pub async fn end(self) {
+    /// Ends the load, compares what is in the store with what was acknowledged, and returns what was lost of it.
+    pub async fn end(self) -> Lost {
         self.stop.store(true, Ordering::SeqCst);
         for task in self.tasks {
             task.await.unwrap();
@@ -131,90 +147,21 @@ impl Load {
         for node in &self.nodes {
             node.drained().await;
         }
+        let mut lost = Lost::default();
         for counter in &self.counters {
-            counter.check(&self.nodes[0]).await;
+            lost.changes += counter.check(&self.nodes[0]).await;
         }
         for leaver in &leavers {
-            let alive = (!leaver.left).then_some("ada");
-            let found = principal(&self.nodes[0], &leaver.cookie).await;
-            assert_eq!(found.as_deref(), alive, "signed in");
+            lost.logouts += leaver.check(&self.nodes[0]).await;
         }
-        let left = leavers.iter().filter(|leaver| leaver.left).count();
-        eprintln!("{:?}, {left} have left", *self.seen.borrow());
-    }
-}
-
-impl Counter {
-    async fn count(&self, node: &SessionLayer, seen: &watch::Sender<Seen>) {
-        let count = async |session: Session| session.update("count", |count: &mut u32| *count += 1);
-        let (response, loaded) = ask(node, &self.cookie, count).await;
-        assert_eq!(told(&response), Told::Nothing, "{response:?}");
-        if note(&response, seen) {
-            self.acknowledged.fetch_add(1, Ordering::SeqCst);
-        } else if loaded {
-            self.unknown.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    /// Reads, and must not be shown as logged out, nor what was before.
-    async fn look(&self, node: &SessionLayer, seen: &watch::Sender<Seen>) {
-        let least = self.acknowledged.load(Ordering::SeqCst);
-        let look = async move |session: Session| {
-            let principal = session.principal().map(|principal| principal.to_string());
-            assert_eq!(principal.as_deref(), Some("ada"), "shown as logged out");
-            let count = session.get::<u32>("count")?;
-            assert!(count >= Some(least), "{count:?}, acknowledged: {least}");
-            Ok(())
-        };
-        let (response, _) = ask(node, &self.cookie, look).await;
-        assert_eq!(told(&response), Told::Nothing, "{response:?}");
-        note(&response, seen);
-    }
-
-    async fn check(&self, node: &SessionLayer) {
-        let count = super::visitor::counted(node, &self.cookie).await.unwrap();
-        let least = self.acknowledged.load(Ordering::SeqCst);
-        let most = least + self.unknown.load(Ordering::SeqCst);
-        assert!(
-            (least..=most).contains(&count),
-            "{least} <= {count} <= {most}"
+        let left = leavers.iter().filter(|leaver| leaver.has_left());
+        eprintln!(
+            "{:?}, {} have left, {lost:?}",
+            *self.seen.borrow(),
+            left.count()
         );
+        lost
     }
-}
-
-/// Lets one visitor after the other log out, a few requests apart.
-async fn leave(
-    nodes: Vec<SessionLayer>,
-    mut leavers: Vec<Leaver>,
-    stop: Arc<AtomicBool>,
-    seen: watch::Sender<Seen>,
-) -> Vec<Leaver> {
-    let mut answers = seen.subscribe();
-    for (leaver, node) in leavers.iter_mut().zip(nodes.iter().cycle()) {
-        if stop.load(Ordering::SeqCst) {
-            break;
-        }
-        let logout = async |session: Session| session.logout();
-        let (response, loaded) = ask(node, &leaver.cookie, logout).await;
-        // What was not loaded was not ended, and the browser is told nothing.
-        let expected = match loaded {
-            true => Told::Removal,
-            false => Told::Nothing,
-        };
-        assert_eq!(told(&response), expected, "{response:?}");
-        leaver.left = loaded;
-        if note(&response, &seen) {
-            let look = async |session: Session| {
-                assert!(session.principal().is_none(), "back again");
-                Ok(())
-            };
-            note(&ask(node, &leaver.cookie, look).await.0, &seen);
-        }
-        for _ in 0..10 {
-            let _ = tokio::time::timeout(Duration::from_millis(20), answers.changed()).await;
-        }
-    }
-    leavers
 }
 
 /// Notes how a request was answered; tells whether it was acknowledged.
@@ -250,60 +197,6 @@ where
     (response, loaded.load(Ordering::SeqCst))
 }
 
-/// Starts a session that counts and is signed in.
-pub async fn member(layer: &SessionLayer) -> String {
-    let cookie = arrive(layer).await;
-    let login = async |session: Session| session.login("ada");
-    let (status, cookie) = visit(layer, Some(&cookie), login).await;
-    assert_eq!(status, StatusCode::OK);
-    cookie.unwrap()
-}
-
-/// Asks again until a session counts; it is a defect if the site does not come back.
-pub async fn until_it_counts(layer: &SessionLayer, cookie: &str) {
-    let count = async |session: Session| session.update("count", |count: &mut u32| *count += 1);
-    let told = until_served(layer, Some(cookie), count).await;
-    assert_eq!(told, Told::Nothing);
-}
-
-/// Asks again until a session is read.
-pub async fn until_it_is_read(layer: &SessionLayer, cookie: &str) {
-    let read = async |session: Session| session.get::<u32>("count").map(drop);
-    let told = until_served(layer, Some(cookie), read).await;
-    assert_eq!(told, Told::Nothing);
-}
-
-/// Asks again until there is a new session, and returns its cookie.
-pub async fn until_it_starts(layer: &SessionLayer) -> String {
-    let insert = async |session: Session| session.insert("count", 0_u32);
-    match until_served(layer, None, insert).await {
-        Told::Id(cookie) => cookie,
-        told => panic!("{told:?}"),
-    }
-}
-
-async fn until_served<F>(
-    layer: &SessionLayer,
-    cookie: Option<&str>,
-    handler: impl FnOnce(Session) -> F + Clone + Send + 'static,
-) -> Told
-where
-    F: Future<Output = Result<(), Error>> + Send + 'static,
-{
-    for _ in 0..TRIES {
-        let response = send(layer, cookie, handler.clone()).await;
-        match response.status() {
-            StatusCode::OK => return told(&response),
-            status => assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE),
-        }
-        assert_eq!(told(&response), Told::Nothing, "{response:?}");
-        tokio::time::sleep(PAUSE).await;
-    }
-    panic!("the site does not come back");
-}
-
 const COUNTERS: usize = 4;
 const LEAVERS: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(60);
-const TRIES: usize = 200;
-const PAUSE: Duration = Duration::from_millis(50);

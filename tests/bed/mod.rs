@@ -8,7 +8,9 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub mod account;
 pub mod customer;
+pub mod engine;
 pub mod folder;
 pub mod gated;
 pub mod load;
@@ -23,5 +25,7 @@ pub mod principals;
 pub mod process;
 pub mod promises;
 pub mod proxy;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod shop;
 pub mod visitor;

@@ -22,6 +22,15 @@ impl Process {
         let port = port.unwrap_or_else(|| panic!("{command:?} ended before it was ready"));
         (process, port)
     }
+
+    /// Asks a program to end, and waits until it has.
+    pub(crate) fn interrupt(mut self) {
+        let mut kill = Command::new("kill");
+        kill.arg("-INT").arg(self.0.id().to_string());
+        assert!(kill.status().unwrap().success());
+        let status = self.0.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
 }
 
 impl Drop for Process {
@@ -40,29 +49,10 @@ pub(crate) fn port_after(text: &str, line: &str) -> Option<u16> {
 }
 
 /// Sends a signal to one process.
-pub fn signal(id: u32, name: &str) {
+pub(crate) fn signal(id: u32, name: &str) {
     let _ = Command::new("kill")
         .args([format!("-{name}"), id.to_string()])
         // Some have ended by then.
         .stderr(Stdio::null())
         .status();
-}
-
-/// Returns the user and the group to run a server as, if this process is root: a server refuses to be. It is the one
-/// whose line in the list of users begins so, or else nobody.
-pub fn account(line: &str) -> Option<(u32, u32)> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let uids = status.lines().find(|line| line.starts_with("Uid:"))?;
-    (uids.split_whitespace().nth(2)? == "0").then_some(())?;
-    let accounts = fs::read_to_string("/etc/passwd").unwrap();
-    let of = |name: &str| {
-        let line = accounts.lines().find(|line| line.starts_with(name))?;
-        let mut fields = line.split(':').skip(2);
-        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
-    };
-    Some(
-        of(line)
-            .or_else(|| of("nobody:"))
-            .expect("an unprivileged user"),
-    )
 }

@@ -10,7 +10,7 @@ use super::{
     schema,
     statements::Statements,
 };
-use crate::store::sql::{SetupError, Table};
+use crate::store::{setup::SetupError, sql::Table};
 
 /// The settings of a [`MySqlStore`]; [`MySqlStore::builder`] begins with a URL.
 ///

@@ -10,11 +10,14 @@ use tokio_postgres::{
 
 use super::{
     PostgresStore, Shared, failure,
-    link::{Connect, Driver, Links, Maker},
+    links::{Connect, Links, Maker},
     schema,
     statements::Statements,
 };
-use crate::store::sql::{SetupError, Table};
+use crate::store::{
+    link::Driver,
+    sql::{SetupError, Table},
+};
 
 /// The settings of a [`PostgresStore`]; [`PostgresStore::builder`] begins with a URL.
 ///

@@ -16,6 +16,7 @@ use crate::{
     id::Handle,
     store::{
         Created, Loaded, Record, StoreError, Updated, Version,
+        link::Connected,
         sql::{Row, Table, Ttl, missed, signed, timestamp},
     },
 };
@@ -44,18 +45,9 @@ impl Connection {
         }
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        !self.client.is_closed()
-    }
-
     /// Returns how many statements wait for an answer.
     pub(super) fn waiting(&self) -> usize {
         PLACES - self.places.available_permits()
-    }
-
-    /// Waits until another connection is to take this one's place.
-    pub(super) async fn given_up(&self) {
-        self.given_up.notified().await;
     }
 
     /// Takes a place among the statements that wait for an answer. A server that answers nobody does not fill the
@@ -197,6 +189,16 @@ impl Connection {
             self.given_up.notify_one();
         }
         failure::verb(error, &self.table)
+    }
+}
+
+impl Connected for Connection {
+    fn is_open(&self) -> bool {
+        !self.client.is_closed()
+    }
+
+    async fn given_up(&self) {
+        self.given_up.notified().await;
     }
 }
 

@@ -1,7 +1,5 @@
 //! What an error of PostgreSQL says about the verb it ended.
 
-use std::error;
-
 use tokio_postgres::{
     Error,
     error::{Severity, SqlState},
@@ -75,18 +73,6 @@ pub(super) fn read_only() -> SetupError {
         "connect to the primary (`target_session_attrs=read-write` finds it among several hosts), with a user whose \
          `default_transaction_read_only` is off",
     )
-}
-
-/// An error and its causes in one line: a connection that is not there fails many verbs with one cause.
-pub(super) fn in_full(error: &dyn error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 /// An *error* ends its transaction and says so. Anything graver may have come after the commit, and so may silence.

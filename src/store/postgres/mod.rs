@@ -3,7 +3,7 @@
 mod builder;
 mod connection;
 mod failure;
-mod link;
+mod links;
 mod schema;
 mod statements;
 
@@ -13,7 +13,7 @@ pub use builder::PostgresStoreBuilder;
 
 use self::{
     connection::Connection,
-    link::{Connect, Links, Way},
+    links::{Connect, Links, Way},
 };
 use super::{
     Answer, Created, Loaded, Record, SessionStore, StoreError, Sweep, Updated, Version,

@@ -9,7 +9,6 @@ mod table;
 
 use std::{sync::Arc, time::Duration};
 
-pub use setup::{SetupError, SetupErrorKind};
 pub(super) use setup::{check_columns, check_layout};
 #[cfg(feature = "postgres")]
 pub(super) use statements::select;
@@ -17,6 +16,7 @@ pub(super) use statements::{Dialect, Index, Statements, Taking, columns, layout}
 pub(super) use table::Table;
 
 use super::{Loaded, Record, StoreError, Updated, Version};
+pub(super) use super::{SetupError, SetupErrorKind};
 use crate::clock::Timestamp;
 
 /// How long a record lives, as the statements take it.

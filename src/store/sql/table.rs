@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::setup::SetupError;
+use crate::store::SetupError;
 
 /// The checked name of a table, with or without a schema. It prints quoted, as a statement needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]

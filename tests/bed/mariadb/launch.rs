@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::super::process::account;
+use super::super::account;
 
 /// How a server is started.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Settings {
 
 /// Makes the folder of a server's data.
 pub(super) fn make(data: &Path) {
-    let account = account("mysql:");
+    let account = account::unprivileged("mysql:");
     // A server removes what it takes for its own from the folder of temporary files, so no two may share one.
     for folder in [data, &temporary(data)] {
         fs::create_dir(folder).unwrap();
@@ -64,7 +64,7 @@ pub(super) fn serve(data: &Path, settings: Settings) -> (Child, u16) {
 
 pub(super) fn start(data: &Path, port: u16, settings: Settings) -> Child {
     let program = program("mariadbd");
-    let account = account("mysql:");
+    let account = account::unprivileged("mysql:");
     let mut server = match settings.file_limit {
         None => command(&program, account),
         Some(limit) => limited(&program, limit, account),

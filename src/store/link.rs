@@ -1,0 +1,125 @@
+//! A place for a connection that is made again when it is lost, for the engines whose connections a store keeps itself.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
+
+use super::{StoreError, backoff::Backoff};
+
+/// Knows how to make connections.
+pub(super) trait Maker: Send + Sync + 'static {
+    type Connection: Connected;
+
+    /// Makes a connection and what drives it, or says why there is none.
+    fn make(&self) -> impl Future<Output = Result<(Self::Connection, Driver), String>> + Send;
+}
+
+/// What drives a connection: it ends with it, and goes on until all is answered.
+pub(super) type Driver = JoinHandle<()>;
+
+/// A connection.
+pub(super) trait Connected: Send + Sync + 'static {
+    fn is_open(&self) -> bool;
+
+    /// Waits until another connection is to take this one's place.
+    fn given_up(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// A place for a connection, kept filled by a task that ends with it.
+pub(super) struct Link<C>(watch::Receiver<State<C>>);
+
+enum State<C> {
+    Connecting,
+    Up(Arc<C>),
+    Down(Arc<str>),
+}
+
+impl<C: Connected> Link<C> {
+    pub(super) fn new(maker: impl Maker<Connection = C>) -> Self {
+        let (sender, receiver) = watch::channel(State::Connecting);
+        tokio::spawn(keep(maker, sender));
+        Self(receiver)
+    }
+
+    /// Asks the connection something, if there is one at this moment.
+    pub(super) fn look<T>(&self, at: impl FnOnce(&C) -> T) -> Option<T> {
+        self.0.borrow().up().map(|connection| at(connection))
+    }
+
+    /// Returns the connection; waits a moment for one that is being made.
+    pub(super) async fn connection(&self) -> Result<Arc<C>, StoreError> {
+        if let Some(connection) = self.0.borrow().up() {
+            return Ok(connection.clone());
+        }
+        let mut states = self.0.clone();
+        let settled = |state: &State<C>| !matches!(state, State::Connecting) && !state.is_lost();
+        let state = timeout(PATIENCE, states.wait_for(settled)).await;
+        let state = state
+            .map_err(StoreError::unavailable)?
+            .map_err(StoreError::unavailable)?;
+        match &*state {
+            State::Up(connection) => Ok(connection.clone()),
+            State::Down(cause) => Err(StoreError::unavailable(&**cause)),
+            State::Connecting => unreachable!("it was waited for the end of it"),
+        }
+    }
+}
+
+impl<C: Connected> State<C> {
+    fn up(&self) -> Option<&Arc<C>> {
+        match self {
+            Self::Up(connection) if connection.is_open() => Some(connection),
+            _ => None,
+        }
+    }
+
+    fn is_lost(&self) -> bool {
+        matches!(self, Self::Up(connection) if !connection.is_open())
+    }
+}
+
+/// Makes connections one after the other, until nobody wants one.
+async fn keep<M: Maker>(maker: M, state: watch::Sender<State<M::Connection>>) {
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    while !state.is_closed() {
+        match maker.make().await {
+            Ok((connection, driver)) => {
+                backoff.reset();
+                let connection = Arc::new(connection);
+                state.send_replace(State::Up(connection.clone()));
+                tokio::select! {
+                    _ = driver => {}
+                    () = connection.given_up() => {}
+                    () = state.closed() => {}
+                }
+                state.send_replace(State::Connecting);
+            }
+            Err(cause) => drop(state.send_replace(State::Down(cause.into()))),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(backoff.wait()) => {}
+            () = state.closed() => {}
+        }
+    }
+}
+
+/// An error and its causes in one line: a connection that is not there fails many verbs with one cause.
+pub(super) fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        // Some say what their cause says.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// Half of what a load has by default.
+const PATIENCE: Duration = Duration::from_secs(1);
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);

@@ -1,0 +1,107 @@
+//! The connections of a store: which of them a statement goes over, and how one is made.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+use tokio_postgres::Client;
+
+use super::{connection::Connection, statements::Statements};
+use crate::{
+    id::Handle,
+    store::{
+        link::{self, Driver, in_full},
+        sql::Table,
+    },
+};
+
+pub(super) type Link = link::Link<Connection>;
+
+/// What a verb does, and so which connection it goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Reading,
+    Writing,
+}
+
+/// The connections of a store.
+pub(super) struct Links(Box<[Link]>);
+
+impl Links {
+    pub(super) fn new(count: usize, maker: &Maker) -> Self {
+        let links = (0..count.max(1)).map(|_| Link::new(maker.clone()));
+        Self(links.collect())
+    }
+
+    /// Returns a link of a handle on which few wait. A write has two to choose from, always the same: so a row's lock
+    /// holds up those and not all. A load has all of them: it does not stand behind a commit if it need not.
+    pub(super) fn link(&self, way: Way, handle: Handle) -> &Link {
+        // Handles are random, so any bytes of theirs are a fair choice.
+        let [own, other, ..] = *handle.as_bytes();
+        let place = |byte: u8| usize::from(byte) % self.0.len();
+        match way {
+            Way::Writing => least([&self.0[place(own)], &self.0[place(other)]]),
+            Way::Reading => {
+                let (before, from) = self.0.split_at(place(own));
+                least(from.iter().chain(before))
+            }
+        }
+    }
+}
+
+/// Returns the first link that nobody waits on, or else the one that fewest wait on.
+fn least<'a>(links: impl IntoIterator<Item = &'a Link>) -> &'a Link {
+    let mut least: Option<(usize, &Link)> = None;
+    for link in links {
+        match waiting(link) {
+            0 => return link,
+            waiting if least.is_none_or(|(fewest, _)| waiting < fewest) => {
+                least = Some((waiting, link));
+            }
+            _ => {}
+        }
+    }
+    least.expect("there is a link").1
+}
+
+/// Returns how many statements wait for an answer; as many as can be counted where there is no connection.
+fn waiting(link: &Link) -> usize {
+    link.look(Connection::waiting).unwrap_or(usize::MAX)
+}
+
+/// Knows how to make a connection.
+#[derive(Clone)]
+pub(super) struct Maker {
+    pub(super) connect: Connect,
+    pub(super) table: Table,
+    pub(super) statements: Arc<Statements>,
+}
+
+/// Connects, and returns what drives the connection.
+pub(super) type Connect = Arc<dyn Fn() -> Connecting + Send + Sync>;
+pub(super) type Connecting =
+    Pin<Box<dyn Future<Output = Result<(Client, Driver), tokio_postgres::Error>> + Send>>;
+
+impl link::Maker for Maker {
+    type Connection = Connection;
+
+    async fn make(&self) -> Result<(Connection, Driver), String> {
+        let connecting = async {
+            let (client, driver) = (self.connect)().await?;
+            client.batch_execute(SETTINGS).await?;
+            Ok::<_, tokio_postgres::Error>((client, driver))
+        };
+        match timeout(CONNECTING, connecting).await {
+            Ok(Ok((client, driver))) => {
+                let connection =
+                    Connection::new(client, self.table.clone(), self.statements.clone());
+                Ok((connection, driver))
+            }
+            Ok(Err(error)) => Err(in_full(&error)),
+            Err(elapsed) => Err(format!("no connection: {elapsed}")),
+        }
+    }
+}
+
+/// A conditional update must see what was committed while it waited.
+const SETTINGS: &str = "SET default_transaction_isolation TO 'read committed'";
+const CONNECTING: Duration = Duration::from_secs(2);

@@ -1,0 +1,209 @@
+//! What an error says about the verb it ended.
+
+use ::redis::{RedisError, ServerError};
+
+use crate::store::{SetupError, StoreError};
+
+/// What the server says has become of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// There is something else than a record.
+    Corrupt,
+    /// There is no room.
+    Full,
+    /// The server takes no writes: it is no primary, or no longer.
+    ReadOnly,
+    /// It was not carried out.
+    Unavailable,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// Says what became of a command that the server has refused.
+pub(super) fn refused(error: ServerError) -> StoreError {
+    match refusal(&error) {
+        Refusal::Corrupt => StoreError::corrupt(error),
+        Refusal::Full => StoreError::full(error),
+        Refusal::ReadOnly => StoreError::unavailable(read_only().because(error)),
+        Refusal::Unavailable => StoreError::unavailable(error),
+        Refusal::Unknown => StoreError::unknown(error),
+    }
+}
+
+/// Reads an error of the server. What is not known to be a refusal may be a proxy's word for a lost answer.
+pub(super) fn refusal(error: &ServerError) -> Refusal {
+    match code(error) {
+        "WRONGTYPE" => Refusal::Corrupt,
+        "OOM" => Refusal::Full,
+        "READONLY" => Refusal::ReadOnly,
+        code if REFUSALS.contains(&code) => Refusal::Unavailable,
+        _ => Refusal::Unknown,
+    }
+}
+
+/// Returns the word that an error begins with. Before Redis 7 an error within a script is a text that tells of it.
+fn code(error: &ServerError) -> &str {
+    let details = error.details().unwrap_or_default();
+    if error.code() != "ERR" || !details.starts_with("Error running script") {
+        return error.code();
+    }
+    let words = details.split([' ', ':', '-']);
+    let known = |word: &&str| ["OOM", "READONLY", "WRONGTYPE"].contains(word);
+    // A script that fails has not written.
+    words.into_iter().find(known).unwrap_or(IN_SCRIPT)
+}
+
+/// Says what became of a command whose answer did not come.
+pub(super) fn lost(error: RedisError) -> StoreError {
+    StoreError::unknown(error)
+}
+
+/// Tells whether the server takes nothing over this connection.
+pub(super) fn is_shut_out(error: &RedisError) -> bool {
+    match error.code() {
+        None | Some("NOAUTH") => true,
+        Some(_) => error
+            .detail()
+            .is_some_and(|detail| detail.starts_with("max number of clients")),
+    }
+}
+
+/// Says what is wrong with a server that cannot be used.
+pub(super) fn setup(error: RedisError) -> SetupError {
+    SetupError::unreachable(MEND, error)
+}
+
+pub(super) fn read_only() -> SetupError {
+    SetupError::read_only("connect to the primary, or let Sentinels find it (`redis-sentinel://`)")
+}
+
+const IN_SCRIPT: &str = "SCRIPT";
+
+/// What a server says that has not carried out a command.
+const REFUSALS: &[&str] = &[
+    "ASK",
+    "BUSY",
+    "CLUSTERDOWN",
+    "CROSSSLOT",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "MOVED",
+    "NOAUTH",
+    "NOPERM",
+    "NOREPLICAS",
+    "NOSCRIPT",
+    IN_SCRIPT,
+    "TRYAGAIN",
+];
+
+pub(super) const SENTINELS: &str = "are the Sentinels running, do they know this service, and are their password and TLS as they should be?";
+pub(super) const MEND: &str = "is it running, are the address, the user, the password and the rights as they should \
+                               be, and is TLS set up on both sides?";
+
+#[cfg(test)]
+mod tests {
+    use ::redis::{Value, parse_redis_value};
+
+    use super::*;
+
+    fn said(line: &str) -> Refusal {
+        match parse_redis_value(format!("-{line}\r\n").as_bytes()) {
+            Ok(Value::ServerError(error)) => refusal(&error),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_word_of_the_server_is_sorted() {
+        for (line, expected) in [
+            (
+                "WRONGTYPE Operation against a key holding the wrong kind of value script: f00, on @user_script:1.",
+                Refusal::Corrupt,
+            ),
+            (
+                "ERR Error running script (call to f_00): @user_script:1: WRONGTYPE Operation against a key",
+                Refusal::Corrupt,
+            ),
+            (
+                "OOM command not allowed when used memory > 'maxmemory'. script: f00, on @user_script:4.",
+                Refusal::Full,
+            ),
+            (
+                "ERR Error running script (call to f_00): @user_script:4: -OOM command not allowed when used memory",
+                Refusal::Full,
+            ),
+            (
+                "READONLY You can't write against a read only replica.",
+                Refusal::ReadOnly,
+            ),
+            (
+                "ERR Error running script (call to f_00): @user_script:4: -READONLY You can't write",
+                Refusal::ReadOnly,
+            ),
+            (
+                "LOADING Redis is loading the dataset in memory",
+                Refusal::Unavailable,
+            ),
+            ("CLUSTERDOWN The cluster is down", Refusal::Unavailable),
+            ("CLUSTERDOWN Hash slot not served", Refusal::Unavailable),
+            (
+                "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+                Refusal::Unavailable,
+            ),
+            ("MOVED 3999 127.0.0.1:6381", Refusal::Unavailable),
+            ("ASK 3999 127.0.0.1:6381", Refusal::Unavailable),
+            (
+                "TRYAGAIN Multiple keys request during rehashing of slot",
+                Refusal::Unavailable,
+            ),
+            (
+                "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+                Refusal::Unavailable,
+            ),
+            (
+                "MISCONF Redis is configured to save RDB snapshots",
+                Refusal::Unavailable,
+            ),
+            (
+                "NOREPLICAS Not enough good replicas to write.",
+                Refusal::Unavailable,
+            ),
+            ("NOSCRIPT No matching script.", Refusal::Unavailable),
+            (
+                "NOPERM User app has no permissions to run the 'evalsha' command",
+                Refusal::Unavailable,
+            ),
+            ("NOAUTH Authentication required.", Refusal::Unavailable),
+            (
+                "ERR Error running script (call to f_00): @user_script:4: Script killed by user with SCRIPT KILL...",
+                Refusal::Unavailable,
+            ),
+            ("ERR upstream connection was lost", Refusal::Unknown),
+            (
+                "UNBLOCKED force unblock from blocking operation",
+                Refusal::Unknown,
+            ),
+        ] {
+            assert_eq!(said(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_for_certain_is_unavailable_and_all_else_unknown() {
+        use crate::store::StoreErrorKind;
+        let kind = |line: &str| match parse_redis_value(format!("-{line}\r\n").as_bytes()) {
+            Ok(Value::ServerError(error)) => refused(error).kind(),
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(kind("OOM command not allowed"), StoreErrorKind::Full);
+        assert_eq!(kind("WRONGTYPE no string"), StoreErrorKind::Corrupt);
+        assert_eq!(kind("READONLY a replica"), StoreErrorKind::Unavailable);
+        assert_eq!(kind("LOADING"), StoreErrorKind::Unavailable);
+        assert_eq!(kind("ERR timed out"), StoreErrorKind::Unknown);
+        let lost = lost(RedisError::from(std::io::Error::from(
+            std::io::ErrorKind::BrokenPipe,
+        )));
+        assert_eq!(lost.kind(), StoreErrorKind::Unknown);
+    }
+}

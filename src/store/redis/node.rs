@@ -1,0 +1,229 @@
+//! One server and the connections to it, or the server that Sentinels name.
+
+use std::{
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use ::redis::Value;
+use tokio::time::timeout;
+
+use super::{
+    address::{Access, Address, Sentinels},
+    connection::{Asking, Connection, Expected, Replicas, Said},
+    failure,
+    script::Request,
+};
+use crate::{
+    id::Handle,
+    store::{
+        SetupError, StoreError,
+        link::{self, Driver, Link, in_full},
+    },
+};
+
+/// What a verb does, and so which connection it goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Reading,
+    Writing,
+}
+
+/// What the connections to all servers have in common.
+#[derive(Clone)]
+pub(super) struct Kind {
+    access: Access,
+    replicas: Option<Replicas>,
+    /// How long a server may take to answer a question.
+    patience: Duration,
+}
+
+impl Kind {
+    pub(super) fn new(access: Access, replicas: Option<Replicas>) -> Self {
+        // The question may stand behind a change that waits for replicas.
+        let waiting = replicas.map_or(Duration::ZERO, |replicas| replicas.timeout);
+        Self {
+            access,
+            replicas,
+            patience: PATIENCE + waiting,
+        }
+    }
+}
+
+/// The connections to one server.
+pub(super) struct Node {
+    links: Box<[Link<Connection>]>,
+    /// Those for changes that wait for replicas: the server carries out nothing behind them meanwhile.
+    waiting: Box<[Link<Connection>]>,
+    replicas: Option<Replicas>,
+}
+
+impl Node {
+    pub(super) fn new(maker: &Maker, kind: &Kind) -> Self {
+        let links = |count| (0..count).map(|_| Link::new(maker.clone())).collect();
+        Self {
+            links: links(CONNECTIONS),
+            waiting: links(kind.replicas.map_or(0, |_| WAITING)),
+            replicas: kind.replicas,
+        }
+    }
+
+    /// Keeps connections to a node of a cluster.
+    pub(super) fn of_cluster(address: Address, kind: &Kind) -> Self {
+        Self::new(&Maker::new(Source::NodeAt(address), kind), kind)
+    }
+
+    pub(super) async fn carry_out(
+        &self,
+        way: Way,
+        handle: Handle,
+        request: &Request,
+        asking: Asking,
+    ) -> Result<Said, StoreError> {
+        let replicas = self.replicas.filter(|_| way == Way::Writing);
+        let links = match replicas {
+            Some(_) => &self.waiting,
+            None => &self.links,
+        };
+        // Handles are random, so any byte of theirs is a fair choice.
+        let link = &links[usize::from(handle.as_bytes()[0]) % links.len()];
+        let connection = link.connection().await?;
+        connection.carry_out(request, asking, replicas).await
+    }
+
+    /// Returns a connection for a question beside the verbs.
+    pub(super) async fn connection(&self) -> Result<Arc<Connection>, StoreError> {
+        self.links[0].connection().await
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.links[0].look(|_| ()).is_some()
+    }
+}
+
+/// Knows how to make a connection.
+#[derive(Clone)]
+pub(super) struct Maker {
+    source: Source,
+    access: Access,
+    patience: Duration,
+}
+
+/// Where a server is.
+#[derive(Clone)]
+pub(super) enum Source {
+    /// The primary is here.
+    At(Address),
+    /// A node of a cluster is here.
+    NodeAt(Address),
+    /// These know where the primary is.
+    Sentinels(Arc<Asked>),
+}
+
+impl Source {
+    pub(super) fn of(sentinels: Sentinels) -> Self {
+        Self::Sentinels(Arc::new(Asked::new(sentinels)))
+    }
+}
+
+impl Maker {
+    pub(super) fn new(source: Source, kind: &Kind) -> Self {
+        Self {
+            source,
+            access: kind.access.clone(),
+            patience: kind.patience,
+        }
+    }
+
+    /// Connects to the server, and sees that it is what it is to be.
+    pub(super) async fn open(&self) -> Result<(Connection, Driver), SetupError> {
+        let (address, expected) = match &self.source {
+            Source::At(address) => (address.clone(), Expected::Primary),
+            Source::NodeAt(address) => (address.clone(), Expected::Node),
+            Source::Sentinels(asked) => (asked.primary().await?, Expected::Primary),
+        };
+        let opened = Connection::open(&address, &self.access, expected, self.patience).await;
+        let (connection, driver) = opened.map_err(failure::setup)?;
+        match connection.is_as_expected().await.map_err(failure::setup)? {
+            true => Ok((connection, driver)),
+            false => Err(failure::read_only()),
+        }
+    }
+}
+
+impl link::Maker for Maker {
+    type Connection = Connection;
+
+    async fn make(&self) -> Result<(Connection, Driver), String> {
+        match timeout(CONNECTING, self.open()).await {
+            Ok(opened) => opened.map_err(|error| in_full(error.source().unwrap_or(&error))),
+            Err(elapsed) => Err(format!("no connection: {elapsed}")),
+        }
+    }
+}
+
+/// Sentinels, asked in turn: one that is not up to date is not asked for ever.
+pub(super) struct Asked {
+    sentinels: Sentinels,
+    turn: AtomicUsize,
+}
+
+impl Asked {
+    const fn new(sentinels: Sentinels) -> Self {
+        Self {
+            sentinels,
+            turn: AtomicUsize::new(0),
+        }
+    }
+
+    /// Asks for the primary until a Sentinel names it.
+    async fn primary(&self) -> Result<Address, SetupError> {
+        let addresses = &self.sentinels.addresses;
+        let first = self.turn.fetch_add(1, Ordering::Relaxed) % addresses.len();
+        let (before, from) = addresses.split_at(first);
+        let mut told = Vec::new();
+        for sentinel in from.iter().chain(before) {
+            match timeout(ASKING, self.ask(sentinel)).await {
+                Ok(Ok(primary)) => return Ok(primary),
+                Ok(Err(cause)) => told.push(format!("{sentinel}: {cause}")),
+                Err(elapsed) => told.push(format!("{sentinel}: {elapsed}")),
+            }
+        }
+        Err(SetupError::unreachable(failure::SENTINELS, told.join("; ")))
+    }
+
+    async fn ask(&self, sentinel: &Address) -> Result<Address, String> {
+        let Sentinels {
+            access, service, ..
+        } = &self.sentinels;
+        let opened = Connection::open(sentinel, access, Expected::Node, ASKING).await;
+        let (connection, _driver) = opened.map_err(|error| in_full(&error))?;
+        let mut question = ::redis::cmd("SENTINEL");
+        question.arg("GET-MASTER-ADDR-BY-NAME").arg(service);
+        match connection.ask(&question).await {
+            Ok(Value::Array(parts)) => read(&parts).ok_or_else(|| format!("{parts:?}")),
+            Ok(_) => Err(format!("it does not know `{service}`")),
+            Err(error) => Err(in_full(&error)),
+        }
+    }
+}
+
+fn read(parts: &[Value]) -> Option<Address> {
+    let [Value::BulkString(host), Value::BulkString(port)] = parts else {
+        return None;
+    };
+    let (host, port) = (str::from_utf8(host).ok()?, str::from_utf8(port).ok()?);
+    Some(Address::Tcp(host.to_owned(), port.parse().ok()?))
+}
+
+const CONNECTIONS: usize = 1;
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many connections there are for changes that wait for replicas.
+const WAITING: usize = 8;
+const CONNECTING: Duration = Duration::from_secs(2);
+/// So that two of three Sentinels may be silent.
+const ASKING: Duration = Duration::from_millis(500);

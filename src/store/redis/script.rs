@@ -1,0 +1,261 @@
+//! The verbs as the server carries them out: a script each, but for a deletion, which is a command.
+//!
+//! A script is carried out whole, with no other command in between, and touches the one key it is given. Its clock is
+//! the server's, and so is the expiry's. Where a script writes twice, the second write cannot fail.
+
+use std::{sync::LazyLock, time::Duration};
+
+use ::redis::{Arg, Cmd};
+
+use super::stored::{beginning, header};
+use crate::store::{Record, Version};
+
+/// A command, and the script that it names.
+#[derive(Clone)]
+pub(super) struct Request {
+    command: Cmd,
+    script: Option<&'static Script>,
+}
+
+impl Request {
+    /// Puts a record under a free key: answers the time, or the first bytes of what is there.
+    pub(super) fn create(key: &[u8], record: &Record, expires_in: Duration) -> Self {
+        Self::of(&CREATE, key, record)
+            .with(&beginning(record.version()))
+            .with(&header(record))
+            .with(record.values())
+            .expiring(expires_in)
+    }
+
+    /// Answers what is there and the time, or nothing.
+    pub(super) fn load(key: &[u8]) -> Self {
+        Self::begin(&LOAD, key, 0)
+    }
+
+    /// Replaces a record of the expected version: answers a number if it did, else as a load.
+    pub(super) fn update(
+        key: &[u8],
+        expected: Version,
+        record: &Record,
+        expires_in: Duration,
+    ) -> Self {
+        Self::of(&UPDATE, key, record)
+            .with(&beginning(expected))
+            .with(&beginning(record.version()))
+            .with(&header(record))
+            .with(record.values())
+            .expiring(expires_in)
+    }
+
+    /// Moves the expiry and the stamp of a record of the expected version: answers a number if it did, else the first
+    /// bytes of what is there, or nothing.
+    pub(super) fn touch(key: &[u8], expected: Version, expires_in: Duration) -> Self {
+        Self::begin(&TOUCH, key, 0)
+            .with(&beginning(expected))
+            .expiring(expires_in)
+    }
+
+    /// Removes whatever is there: answers how much that was.
+    pub(super) fn delete(key: &[u8]) -> Self {
+        let mut command = ::redis::cmd("DEL");
+        command.arg(key);
+        Self {
+            command,
+            script: None,
+        }
+    }
+
+    /// Removes whatever is there, and writes even if that is nothing: whoever waits for replicas waits for what was
+    /// written over this connection, and the deletion may have been sent before, over another.
+    pub(super) fn delete_for_certain(key: &[u8]) -> Self {
+        Self::begin(&DELETE, key, 0)
+    }
+
+    /// Returns the command, naming its script.
+    pub(super) const fn command(&self) -> &Cmd {
+        &self.command
+    }
+
+    /// Returns the command with the script's text instead, for a server that does not know the name, or no longer.
+    pub(super) fn with_text(&self) -> Option<Cmd> {
+        let mut command = ::redis::cmd("EVAL");
+        command.arg(&self.script?.text);
+        for argument in self.command.args_iter().skip(2) {
+            if let Arg::Simple(bytes) = argument {
+                command.arg(bytes);
+            }
+        }
+        Some(command)
+    }
+
+    fn of(script: &'static Script, key: &[u8], record: &Record) -> Self {
+        Self::begin(script, key, record.header().len() + record.values().len())
+    }
+
+    fn begin(script: &'static Script, key: &[u8], room: usize) -> Self {
+        let mut command = Cmd::with_capacity(MOST_ARGUMENTS, 160 + room);
+        command.arg("EVALSHA").arg(&script.name).arg(1).arg(key);
+        Self {
+            command,
+            script: Some(script),
+        }
+    }
+
+    fn with(mut self, bytes: &[u8]) -> Self {
+        self.command.arg(bytes);
+        self
+    }
+
+    fn expiring(mut self, expires_in: Duration) -> Self {
+        self.command.arg(millis(expires_in));
+        self
+    }
+}
+
+/// A time to live in whole milliseconds: never none, and never so many that the server's sums overflow.
+fn millis(duration: Duration) -> i64 {
+    const LONGEST: i64 = i64::MAX / 4;
+    let millis = i64::try_from(duration.as_millis()).unwrap_or(LONGEST);
+    millis.clamp(1, LONGEST)
+}
+
+/// The text of a script, and the name that the server gives it.
+struct Script {
+    text: String,
+    name: String,
+}
+
+impl Script {
+    fn new(lines: &str) -> Self {
+        let text = lines
+            .replace("$NOW", NOW)
+            .replace("$IS_EXPECTED", IS_EXPECTED);
+        let name = ::redis::Script::new(&text).get_hash().to_owned();
+        Self { text, name }
+    }
+}
+
+static CREATE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "$NOW
+local stamp = struct.pack('>I8', now)
+if redis.call('SET', KEYS[1], ARGV[1] .. stamp .. stamp .. ARGV[2] .. ARGV[3], 'NX', 'PX', ARGV[4]) then
+    return now
+end
+return redis.call('GETRANGE', KEYS[1], 0, 28)",
+    )
+});
+
+static DELETE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local count = redis.call('DEL', KEYS[1])
+if count == 0 then
+    redis.pcall('SET', KEYS[1], '', 'PX', 1)
+    redis.call('DEL', KEYS[1])
+end
+return count",
+    )
+});
+
+static LOAD: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local kept = redis.call('GET', KEYS[1])
+if not kept then return false end
+$NOW
+return {kept, now}",
+    )
+});
+
+/// If it was carried out before, it writes all the same, for whoever waits for replicas.
+static UPDATE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local found = redis.call('GETRANGE', KEYS[1], 0, 28)
+$NOW
+if $IS_EXPECTED then
+    local stamps = string.sub(found, 10, 17) .. struct.pack('>I8', now)
+    redis.call('SET', KEYS[1], ARGV[2] .. stamps .. ARGV[3] .. ARGV[4], 'PX', ARGV[5])
+    return 1
+end
+if string.sub(found, 1, 9) == ARGV[2] then
+    redis.call('PEXPIRE', KEYS[1], ARGV[5])
+end
+local kept = redis.call('GET', KEYS[1])
+return kept and {kept, now}",
+    )
+});
+
+static TOUCH: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local found = redis.call('GETRANGE', KEYS[1], 0, 28)
+if $IS_EXPECTED then
+    $NOW
+    redis.call('SETRANGE', KEYS[1], 17, struct.pack('>I8', now))
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    return 1
+end
+return redis.call('EXISTS', KEYS[1]) == 1 and found",
+    )
+});
+
+/// The server's clock in milliseconds.
+const NOW: &str = "local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)";
+
+/// Whether what was found begins as a record of the expected version does.
+const IS_EXPECTED: &str = "#found == 29 and string.sub(found, 1, 9) == ARGV[1]";
+
+/// Of an update.
+const MOST_ARGUMENTS: usize = 9;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::redis::stored::PREFIX;
+
+    fn arguments(command: &Cmd) -> Vec<Vec<u8>> {
+        let argument = |argument| match argument {
+            Arg::Simple(bytes) => <[u8]>::to_vec(bytes),
+            other => panic!("{other:?}"),
+        };
+        command.args_iter().map(argument).collect()
+    }
+
+    #[test]
+    fn the_text_is_sent_with_the_same_arguments_as_the_name() {
+        let record = Record::new(Version::from_u64(2), [1], [2]);
+        let request = Request::update(b"key", Version::from_u64(1), &record, Duration::ZERO);
+        let (named, whole) = (
+            arguments(request.command()),
+            arguments(&request.with_text().unwrap()),
+        );
+        assert_eq!(named[0], b"EVALSHA");
+        assert_eq!(
+            (&whole[0][..], &whole[1][..]),
+            (&b"EVAL"[..], UPDATE.text.as_bytes())
+        );
+        assert_eq!(named[2..], whole[2..]);
+        assert_eq!(named.len(), MOST_ARGUMENTS);
+        assert!(Request::delete(b"key").with_text().is_none());
+    }
+
+    #[test]
+    fn the_scripts_know_how_long_the_prefix_is() {
+        assert_eq!(PREFIX, 29);
+        for script in [&CREATE, &UPDATE, &TOUCH] {
+            assert!(script.text.contains("KEYS[1], 0, 28"));
+            assert!(!script.text.contains('$'), "{}", script.text);
+        }
+    }
+
+    #[test]
+    fn a_time_to_live_is_never_zero_and_never_overflows() {
+        for (duration, expected) in [
+            (Duration::ZERO, 1),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_millis(400), 400),
+            (Duration::MAX, i64::MAX / 4),
+        ] {
+            assert_eq!(millis(duration), expected, "{duration:?}");
+        }
+    }
+}

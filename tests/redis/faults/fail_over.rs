@@ -1,0 +1,194 @@
+//! A primary that is replaced by one of its replicas, under load.
+
+use std::time::Duration;
+
+use tenure::{SessionLayer, store::RedisStore};
+
+use super::{
+    super::bed::{
+        load::{Load, Lost, seed},
+        redis::{
+            cluster::{self, Cluster},
+            sentinel::{self, Sentinels},
+        },
+    },
+    DURABLE, nodes,
+};
+
+fn sentinels() -> Sentinels {
+    Sentinels::start(sentinel::Watch::Nervous, &[])
+}
+
+fn cluster() -> Cluster {
+    Cluster::start(cluster::Watch::Nervous, &[])
+}
+
+/// Nodes whose changes are answered when so many replicas have them.
+async fn nodes_with_replicas(url: &str, replicas: u32) -> [SessionLayer; 2] {
+    let node = || async {
+        let builder = RedisStore::builder(url).unwrap();
+        let connecting = builder.with_replicas(replicas, PATIENCE).connect();
+        SessionLayer::new(connecting.await.unwrap())
+    };
+    [node().await, node().await]
+}
+
+/// The site must be as good as new: nothing more gets lost.
+async fn is_whole(nodes: &[SessionLayer]) {
+    let load = Load::start(nodes).await;
+    load.until_acknowledged(200).await;
+    assert_eq!(load.end().await, Lost::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_replica_had_is_there_after_a_primary_is_killed_and_sentinels_have_replaced_it() {
+    let seed = seed();
+    let mut site = sentinels();
+    let nodes = nodes(&site.url()).await;
+    let load = Load::start(&nodes).await;
+    load.until_acknowledged(100 + seed % 200).await;
+    load.may_lose_what_follows();
+    site.until_replicated();
+    load.until_acknowledged(seed % 100).await;
+    let killed = site.kill_primary();
+    load.until_refused(20).await;
+    site.until_another_than(killed);
+    load.until_acknowledged(200).await;
+    site.restart(killed);
+    site.until_all_follow();
+    load.until_acknowledged(200).await;
+    load.end().await;
+    is_whole(&nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_replica_had_is_there_after_a_paused_primary_is_replaced_and_goes_on() {
+    let seed = seed();
+    let site = sentinels();
+    let nodes = nodes(&site.url()).await;
+    let load = Load::start(&nodes).await;
+    load.until_acknowledged(100 + seed % 200).await;
+    load.may_lose_what_follows();
+    site.until_replicated();
+    let paused = site.primary().port();
+    site.server(paused).pause();
+    load.until_refused(20).await;
+    site.until_another_than(paused);
+    load.until_acknowledged(200).await;
+    load.end().await;
+    // Whatever it then answers, nobody must hear it.
+    let load = Load::start(&nodes).await;
+    load.until_acknowledged(50 + seed % 50).await;
+    site.server(paused).resume();
+    site.until_all_follow();
+    load.until_acknowledged(200).await;
+    assert_eq!(load.end().await, Lost::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_replica_had_is_there_after_sentinels_were_asked_for_another_primary() {
+    let seed = seed();
+    let site = sentinels();
+    let nodes = nodes(&site.url()).await;
+    let load = Load::start(&nodes).await;
+    load.until_acknowledged(100 + seed % 200).await;
+    load.may_lose_what_follows();
+    site.until_replicated();
+    let before = site.primary().port();
+    site.fail_over();
+    site.until_another_than(before);
+    load.until_acknowledged(200).await;
+    site.until_all_follow();
+    load.end().await;
+    is_whole(&nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_all_replicas_had_when_it_was_acknowledged_is_there_after_sentinels_have_replaced_a_primary()
+ {
+    let seed = seed();
+    let mut site = sentinels();
+    let load = Load::start(&nodes_with_replicas(&site.url(), 2).await).await;
+    load.until_acknowledged(100 + seed % 200).await;
+    let killed = site.kill_primary();
+    load.until_refused(20).await;
+    site.until_another_than(killed);
+    // Until there are two replicas again, no change is acknowledged.
+    site.restart_as_replica(killed);
+    load.until_acknowledged(200).await;
+    assert_eq!(load.end().await, Lost::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_replica_had_is_there_after_a_primary_of_a_cluster_is_killed_and_replaced() {
+    let seed = seed();
+    let mut site = cluster();
+    let nodes = nodes(&site.url()).await;
+    let load = Load::start(&nodes).await;
+    load.until_acknowledged(100 + seed % 200).await;
+    load.may_lose_what_follows();
+    site.until_replicated();
+    load.until_acknowledged(seed % 100).await;
+    let number = (seed % 3) as usize;
+    site.node(number).kill();
+    load.until_refused(10).await;
+    site.until_primary(number + 3);
+    load.until_acknowledged(200).await;
+    site.node(number).restart();
+    site.until_all_serve();
+    load.until_acknowledged(200).await;
+    load.end().await;
+    is_whole(&nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_replica_had_when_it_was_acknowledged_is_there_after_a_cluster_has_replaced_a_primary()
+ {
+    let seed = seed();
+    let mut site = cluster();
+    let load = Load::start(&nodes_with_replicas(&site.url(), 1).await).await;
+    load.until_acknowledged(100 + seed % 200).await;
+    let number = (seed % 3) as usize;
+    site.node(number).kill();
+    load.until_refused(10).await;
+    site.until_primary(number + 3);
+    site.node(number).restart();
+    load.until_acknowledged(200).await;
+    assert_eq!(load.end().await, Lost::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_when_a_cluster_is_asked_for_another_primary() {
+    let seed = seed();
+    let site = cluster();
+    let nodes = nodes(&site.url()).await;
+    let load = Load::start(&nodes).await;
+    for round in 0..3 {
+        load.until_acknowledged(50 + seed % 100).await;
+        let replica = (seed + round) as usize % 3 + 3;
+        site.nodes()[replica].ask("CLUSTER FAILOVER");
+        site.until_primary(replica);
+    }
+    load.until_acknowledged(200).await;
+    assert_eq!(load.end().await, Lost::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_does_not_serve_all_slots_is_unavailable_until_it_does() {
+    let seed = seed();
+    let mut site = Cluster::start(cluster::Watch::Nervous, DURABLE);
+    let load = Load::start(&nodes(&site.url()).await).await;
+    load.until_acknowledged(100 + seed % 200).await;
+    let number = (seed % 3) as usize;
+    site.node(number + 3).kill();
+    site.node(number).kill();
+    load.until_refused(50).await;
+    site.node(number).restart();
+    site.node(number + 3).restart();
+    site.until_all_serve();
+    load.until_acknowledged(200).await;
+    assert_eq!(load.end().await, Lost::default());
+}
+
+/// How long replicas are waited for: longer than a busy machine takes.
+const PATIENCE: Duration = Duration::from_secs(2);

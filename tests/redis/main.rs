@@ -1,0 +1,57 @@
+//! `RedisStore` keeps the contract on real servers.
+
+#[path = "../bed/mod.rs"]
+mod bed;
+mod cluster;
+mod contention;
+mod costs;
+mod engine;
+mod faults;
+mod model;
+mod promises;
+mod replicas;
+mod sentinel;
+mod setup;
+#[cfg(feature = "redis-tls")]
+mod tls;
+
+use std::{sync::Arc, time::Duration};
+
+use bed::redis::Space;
+use tenure::{
+    Handle,
+    store::{Record, RedisStore, SessionStore, Version, conformance::Subject},
+};
+
+/// A store with keys of its own.
+struct Stored(
+    RedisStore,
+    #[expect(dead_code, reason = "kept while it is used")] Space,
+);
+
+impl Subject for Stored {
+    fn store(&self) -> Arc<dyn SessionStore> {
+        Arc::new(self.0.clone())
+    }
+
+    async fn wait(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+async fn stored(space: Space) -> Stored {
+    Stored(space.open().await, space)
+}
+
+tenure::store_conformance!(stored(Space::new()).await);
+
+const HANDLE: Handle = Handle::from_bytes([7; 16]);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn version(number: u64) -> Version {
+    Version::from_u64(number)
+}
+
+fn record(number: u64) -> Record {
+    Record::new(version(number), [1], [2; 500])
+}

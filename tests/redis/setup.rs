@@ -1,0 +1,170 @@
+//! What is said of a server that is not as it should be.
+
+use std::{
+    error::Error,
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+use tenure::store::{
+    RedisStore, SessionStore, SetupError, SetupErrorKind, StoreErrorKind, Updated,
+};
+
+use super::{HANDLE, HOUR, bed::redis::Redis, record, version};
+
+fn said(error: &SetupError, kind: SetupErrorKind, words: &str) {
+    assert_eq!(error.kind(), kind, "{error:?}");
+    let text = match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    };
+    assert!(text.contains(words), "{text}");
+}
+
+async fn refused(url: &str) -> SetupError {
+    RedisStore::connect(url).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn what_is_no_url_is_named_and_its_password_is_not() {
+    for url in [
+        "localhost",
+        "postgres://app:secret@localhost/shop",
+        "redis://app:secret@localhost:port",
+        "redis://app:secret@localhost/shop",
+        "redis-sentinel://app:secret@localhost",
+        "redis-cluster://app:secret@localhost/1",
+        "redis-cluster://app:secret@",
+    ] {
+        let error = refused(url).await;
+        said(
+            &error,
+            SetupErrorKind::Url,
+            "one looks like `redis://host:6379`",
+        );
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+    }
+    let builder = RedisStore::builder("redis://app:secret@localhost").unwrap();
+    assert!(!format!("{builder:?}").contains("secret"), "{builder:?}");
+    let error = builder.with_prefix("{shop}").unwrap_err();
+    said(
+        &error,
+        SetupErrorKind::Name,
+        "`{shop}` is no prefix for keys",
+    );
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_named() {
+    for (url, words) in [
+        ("redis://127.0.0.1:1", "is it running"),
+        ("redis+unix:///nowhere/redis.sock", "is it running"),
+        (
+            "redis-cluster://127.0.0.1:1,127.0.0.1:2",
+            "127.0.0.1:2: Connection refused",
+        ),
+        (
+            "redis-sentinel://127.0.0.1:1,127.0.0.1:2?service=shop",
+            "are the Sentinels running",
+        ),
+    ] {
+        said(&refused(url).await, SetupErrorKind::Unreachable, words);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_cluster_is_named() {
+    let server = Redis::start();
+    let url = server.url().replace("redis://", "redis-cluster://");
+    let error = refused(&url).await;
+    said(
+        &error,
+        SetupErrorKind::Unreachable,
+        "cluster support disabled",
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_named_and_the_right_one_opens() {
+    let server = Redis::start_with(&["requirepass right"]);
+    let with = |user: &str| server.url().replace("//", &format!("//{user}@"));
+    let error = refused(&with(":wrong")).await;
+    said(&error, SetupErrorKind::Unreachable, "the password");
+    let error = refused(&server.url()).await;
+    said(
+        &error,
+        SetupErrorKind::Unreachable,
+        "Authentication required",
+    );
+    let store = RedisStore::connect(&with(":right")).await.unwrap();
+    store.create(&HANDLE, &record(1), HOUR).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_user_with_few_rights_can_start_and_carry_out_every_verb() {
+    let rights = "user app on >secret ~tenure:* -@all +evalsha +eval +get +set +getrange +setrange +pexpire +exists +time \
+                  +del";
+    let server = Redis::start_with(&[rights]);
+    let url = server.url().replace("//", "//app:secret@");
+    let store = RedisStore::connect(&url).await.unwrap();
+    store.create(&HANDLE, &record(1), HOUR).await.unwrap();
+    let updated = store.update(&HANDLE, version(1), &record(2), HOUR).await;
+    assert_eq!(updated.unwrap(), Updated::Done);
+    assert!(store.touch(&HANDLE, version(2), HOUR).await.unwrap());
+    let loaded = store.load(&HANDLE).await.unwrap().unwrap();
+    assert_eq!(loaded.record, record(2));
+    assert!(store.delete(&HANDLE).await.unwrap());
+    let other = RedisStore::builder(&url).unwrap().with_prefix("shop:");
+    let other = other.unwrap().connect().await.unwrap();
+    let error = other.load(&HANDLE).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_named() {
+    let primary = Redis::start();
+    let replica = Redis::start_with(&[&format!("replicaof 127.0.0.1 {}", primary.port())]);
+    let error = refused(&replica.url()).await;
+    said(&error, SetupErrorKind::ReadOnly, "connect to the primary");
+}
+
+#[tokio::test]
+async fn a_server_that_may_drop_live_sessions_is_warned_of() {
+    for (settings, is_warned) in [
+        (
+            &["maxmemory 100mb", "maxmemory-policy allkeys-lru"][..],
+            true,
+        ),
+        (&["maxmemory 100mb", "maxmemory-policy volatile-ttl"], true),
+        (&["maxmemory 100mb", "maxmemory-policy noeviction"], false),
+        (&["maxmemory-policy allkeys-lru"], false),
+    ] {
+        let server = Redis::start_with(settings);
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .finish();
+        let logging = tracing::subscriber::set_default(subscriber);
+        RedisStore::connect(&server.url()).await.unwrap();
+        drop(logging);
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let warning = "WARN tenure: the server may drop live sessions";
+        assert_eq!(text.contains(warning), is_warned, "{settings:?}: {text}");
+    }
+}
+
+/// What is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
