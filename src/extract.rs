@@ -64,7 +64,9 @@ impl ErrorKind {
             Self::Contended | Self::Full | Self::OutcomeUnknown | Self::Store => {
                 "the session is not available; try again in a moment"
             }
+            Self::CredentialsChanged => "the password was changed a moment ago; use the new one",
             Self::CrossSite => "this request came from another site; begin on ours",
+            Self::NotSignedIn => "sign in first",
             Self::TooLarge => "this is more than a session can hold",
             Self::TooManySessions => {
                 "there are too many sessions of this account; end another first"
@@ -74,6 +76,7 @@ impl ErrorKind {
             | Self::InvalidLifetime
             | Self::InvalidPrincipal
             | Self::MissingLayer
+            | Self::NoIndex
             | Self::Random
             | Self::TwoLayers
             | Self::UndecodableRecord
@@ -92,6 +95,7 @@ impl ErrorKind {
                 | Self::InvalidLifetime
                 | Self::InvalidPrincipal
                 | Self::MissingLayer
+                | Self::NoIndex
                 | Self::Unserializable
                 | Self::ChangedSinceRead
         )

@@ -208,12 +208,15 @@ mod json;
 mod key;
 mod layer;
 mod lifetime;
+mod limit;
 mod load;
 mod observe;
 mod principal;
 mod record;
+mod revocation;
 mod service;
 mod session;
+mod sessions;
 mod slot;
 pub mod store;
 mod sync;
@@ -232,10 +235,13 @@ pub use id::{Handle, ParseHandleError};
 pub use key::{Key, KeyName, SessionKey, Undecodable};
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use lifetime::Lifetime;
+pub use limit::SessionLimit;
 pub use observe::{EndReason, Event, EventKind, RejectReason};
 pub use principal::PrincipalId;
 pub use service::SessionService;
 pub use session::{LoadFuture, Main, Session, SessionSlot};
+pub use sessions::{SessionInfo, Sessions};
+pub use store::CredentialStamp;
 
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]

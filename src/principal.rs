@@ -13,7 +13,7 @@ use std::{fmt, sync::Arc};
 /// assert_eq!(PrincipalId::from(42_u64), PrincipalId::from("42"));
 /// assert_eq!(PrincipalId::from("42").as_str(), "42");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PrincipalId(Arc<str>);
 
 impl PrincipalId {

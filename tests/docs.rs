@@ -202,6 +202,57 @@ const RANDOM: &[(&str, &str)] = &[
 
 /// What has no example of its own, and where it is shown instead.
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
+    ("CredentialStamp::as_bytes", "the stores that keep it"),
+    ("CredentialStamp::of", "the example of `CredentialStamp`"),
+    ("Cursor::as_str", "the example of `Cursor`"),
+    ("Cursor::new", "the example of `Cursor`"),
+    ("Entry::new", "the example of `Entry`"),
+    ("Indexed", "`tests/conformance.rs`, as `Subject` is"),
+    ("PrincipalIndex", "the examples of `Entered` and `Walked`"),
+    ("Walked::new", "`MemoryStore`, and whoever writes a store"),
+    (
+        "SessionInfo::authenticated_at",
+        "the example of `SessionInfo`; it is a getter",
+    ),
+    (
+        "SessionInfo::created_at",
+        "the example of `SessionInfo`; it is a getter",
+    ),
+    (
+        "SessionInfo::expires_at",
+        "the example of `SessionInfo`; it is a getter",
+    ),
+    (
+        "SessionInfo::handle",
+        "the example of `SessionInfo`; it is a getter",
+    ),
+    (
+        "SessionInfo::idle_expires_at",
+        "the example of `SessionInfo`; it is a getter",
+    ),
+    (
+        "SessionInfo::last_seen_at",
+        "the example of `SessionInfo`; it is a getter",
+    ),
+    (
+        "SessionLimit::evict_oldest",
+        "the examples of `SessionLimit` and `with_session_limit`",
+    ),
+    (
+        "SessionLimit::reject",
+        "the examples of `SessionLimit` and `with_session_limit`",
+    ),
+    (
+        "SessionLimit::with_most_for",
+        "the examples of `SessionLimit` and `with_session_limit`",
+    ),
+    ("Sessions::count", "the example of `Sessions`"),
+    ("Sessions::credentials_changed", "the example of `Sessions`"),
+    ("Sessions::list", "the example of `Sessions`"),
+    ("Sessions::repair", "the example of `Sessions`"),
+    ("Sessions::revoke", "the example of `Sessions`"),
+    ("Sessions::revoke_all", "the example of `Sessions`"),
+    ("Sessions::revoke_everyone", "the example of `Sessions`"),
     ("Event::error", "the example of `Event`; it is a getter"),
     ("Event::handle", "the example of `Event`; it is a getter"),
     ("Event::kind", "the examples of `Event` and `with_observer`"),

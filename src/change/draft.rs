@@ -7,6 +7,7 @@ use crate::{
     observe::EndReason,
     principal::PrincipalId,
     record::{Value, Values},
+    store::CredentialStamp,
 };
 
 /// The session as a request sees and changes it.
@@ -107,6 +108,16 @@ impl Draft {
     }
 
     /// Attaches an identity; values survive unless they are somebody else's.
+    pub(crate) fn login_with(
+        &mut self,
+        principal: PrincipalId,
+        stamp: CredentialStamp,
+    ) -> Result<(), Error> {
+        self.login(principal)?;
+        self.pending.stamp = Some(Box::new(stamp));
+        Ok(())
+    }
+
     pub(crate) fn login(&mut self, principal: PrincipalId) -> Result<(), Error> {
         self.may(Deed::Login)?;
         check_principal(&principal)?;
@@ -114,6 +125,7 @@ impl Draft {
             self.replace();
         }
         self.pending.login = Some(principal);
+        self.pending.stamp = None;
         Ok(())
     }
 

@@ -1,7 +1,10 @@
 //! What a commit is given to do.
 
 use super::{Edits, Facts, Live, Origin, Plan};
-use crate::{error::Error, lifetime::Lifetime, observe::EndReason, principal::PrincipalId};
+use crate::{
+    error::Error, lifetime::Lifetime, observe::EndReason, principal::PrincipalId,
+    store::CredentialStamp,
+};
 
 /// What is to become of the session, apart from its values.
 #[derive(Clone, Debug, Default)]
@@ -9,6 +12,8 @@ pub(crate) struct Pending {
     /// The record is to be deleted, and everything else here is about a new one.
     pub(crate) end: Option<EndReason>,
     pub(crate) login: Option<PrincipalId>,
+    /// Of the credential that the login has checked.
+    pub(crate) stamp: Option<Box<CredentialStamp>>,
     pub(crate) cycle: bool,
     pub(crate) lifetime: Option<Lifetime>,
 }

@@ -18,7 +18,9 @@ use crate::{
     lifetime::{Lifetime, Stamps},
     observe::EndReason,
     principal::PrincipalId,
+    sessions::Sessions,
     slot::{Commit, Slot},
+    store::CredentialStamp,
 };
 
 /// The marker of a layer that has no other.
@@ -414,6 +416,99 @@ impl<L> Session<L> {
     pub fn login(&self, principal: impl Into<PrincipalId>) -> Result<(), Error> {
         let principal = principal.into();
         self.slot.change(|draft| draft.login(principal))
+    }
+
+    /// Attaches an identity, and says which credential was checked for it.
+    ///
+    /// As [`login`](Self::login), and refused at the commit
+    /// ([`CredentialsChanged`](ErrorKind::CredentialsChanged), 403) if that credential has been changed meanwhile, which
+    /// is told by [`credentials_changed`](Self::credentials_changed): to verify a password takes time, and a login that
+    /// verified the old one does not get in after the change.
+    ///
+    /// ```
+    /// use tenure::{CredentialStamp, Session};
+    ///
+    /// # let session: Session = Session::for_test([("visits", 3)]);
+    /// let stored = "$argon2id$v=19$…"; // the hash that the password was verified against
+    /// session.login_with(42, CredentialStamp::of(stored)).unwrap();
+    /// assert_eq!(session.principal().unwrap(), "42");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`login`](Self::login), or [`NoIndex`](ErrorKind::NoIndex) if the store could not remember a change.
+    pub fn login_with(
+        &self,
+        principal: impl Into<PrincipalId>,
+        stamp: CredentialStamp,
+    ) -> Result<(), Error> {
+        let principal = principal.into();
+        if self.slot.context().store.index().is_none() {
+            return Err(Error::new(ErrorKind::NoIndex));
+        }
+        self.slot.change(|draft| draft.login_with(principal, stamp))
+    }
+
+    /// Says that the signed-in user's credential was changed: ends all of his other sessions at once, gives this one a
+    /// new id, and refuses logins that checked another credential.
+    ///
+    /// Call it when the new password is stored. A login that verified the old one and is committed afterwards is
+    /// refused, if it said what it checked: [`login_with`](Self::login_with). It is remembered for a day.
+    ///
+    /// Returns how many sessions have ended.
+    ///
+    /// ```
+    /// use tenure::{CredentialStamp, Session};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let session: Session = Session::for_test([("visits", 3)]);
+    /// session.login(42)?;
+    /// session.commit().await?;
+    /// let ended = session.credentials_changed(CredentialStamp::of("the new hash")).await?;
+    /// assert_eq!(ended, 0, "this one goes on");
+    /// # Ok::<_, tenure::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotSignedIn`](ErrorKind::NotSignedIn) if nobody is signed in here, [`NoIndex`](ErrorKind::NoIndex) if the
+    /// store cannot tell which sessions he has, or those of [`cycle_id`](Self::cycle_id) and the store's: then some may
+    /// have ended, and the call may be made again.
+    pub async fn credentials_changed(&self, stamp: CredentialStamp) -> Result<usize, Error> {
+        let principal = self.signed_in()?;
+        self.cycle_id()?;
+        let sessions = Sessions::new(self.slot.context().clone());
+        sessions.restamp(&principal, &stamp, self.handle()).await
+    }
+
+    /// Ends all other sessions of the user who is signed in here, at once, and returns how many there were.
+    ///
+    /// ```
+    /// use tenure::Session;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let session: Session = Session::for_test([("visits", 3)]);
+    /// session.login(42)?;
+    /// session.commit().await?;
+    /// assert_eq!(session.revoke_others().await?, 0);
+    /// # Ok::<_, tenure::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotSignedIn`](ErrorKind::NotSignedIn) if nobody is signed in here, [`NoIndex`](ErrorKind::NoIndex) if the store
+    /// cannot tell which sessions he has, or the store's: then some may have ended.
+    pub async fn revoke_others(&self) -> Result<usize, Error> {
+        let principal = self.signed_in()?;
+        let sessions = Sessions::new(self.slot.context().clone());
+        sessions.revoke_all_but(principal, self.handle()).await
+    }
+
+    fn signed_in(&self) -> Result<PrincipalId, Error> {
+        let principal = self.principal();
+        principal.ok_or_else(|| Error::new(ErrorKind::NotSignedIn))
     }
 
     /// Attaches an identity to a new session that has nothing of the old, not even its handle.

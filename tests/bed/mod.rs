@@ -12,6 +12,7 @@ pub mod account;
 pub mod customer;
 pub mod engine;
 pub mod folder;
+pub mod gated;
 pub mod load;
 pub mod lossy;
 #[cfg(feature = "mysql")]
@@ -20,6 +21,7 @@ pub mod model;
 pub mod nginx;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod principals;
 pub mod process;
 pub mod promises;
 pub mod proxy;

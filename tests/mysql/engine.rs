@@ -132,7 +132,7 @@ async fn a_server_with_other_settings_keeps_sessions_as_well() {
         "collation-server=latin1_german1_ci",
         "default-storage-engine=Aria",
         "default-time-zone=-08:00",
-        "init-connect=SET NAMES latin1, autocommit = 0, completion_type = 'CHAIN'",
+        "init-connect=SET NAMES latin1, autocommit = 0, completion_type = 'CHAIN', sql_safe_updates = 1, max_join_size = 1",
         "innodb-default-row-format=compact",
         "innodb-force-primary-key=1",
         "lower-case-table-names=1",

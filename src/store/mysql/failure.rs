@@ -99,12 +99,12 @@ const fn is_read_only(number: u16) -> bool {
     )
 }
 
-/// Tells whether an error may have come after the commit, or on the way of the answer.
+/// Tells whether an error may have come after the commit, or instead of its answer.
 const fn is_in_doubt(number: u16) -> bool {
     matches!(
         number,
-        SHUTDOWN | NETWORK_FIRST
-            ..=NETWORK_LAST | COMMIT_FAILED | ROLLBACK_FAILED | INTERRUPTED | KILLED | DISK_ERROR
+        COMMIT_FAILED | DISK_ERROR | IDLE_FOR_TOO_LONG | INTERRUPTED | KILLED | NETWORK_FIRST
+            ..=NETWORK_LAST | ROLLBACK_FAILED | SHUTDOWN
     )
 }
 
@@ -124,7 +124,7 @@ const TABLE_DENIED: u16 = 1142;
 const COLUMN_DENIED: u16 = 1143;
 const NO_SUCH_TABLE: u16 = 1146;
 const TOO_LARGE: u16 = 1153;
-const NETWORK_FIRST: u16 = 1158;
+const NETWORK_FIRST: u16 = 1154;
 const NETWORK_LAST: u16 = 1161;
 const COMMIT_FAILED: u16 = 1180;
 const ROLLBACK_FAILED: u16 = 1181;
@@ -139,3 +139,5 @@ const READ_ONLY_TRANSACTION: u16 = 1792;
 const READ_ONLY_MODE: u16 = 1836;
 /// MariaDB's alone.
 const KILLED: u16 = 1927;
+/// MySQL's alone.
+const IDLE_FOR_TOO_LONG: u16 = 4031;

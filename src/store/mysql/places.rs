@@ -3,9 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{
-    ConnectOptions as _, Executor as _, MySqlConnection, mysql::MySqlConnectOptions, raw_sql,
+    ConnectOptions as _, Connection as _, Executor as _, MySqlConnection,
+    mysql::MySqlConnectOptions, raw_sql,
 };
 use tokio::{
+    runtime,
     sync::{Mutex as Queue, OwnedMutexGuard, Semaphore},
     time::timeout,
 };
@@ -91,6 +93,20 @@ impl Places {
     }
 }
 
+impl Drop for Places {
+    /// Says goodbye to the server, which otherwise notes down each connection that just ends.
+    fn drop(&mut self) {
+        let idle = std::mem::take(&mut *self.idle.lock());
+        if let Ok(runtime) = runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                for idle in idle {
+                    let _ = timeout(CONNECTING, idle.connection.close()).await;
+                }
+            });
+        }
+    }
+}
+
 /// Lets those who change one session take turns. Who waits here holds no connection, so that a row that somebody has
 /// locked holds up one of them and not all.
 pub(super) struct Turns([Arc<Queue<()>>; 256]);
@@ -114,9 +130,10 @@ impl Turns {
 /// * `time_zone`: the clock counts in UTC.
 /// * `innodb_lock_wait_timeout`: less than half of a commit's time, so that it is an error of the server's.
 /// * `sql_mode`: what does not fit is refused and not cut off.
+/// * `sql_safe_updates`, `sql_big_selects`: a sweep is a join, and names no key in a condition.
 /// * A conditional update must see what was committed while it waited, and lock no row but its own.
 const SETTINGS: &str = "SET SESSION autocommit = 1, time_zone = '+00:00', innodb_lock_wait_timeout = 2, \
-     sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'; \
+     sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', sql_safe_updates = 0, sql_big_selects = 1; \
      SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 /// Half of what a load has by default.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(1);

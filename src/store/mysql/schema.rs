@@ -1,7 +1,8 @@
 //! The tables of the store in MariaDB and MySQL: made, checked, and printed for those who make them themselves.
 
 use sqlx::{
-    AssertSqlSafe, Executor as _, MySql, MySqlConnection, Row as _, mysql::MySqlRow, raw_sql,
+    AssertSqlSafe, Connection as _, Executor as _, MySql, MySqlConnection, Row as _,
+    mysql::MySqlRow, raw_sql,
 };
 
 use super::{MySqlStore, failure, statements::DIALECT};
@@ -35,13 +36,19 @@ impl MySqlStore {
     ///
     /// If a table is missing or has another layout, or the database takes no writes.
     pub async fn check(&self) -> Result<(), SetupError> {
-        let table = &self.0.table;
         let mut connection = self.0.places.connect().await?;
-        let found = columns_of(&mut connection, table).await?;
+        let checked = self.check_by(&mut connection).await;
+        drop(connection.close().await);
+        checked
+    }
+
+    async fn check_by(&self, connection: &mut MySqlConnection) -> Result<(), SetupError> {
+        let table = &self.0.table;
+        let found = columns_of(connection, table).await?;
         check_columns(table, &columns(&DIALECT), &found)?;
-        check_engine(&mut connection, table).await?;
-        check_layout(table, layout_of(&mut connection, &table.of_layout()).await?)?;
-        check_writable(&mut connection, table).await
+        check_engine(connection, table).await?;
+        check_layout(table, layout_of(connection, &table.of_layout()).await?)?;
+        check_writable(connection, table).await
     }
 
     /// Returns the statements that make the tables, for those who run migrations of their own.
@@ -52,10 +59,11 @@ impl MySqlStore {
 
     async fn make(&self) -> Result<(), SetupError> {
         let mut connection = self.0.places.connect().await?;
-        // Each statement is a transaction of its own here. The lock is held until the connection is closed, so that the
-        // number of the layout is written once.
+        // Each statement is a transaction of its own here. The lock is held until the connection is closed, so that one
+        // makes the tables after the other.
         let text = format!("DO GET_LOCK('{LOCK}', {LOCK_SECONDS}); {}", self.ddl());
         let made = connection.execute(raw_sql(AssertSqlSafe(text))).await;
+        drop(connection.close().await);
         made.map(drop).map_err(failure::setup)
     }
 }
