@@ -31,6 +31,7 @@ fn act(text: &str) -> Act {
         cookie: (words[1] != "-").then(|| cookie(words[1])),
         deed: deed(words[2]),
         answer: (answered != "lost").then(|| answer(answered)),
+        is_late: false,
     }
 }
 
