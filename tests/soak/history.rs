@@ -43,7 +43,7 @@ impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = self.counts().map(|(what, count)| format!("{what} {count}"));
         let late = self.acts.iter().filter(|act| act.is_late).count();
-        write!(f, "{}, given up {late}", counts.join(", "))
+        write!(f, "{}, late {late}", counts.join(", "))
     }
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Act {
     pub(crate) deed: Deed,
     /// `None` if it was lost.
     pub(crate) answer: Option<Answer>,
-    /// It was lost because the shop gave up waiting for its store.
+    /// It took so long that the shop may have given up waiting for its store.
     pub(crate) is_late: bool,
 }
 

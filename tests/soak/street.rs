@@ -61,11 +61,9 @@ impl Street {
             None => Some(page.await),
         };
         let answer = page.as_ref().map(page::answer);
-        let waited = Clock::system().now().since(since);
-        let (answer, is_late) = match answer {
-            Some(answer) if answer.status == 503 && waited >= LATE => (None, true),
-            answer => (answer, false),
-        };
+        let is_late = Clock::system().now().since(since) >= LATE;
+        // Nobody knows then what was done.
+        let answer = answer.filter(|answer| answer.status != 503 || !is_late);
         let ended = answer.as_ref().map_or(NEVER, |_| self.now());
         self.acts.lock().unwrap().push(Act {
             began,
@@ -167,6 +165,6 @@ fn credentials(who: usize, password: Password) -> String {
 /// So many requests are under way at once: no answer has to wait so long for others that the shop gives up.
 const TURNS: usize = 24;
 const LOGINS: usize = 2;
-/// Who has waited so long and is told that the shop cannot reach its memory has met a machine that is busy with something
-/// else: the first of the shop's time-outs is of two seconds. Nobody knows then what was done.
+/// After so long the shop may have given up waiting for its store, on a machine that is busy with something else: the
+/// first of its time-outs is of two seconds.
 const LATE: Duration = Duration::from_millis(1_900);
