@@ -202,6 +202,7 @@ mod cookie;
 mod error;
 #[cfg(feature = "axum")]
 mod extract;
+mod fresh;
 mod future;
 mod id;
 mod json;
@@ -230,6 +231,9 @@ pub use clock::{Clock, Timestamp};
 pub use context::OnFailure;
 pub use cookie::{ConfigError, SameSite};
 pub use error::{DefaultOnError, Error, ErrorKind, OnError};
+#[cfg(feature = "axum")]
+pub use extract::{Fresh, Principal};
+pub use fresh::{RequireFresh, RequireFreshService, require_fresh};
 pub use future::ResponseFuture;
 pub use id::{Handle, ParseHandleError};
 pub use key::{Key, KeyName, SessionKey, Undecodable};
@@ -237,11 +241,10 @@ pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use lifetime::Lifetime;
 pub use limit::SessionLimit;
 pub use observe::{EndReason, Event, EventKind, RejectReason};
-pub use principal::PrincipalId;
+pub use principal::{CredentialStamp, PrincipalId};
 pub use service::SessionService;
 pub use session::{LoadFuture, Main, Session, SessionSlot};
 pub use sessions::{SessionInfo, Sessions};
-pub use store::CredentialStamp;
 
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]
