@@ -390,6 +390,12 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("PostgresStoreBuilder::with_connections", POSTGRES_BUILDER),
     ("PostgresStoreBuilder::with_table", POSTGRES_BUILDER),
+    ("RedisStore::builder", REDIS_BUILDER),
+    ("RedisStore::connect", "the example of `RedisStore`"),
+    ("RedisStoreBuilder::connect", REDIS_BUILDER),
+    ("RedisStoreBuilder::with_prefix", REDIS_BUILDER),
+    ("RedisStoreBuilder::with_replicas", REDIS_BUILDER),
+    ("RedisStoreBuilder::with_tls", "`tests/redis/tls.rs`"),
     ("SetupError::kind", "the example of `SetupError`"),
     ("SetupErrorKind", "the example of `SetupError`"),
     ("SqliteStore::check", "the example of `SqliteStore`"),
@@ -405,6 +411,8 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("Sweeper::with_interval", "the example of `Sweeper`"),
     ("Sweeping", "the example of `Sweeper`"),
 ];
+
+const REDIS_BUILDER: &str = "the example of `RedisStoreBuilder`";
 
 const POSTGRES_BUILDER: &str = "the example of `PostgresStoreBuilder`";
 
