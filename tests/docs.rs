@@ -202,6 +202,78 @@ const RANDOM: &[(&str, &str)] = &[
 
 /// What has no example of its own, and where it is shown instead.
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
+    ("CredentialStamp::from_bytes", "the stores that keep it"),
+    ("Lifetime::aal2", "the example of `aal1`"),
+    ("Lifetime::aal3", "the example of `aal1`"),
+    ("RequireFresh", "the example of `require_fresh`"),
+    ("RequireFresh::of", "`tests/promises/step_up.rs`"),
+    (
+        "RequireFresh::or_redirect_to",
+        "the example of `require_fresh`",
+    ),
+    (
+        "RequireFreshService",
+        "the example of `require_fresh`, which makes it",
+    ),
+    ("Session::begun_login", "the example of `begin_login`"),
+    ("Session::finish_login", "the example of `begin_login`"),
+    ("SessionSlot::sessions", "`Sessions`, which it returns"),
+    (
+        "MySqlStore::builder",
+        "the example of `MySqlStore`; it needs a server",
+    ),
+    (
+        "MySqlStore::check",
+        "the example of `MySqlStore`; it needs a server",
+    ),
+    (
+        "MySqlStore::connect",
+        "the example of `MySqlStore`; it needs a server",
+    ),
+    (
+        "MySqlStore::ddl",
+        "the example of `MySqlStore`; it needs a server",
+    ),
+    (
+        "MySqlStore::migrate",
+        "the example of `MySqlStore`; it needs a server",
+    ),
+    (
+        "MySqlStoreBuilder::connect",
+        "the example of `MySqlStore`; it needs a server",
+    ),
+    (
+        "MySqlStoreBuilder::with_connections",
+        "the example of `MySqlStore`; it needs a server",
+    ),
+    (
+        "MySqlStoreBuilder::with_table",
+        "the example of `MySqlStore`; it needs a server",
+    ),
+    (
+        "RedisStore::builder",
+        "the example of `RedisStore`; it needs a server",
+    ),
+    (
+        "RedisStore::connect",
+        "the example of `RedisStore`; it needs a server",
+    ),
+    (
+        "RedisStoreBuilder::connect",
+        "the example of `RedisStore`; it needs a server",
+    ),
+    (
+        "RedisStoreBuilder::with_prefix",
+        "the example of `RedisStore`; it needs a server",
+    ),
+    (
+        "RedisStoreBuilder::with_replicas",
+        "the example of `RedisStore`; it needs a server",
+    ),
+    (
+        "RedisStoreBuilder::with_tls",
+        "the example of `RedisStore`; it needs a server",
+    ),
     ("CredentialStamp::as_bytes", "the stores that keep it"),
     ("CredentialStamp::of", "the example of `CredentialStamp`"),
     ("Cursor::as_str", "the example of `Cursor`"),
@@ -318,6 +390,12 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("PostgresStoreBuilder::with_connections", POSTGRES_BUILDER),
     ("PostgresStoreBuilder::with_table", POSTGRES_BUILDER),
+    ("RedisStore::builder", REDIS_BUILDER),
+    ("RedisStore::connect", "the example of `RedisStore`"),
+    ("RedisStoreBuilder::connect", REDIS_BUILDER),
+    ("RedisStoreBuilder::with_prefix", REDIS_BUILDER),
+    ("RedisStoreBuilder::with_replicas", REDIS_BUILDER),
+    ("RedisStoreBuilder::with_tls", "`tests/redis/tls.rs`"),
     ("SetupError::kind", "the example of `SetupError`"),
     ("SetupErrorKind", "the example of `SetupError`"),
     ("SqliteStore::check", "the example of `SqliteStore`"),
@@ -333,6 +411,8 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("Sweeper::with_interval", "the example of `Sweeper`"),
     ("Sweeping", "the example of `Sweeper`"),
 ];
+
+const REDIS_BUILDER: &str = "the example of `RedisStoreBuilder`";
 
 const POSTGRES_BUILDER: &str = "the example of `PostgresStoreBuilder`";
 

@@ -9,9 +9,9 @@ use crate::{
     id::Handle,
     limit::{Admission, Counted},
     observe::EndReason,
-    principal::PrincipalId,
+    principal::{CredentialStamp, PrincipalId},
     revocation::{self, Standing},
-    store::{CredentialStamp, Entered, Entry, PrincipalIndex, StoreError},
+    store::{Entered, Entry, PrincipalIndex, StoreError},
 };
 
 /// A login that asks to be let in.

@@ -8,6 +8,7 @@ mod costs;
 mod engine;
 mod faults;
 mod model;
+mod moving;
 mod promises;
 mod replicas;
 mod sentinel;
