@@ -50,6 +50,9 @@ struct Way {
 struct State {
     is_away: bool,
     cut: Option<(Cut, Then)>,
+    /// How many connections there have been, and of the first how many nothing comes through.
+    connections: usize,
+    silent: usize,
 }
 
 impl Proxy {
@@ -77,6 +80,12 @@ impl Proxy {
         self.way.cut_off.notify_waiters();
     }
 
+    /// Lets nothing more come through over the connections that there are, without ending them.
+    pub fn falls_silent(&self) {
+        let mut state = self.way.state.lock().unwrap();
+        state.silent = state.connections;
+    }
+
     /// Lets everybody through.
     pub fn is_back(&self) {
         self.way.state.lock().unwrap().is_away = false;
@@ -97,6 +106,17 @@ impl Drop for Proxy {
 impl Way {
     fn lets_through(&self) -> bool {
         !self.state.lock().unwrap().is_away
+    }
+
+    /// Counts a connection, and returns its number.
+    fn count(&self) -> usize {
+        let mut state = self.state.lock().unwrap();
+        state.connections += 1;
+        state.connections
+    }
+
+    fn is_silent(&self, connection: usize) -> bool {
+        connection <= self.state.lock().unwrap().silent
     }
 
     /// Tells whether this is what gets lost.
@@ -128,19 +148,27 @@ async fn connect(client: TcpStream, server: SocketAddr, way: Arc<Way>) {
     let Some(server) = server.ok().filter(|_| way.lets_through()) else {
         return;
     };
+    let number = way.count();
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
-        () = pass(from_client, to_server, Cut::Question, &way) => {}
-        () = pass(from_server, to_client, Cut::Answer, &way) => {}
+        () = pass(from_client, to_server, Cut::Question, &way, number) => {}
+        () = pass(from_server, to_client, Cut::Answer, &way, number) => {}
         () = cut_off => {}
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, said: Cut, way: &Way) {
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    said: Cut,
+    way: &Way,
+    connection: usize,
+) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match from.read(&mut buffer).await {
+            Ok(count) if count > 0 && way.is_silent(connection) => {}
             Ok(count) if count > 0 && !way.cuts(said) => {
                 if to.write_all(&buffer[..count]).await.is_err() {
                     return;

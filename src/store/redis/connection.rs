@@ -1,6 +1,7 @@
 //! One connection, over which commands follow each other without waiting for answers.
 
 use std::{
+    future,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -24,6 +25,7 @@ use super::{
     address::{Access, Address},
     failure::{self, Refusal},
     script::Request,
+    sentinels::Asked,
 };
 use crate::store::{
     StoreError,
@@ -40,6 +42,8 @@ pub(super) struct Connection {
     patience: Duration,
     is_used: AtomicBool,
     is_unfit: Notify,
+    /// Who has named this server, and where it is.
+    named: Option<(Arc<Asked>, Address)>,
 }
 
 /// What a server is to be.
@@ -110,8 +114,22 @@ impl Connection {
             patience,
             is_used: AtomicBool::new(false),
             is_unfit: Notify::new(),
+            named: None,
         };
         Ok((connection, driver))
+    }
+
+    /// Lets the connection be given up when another server than this one is named.
+    pub(super) fn named_by(mut self, asked: Arc<Asked>, address: Address) -> Self {
+        self.named = Some((asked, address));
+        self
+    }
+
+    async fn another_is_named(&self) {
+        match &self.named {
+            Some((asked, address)) => asked.another_than(address).await,
+            None => future::pending().await,
+        }
     }
 
     /// Asks something beside the verbs.
@@ -186,11 +204,12 @@ impl Connected for Connection {
     }
 
     /// Asks the server now and then, and each second while verbs are sent: one that answers nobody, or that has become
-    /// a replica without having closed the connection, is given up.
+    /// a replica without having closed the connection, is given up. So is one instead of which another is named.
     async fn given_up(&self) {
         for beat in (0..IDLE_BEATS).cycle() {
             tokio::select! {
                 () = self.is_unfit.notified() => return,
+                () = self.another_is_named() => return,
                 () = sleep(BEAT) => {}
             }
             if !self.is_used.swap(false, Ordering::Relaxed) && beat > 0 {

@@ -8,6 +8,7 @@ mod failure;
 mod keys;
 mod node;
 mod script;
+mod sentinels;
 mod slots;
 mod start;
 mod stored;

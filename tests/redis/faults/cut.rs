@@ -198,3 +198,13 @@ async fn a_way_that_is_away_is_answered_as_unavailable_until_it_is_back() {
     until_it_counts(&site.layer, &cookie).await;
     assert_eq!(counted(&direct, &cookie).await, Some(2));
 }
+
+#[tokio::test]
+async fn a_connection_that_has_fallen_silent_is_given_up() {
+    let site = Site::new().await;
+    let cookie = member(&site.layer).await;
+    site.proxy.falls_silent();
+    assert_eq!(visitor::read(&site.layer, &cookie).await, UNAVAILABLE);
+    until_it_counts(&site.layer, &cookie).await;
+    assert_eq!(counted(&site.layer, &cookie).await, Some(1));
+}
