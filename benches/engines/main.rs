@@ -1,5 +1,5 @@
-//! Requests per second on real engines: `cargo bench --bench engines --features sqlite,postgres [-- sqlite postgres
-//! sweep]`.
+//! Requests per second on real engines: `cargo bench --bench engines --features mysql,postgres,sqlite [-- mysql
+//! postgres sqlite sweep]`.
 //!
 //! 64 tasks send requests through the whole layer, over a thousand sessions. Beside it, in turns, runs a hand-written
 //! minimum: the statements that a request cannot do without, prepared, through the same driver with as many connections,
@@ -12,6 +12,7 @@
 
 #[path = "../../tests/bed/mod.rs"]
 mod bed;
+mod mysql;
 mod postgres;
 mod sqlite;
 mod subject;
@@ -43,6 +44,10 @@ async fn main() {
     if wanted("postgres") {
         let prepared = postgres::Prepared::new().await;
         table("PostgreSQL", &prepared.subjects().await).await;
+    }
+    if wanted("mysql") {
+        let prepared = mysql::Prepared::new().await;
+        table("MariaDB", &prepared.subjects().await).await;
     }
     if wanted("sweep") {
         sweep::measure().await;
