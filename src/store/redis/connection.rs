@@ -1,6 +1,7 @@
 //! One connection, over which commands follow each other without waiting for answers.
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -40,6 +41,7 @@ pub(super) struct Connection {
     patience: Duration,
     is_used: AtomicBool,
     is_unfit: Notify,
+    number: u64,
 }
 
 /// What a server is to be.
@@ -110,6 +112,7 @@ impl Connection {
             patience,
             is_used: AtomicBool::new(false),
             is_unfit: Notify::new(),
+            number: getrandom::u64().map_err(io::Error::other)?,
         };
         Ok((connection, driver))
     }
@@ -118,6 +121,20 @@ impl Connection {
     pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, RedisError> {
         let answer = self.wire.clone().send_packed_command(command).await;
         answer?.extract_error()
+    }
+
+    /// Asks several things in one trip; each of them may be refused.
+    pub(super) async fn ask_all(&self, questions: &Pipeline) -> Result<Vec<Said>, StoreError> {
+        self.is_used.store(true, Ordering::Relaxed);
+        let mut wire = self.wire.clone();
+        let answers = wire.send_packed_commands(questions, 0, questions.len());
+        let answers = answers.await.map_err(failure::lost)?;
+        Ok(answers.into_iter().map(said).collect())
+    }
+
+    /// Returns what no other connection is called: whoever meets it again meets the same process of a server.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
     }
 
     /// Carries a verb out, by the name of its script or else by its text.

@@ -18,12 +18,9 @@ use super::{
     failure,
     script::Request,
 };
-use crate::{
-    id::Handle,
-    store::{
-        SetupError, StoreError,
-        link::{self, Driver, Link, in_full},
-    },
+use crate::store::{
+    SetupError, StoreError,
+    link::{self, Driver, Link, in_full},
 };
 
 /// What a verb does, and so which connection it goes over.
@@ -80,7 +77,7 @@ impl Node {
     pub(super) async fn carry_out(
         &self,
         way: Way,
-        handle: Handle,
+        lane: u8,
         request: &Request,
         asking: Asking,
     ) -> Result<Said, StoreError> {
@@ -89,8 +86,7 @@ impl Node {
             Some(_) => &self.waiting,
             None => &self.links,
         };
-        // Handles are random, so any byte of theirs is a fair choice.
-        let link = &links[usize::from(handle.as_bytes()[0]) % links.len()];
+        let link = &links[usize::from(lane) % links.len()];
         let connection = link.connection().await?;
         connection.carry_out(request, asking, replicas).await
     }
