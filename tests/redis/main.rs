@@ -16,6 +16,7 @@ mod sentinel;
 mod setup;
 #[cfg(feature = "redis-tls")]
 mod tls;
+mod walk;
 
 use std::{sync::Arc, time::Duration};
 
@@ -60,7 +61,7 @@ tenure::index_conformance!(stored(Space::new()).await);
 const HANDLE: Handle = Handle::from_bytes([7; 16]);
 const HOUR: Duration = Duration::from_secs(3_600);
 
-fn version(number: u64) -> Version {
+const fn version(number: u64) -> Version {
     Version::from_u64(number)
 }
 
