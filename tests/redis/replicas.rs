@@ -70,7 +70,8 @@ async fn a_change_that_no_replica_has_acknowledged_is_unknown_and_a_load_does_no
 #[tokio::test]
 async fn what_was_carried_out_before_is_waited_for_all_the_same() {
     let (primary, replica, store) = waiting(SHORT).await;
-    store.create(&HANDLE, &record(1), HOUR).await.unwrap();
+    let other = RedisStore::connect(&primary.url()).await.unwrap();
+    other.create(&HANDLE, &record(1), HOUR).await.unwrap();
     replica.pause();
     for _ in 0..2 {
         is_unknown(store.update(&HANDLE, version(1), &record(2), HOUR).await);
@@ -111,7 +112,8 @@ async fn what_the_index_was_told_and_no_replica_has_acknowledged_is_unknown() {
     let (primary, replica, store) = waiting(SHORT).await;
     let (ada, entry) = (PrincipalId::from("ada"), Entry::new(HANDLE, version(1)));
     let stamp = CredentialStamp::of("new");
-    store.enter(&ada, entry, None).await.unwrap();
+    let other = RedisStore::connect(&primary.url()).await.unwrap();
+    other.enter(&ada, entry, None).await.unwrap();
     replica.pause();
     for _ in 0..2 {
         is_unknown(store.enter(&ada, entry, Some(&stamp)).await);
