@@ -11,10 +11,8 @@ use super::{
 };
 use crate::{
     id::Handle,
-    principal::PrincipalId,
-    store::{
-        Answer, CredentialStamp, Cursor, Entered, Entry, Loaded, PrincipalIndex, StoreError, Walked,
-    },
+    principal::{CredentialStamp, PrincipalId},
+    store::{Answer, Cursor, Entered, Entry, Loaded, PrincipalIndex, StoreError, Walked},
 };
 
 impl PrincipalIndex for RedisStore {

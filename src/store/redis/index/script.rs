@@ -15,7 +15,8 @@ use std::sync::LazyLock;
 use super::super::script::{Request, Script};
 use crate::{
     id::Handle,
-    store::{CredentialStamp, Entry, Version},
+    principal::CredentialStamp,
+    store::{Entry, Version},
 };
 
 impl Request {
