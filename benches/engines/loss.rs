@@ -151,6 +151,7 @@ async fn lost_machine(delay: Duration, replicas: u32) -> Lost {
     let store = open(&primary.url(), replicas).await;
     let load = Load::start(&primary.url(), &store).await;
     load.go_on().await;
+    load.stop();
     drop(way);
     let happened = Instant::now();
     primary.kill();
@@ -253,9 +254,13 @@ impl Load {
         sleep(Duration::from_millis(500)).await;
     }
 
+    fn stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+    }
+
     /// Stops, and looks for what was acknowledged.
     async fn end(self, happened: Instant, store: &RedisStore) -> Lost {
-        self.stop.store(true, Ordering::SeqCst);
+        self.stop();
         let mut lost = Lost::default();
         for task in self.tasks {
             for change in task.await.expect("a task") {
@@ -282,8 +287,10 @@ async fn prepare(store: RedisStore, task: usize) -> Vec<Handle> {
         .map(|number| handle(task, number))
         .collect();
     for handle in &handles {
-        let created = store.create(handle, &record(CREATED), HOUR).await;
-        created.expect("a session");
+        // A replica may be too late for a moment.
+        while store.create(handle, &record(CREATED), HOUR).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
     }
     handles
 }
