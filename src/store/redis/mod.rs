@@ -51,11 +51,18 @@ use crate::{clock::Timestamp, id::Handle, principal::PrincipalId};
 ///
 /// # What it guarantees
 ///
-/// A verb is one script, one round trip, and carried out whole. The clock is the server's: a node whose clock is wrong
+/// A verb is one script or command, one round trip, and carried out whole. The clock is the server's: a node whose clock is wrong
 /// changes nothing. Expired keys go by themselves. An answer is given when the primary has carried the verb out, as
 /// durably as `appendfsync` says, and when so many replicas have acknowledged it as
 /// [`with_replicas`](RedisStoreBuilder::with_replicas) says: none by default. A replica that is promoted may not know of
 /// what was answered before, **a logout included**; `docs/stores.md` says how much that is and what can be done.
+///
+/// # The index of principals
+///
+/// A key for each principal, written before the session is: entries leave when their sessions are known to be gone, never by a
+/// clock. To [load many](PrincipalIndex::load_all) is a trip to each server that has some of them; a
+/// [walk](PrincipalIndex::walk) goes over all keys of all primaries. What a fail-over loses of the index,
+/// [`Sessions::repair`](crate::Sessions::repair) mends.
 ///
 /// # Connections
 ///
