@@ -48,6 +48,23 @@ pub fn signal(id: u32, name: &str) {
         .status();
 }
 
+/// Stops a program with all of its threads, and waits until they have stopped.
+pub fn stop(id: u32) {
+    signal(id, "STOP");
+    while threads(id).iter().any(|state| !"TtZX".contains(*state)) {}
+}
+
+/// Returns the states of a program's threads, on systems that tell.
+fn threads(id: u32) -> Vec<char> {
+    let threads = fs::read_dir(format!("/proc/{id}/task"));
+    let state = |entry: io::Result<fs::DirEntry>| {
+        let told = fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
+        // It stands behind the name, which may have brackets in it.
+        told.rsplit(") ").next()?.chars().next()
+    };
+    threads.into_iter().flatten().filter_map(state).collect()
+}
+
 /// Returns the user and the group to run a server as, if this process is root: a server refuses to be. It is the one
 /// whose line in the list of users begins so, or else nobody.
 pub fn account(line: &str) -> Option<(u32, u32)> {
