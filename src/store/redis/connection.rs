@@ -1,7 +1,7 @@
 //! One connection, over which commands follow each other without waiting for answers.
 
 use std::{
-    io,
+    io, process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -26,9 +26,12 @@ use super::{
     failure::{self, Refusal},
     script::Request,
 };
-use crate::store::{
-    StoreError,
-    link::{Connected, Driver},
+use crate::{
+    id::Random,
+    store::{
+        StoreError,
+        link::{Connected, Driver},
+    },
 };
 
 /// A connection to one server.
@@ -98,6 +101,8 @@ impl Connection {
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let opened = MultiplexedConnection::new_with_config(&access.settings, stream, config);
         let (wire, drive) = opened.await?;
+        let number = Random::System.draw_number(process::id().into());
+        let number = number.map_err(io::Error::other)?;
         let is_over = Arc::new(AtomicBool::new(false));
         let over = is_over.clone();
         let driver = tokio::spawn(async move {
@@ -112,7 +117,7 @@ impl Connection {
             patience,
             is_used: AtomicBool::new(false),
             is_unfit: Notify::new(),
-            number: getrandom::u64().map_err(io::Error::other)?,
+            number,
         };
         Ok((connection, driver))
     }
