@@ -1,7 +1,7 @@
 //! One connection, over which commands follow each other without waiting for answers.
 
 use std::{
-    future, io,
+    future, io, process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -27,9 +27,12 @@ use super::{
     script::Request,
     sentinels::Asked,
 };
-use crate::store::{
-    StoreError,
-    link::{Connected, Driver},
+use crate::{
+    id::Random,
+    store::{
+        StoreError,
+        link::{Connected, Driver},
+    },
 };
 
 /// A connection to one server.
@@ -101,6 +104,8 @@ impl Connection {
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let opened = MultiplexedConnection::new_with_config(&access.settings, stream, config);
         let (wire, drive) = opened.await?;
+        let number = Random::System.draw_number(process::id().into());
+        let number = number.map_err(io::Error::other)?;
         let is_over = Arc::new(AtomicBool::new(false));
         let over = is_over.clone();
         let driver = tokio::spawn(async move {
@@ -116,7 +121,7 @@ impl Connection {
             is_used: AtomicBool::new(false),
             is_unfit: Notify::new(),
             named: None,
-            number: getrandom::u64().map_err(io::Error::other)?,
+            number,
         };
         Ok((connection, driver))
     }

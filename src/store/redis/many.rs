@@ -6,8 +6,8 @@ use ::redis::{Cmd, Value, from_redis_value};
 
 use super::{
     connection::{Connection, Said},
+    failure,
     keys::{Key, Keys},
-    strange,
 };
 use crate::{
     id::Handle,
@@ -37,7 +37,7 @@ pub(super) async fn load_all(
 
 /// Reads what a server says to `TIME`: seconds, and microseconds of the next.
 fn millis(said: Said) -> Result<i64, StoreError> {
-    let value = said.map_err(|error| strange(Err(error)))?;
+    let value = said.map_err(failure::refused)?;
     let (seconds, micros): (i64, i64) = from_redis_value(value).map_err(StoreError::unknown)?;
     Ok(seconds * 1_000 + micros / 1_000)
 }
@@ -90,7 +90,7 @@ impl Page {
         keys: &Keys,
         said: Said,
     ) -> Result<(Vec<Handle>, Option<Self>), StoreError> {
-        let value = said.map_err(|error| strange(Err(error)))?;
+        let value = said.map_err(failure::refused)?;
         let (scanned, found): (u64, Vec<Vec<u8>>) =
             from_redis_value(value).map_err(StoreError::unknown)?;
         let handles = found.iter().filter_map(|name| keys.handle(name)).collect();

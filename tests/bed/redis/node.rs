@@ -119,6 +119,12 @@ impl Node {
         reply.unwrap_or_else(|error| panic!("{} {command}: {error}\n{}", self.port, self.log()))
     }
 
+    /// Sends the server a command of any words.
+    pub fn send(&self, words: &[&str]) -> Reply {
+        let reply = Client::connect(self.port).and_then(|mut client| client.send(words));
+        reply.unwrap_or_else(|error| panic!("{} {words:?}: {error}\n{}", self.port, self.log()))
+    }
+
     /// Asks the server something that it may refuse, or not be there for.
     pub fn try_ask(&self, command: &str) -> io::Result<Reply> {
         Client::connect(self.port)?.ask(command)

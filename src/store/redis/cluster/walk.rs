@@ -18,6 +18,7 @@ use super::{
     super::{
         address::Address,
         connection::Said,
+        failure,
         keys::Keys,
         many::{Page, no_place},
         slots::Slots,
@@ -90,7 +91,7 @@ impl Cluster {
     }
 
     fn topology(&self, said: Said, asked: &Address) -> Result<Topology, StoreError> {
-        let answer = said.map_err(|error| strange(Err(error)))?;
+        let answer = said.map_err(failure::refused)?;
         let slots = Slots::read(&answer, asked, |address| self.members.member(address));
         let slots = slots.ok_or_else(|| strange(Ok(answer)))?;
         Ok(Topology::of(&slots))
