@@ -255,6 +255,14 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
         "Swept",
         "`tests/sqlite` and `tests/postgres`, whose stores are some",
     ),
+    ("MySqlStore::builder", MYSQL_BUILDER),
+    ("MySqlStore::check", "the example of `SqliteStore`"),
+    ("MySqlStore::connect", "the example of `MySqlStore`"),
+    ("MySqlStore::ddl", "the example of `SqliteStore::ddl`"),
+    ("MySqlStore::migrate", "the example of `MySqlStore`"),
+    ("MySqlStoreBuilder::connect", MYSQL_BUILDER),
+    ("MySqlStoreBuilder::with_connections", MYSQL_BUILDER),
+    ("MySqlStoreBuilder::with_table", MYSQL_BUILDER),
     ("PostgresStore::builder", POSTGRES_BUILDER),
     ("PostgresStore::check", "the example of `SqliteStore`"),
     ("PostgresStore::connect", "the example of `PostgresStore`"),
@@ -283,6 +291,7 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("Sweeping", "the example of `Sweeper`"),
 ];
 
+const MYSQL_BUILDER: &str = "the example of `MySqlStoreBuilder`";
 const POSTGRES_BUILDER: &str = "the example of `PostgresStoreBuilder`";
 
 #[test]
