@@ -219,10 +219,6 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("Session::finish_login", "the example of `begin_login`"),
     ("SessionSlot::sessions", "`Sessions`, which it returns"),
     (
-        "MySqlStore::builder",
-        "the example of `MySqlStore`; it needs a server",
-    ),
-    (
         "MySqlStore::check",
         "the example of `MySqlStore`; it needs a server",
     ),
@@ -239,35 +235,7 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
         "the example of `MySqlStore`; it needs a server",
     ),
     (
-        "MySqlStoreBuilder::connect",
-        "the example of `MySqlStore`; it needs a server",
-    ),
-    (
-        "MySqlStoreBuilder::with_connections",
-        "the example of `MySqlStore`; it needs a server",
-    ),
-    (
-        "MySqlStoreBuilder::with_table",
-        "the example of `MySqlStore`; it needs a server",
-    ),
-    (
-        "RedisStore::builder",
-        "the example of `RedisStore`; it needs a server",
-    ),
-    (
         "RedisStore::connect",
-        "the example of `RedisStore`; it needs a server",
-    ),
-    (
-        "RedisStoreBuilder::connect",
-        "the example of `RedisStore`; it needs a server",
-    ),
-    (
-        "RedisStoreBuilder::with_prefix",
-        "the example of `RedisStore`; it needs a server",
-    ),
-    (
-        "RedisStoreBuilder::with_replicas",
         "the example of `RedisStore`; it needs a server",
     ),
     (
@@ -378,6 +346,10 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
         "Swept",
         "`tests/sqlite` and `tests/postgres`, whose stores are some",
     ),
+    ("MySqlStore::builder", MYSQL_BUILDER),
+    ("MySqlStoreBuilder::connect", MYSQL_BUILDER),
+    ("MySqlStoreBuilder::with_connections", MYSQL_BUILDER),
+    ("MySqlStoreBuilder::with_table", MYSQL_BUILDER),
     ("PostgresStore::builder", POSTGRES_BUILDER),
     ("PostgresStore::check", "the example of `SqliteStore`"),
     ("PostgresStore::connect", "the example of `PostgresStore`"),
@@ -391,11 +363,9 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("PostgresStoreBuilder::with_connections", POSTGRES_BUILDER),
     ("PostgresStoreBuilder::with_table", POSTGRES_BUILDER),
     ("RedisStore::builder", REDIS_BUILDER),
-    ("RedisStore::connect", "the example of `RedisStore`"),
     ("RedisStoreBuilder::connect", REDIS_BUILDER),
     ("RedisStoreBuilder::with_prefix", REDIS_BUILDER),
     ("RedisStoreBuilder::with_replicas", REDIS_BUILDER),
-    ("RedisStoreBuilder::with_tls", "`tests/redis/tls.rs`"),
     ("SetupError::kind", "the example of `SetupError`"),
     ("SetupErrorKind", "the example of `SetupError`"),
     ("SqliteStore::check", "the example of `SqliteStore`"),
@@ -413,7 +383,7 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 const REDIS_BUILDER: &str = "the example of `RedisStoreBuilder`";
-
+const MYSQL_BUILDER: &str = "the example of `MySqlStoreBuilder`";
 const POSTGRES_BUILDER: &str = "the example of `PostgresStoreBuilder`";
 
 #[test]
