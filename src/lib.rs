@@ -143,9 +143,10 @@
 //! # Stores
 //!
 //! [`store::MemoryStore`] keeps sessions in this process, bounded, and expires them by itself. `store::SqliteStore` (feature
-//! `sqlite`) keeps them in a file over a restart, `store::PostgresStore` (feature `postgres`) for many machines; a
-//! [`store::Sweeper`] removes what has expired there. `store::RedisStore` (feature `redis`) keeps them in Redis or Valkey, where
-//! a fail-over may undo the last changes. A store of your own implements the five verbs of
+//! `sqlite`) keeps them in a file over a restart, `store::PostgresStore` (feature `postgres`) and `store::MySqlStore` (feature
+//! `mysql`, also MariaDB) for many machines; a [`store::Sweeper`] removes what has expired there. `store::RedisStore` (feature
+//! `redis`) keeps them in Redis or Valkey, where a fail-over may undo the last changes. A store of your own implements the five
+//! verbs of
 //! [`store::SessionStore`], and one line of the feature `conformance` proves that it keeps the contract;
 //! `examples/custom_store.rs` is a whole one. Which store it is may be decided at run time: `Arc<dyn SessionStore>` is one too.
 //!
@@ -180,6 +181,7 @@
 //!
 //! * `axum` (default): the extractors, and [`Error`] as a response.
 //! * `conformance`: `store::conformance`, the tests of a store's contract.
+//! * `mysql`: `store::MySqlStore`, for MariaDB and MySQL, on sqlx; it needs Rust 1.94.
 //! * `postgres`: `store::PostgresStore`, on tokio-postgres.
 //! * `redis`: `store::RedisStore`, on redis-rs; `redis-tls`: the same with TLS, by rustls.
 //! * `sqlite`: `store::SqliteStore`, on sqlx; it needs Rust 1.94.

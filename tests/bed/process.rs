@@ -1,6 +1,7 @@
 //! A program that a test has started, and that ends with the test; signals to it.
 
 use std::{
+    fs,
     io::{self, BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
     thread,
@@ -52,4 +53,21 @@ pub(crate) fn signal(id: u32, name: &str) {
         // Some have ended by then.
         .stderr(Stdio::null())
         .status();
+}
+
+/// Stops a program with all of its threads, and waits until they have stopped.
+pub(crate) fn stop(id: u32) {
+    signal(id, "STOP");
+    while threads(id).iter().any(|state| !"TtZX".contains(*state)) {}
+}
+
+/// Returns the states of a program's threads, on systems that tell.
+fn threads(id: u32) -> Vec<char> {
+    let threads = fs::read_dir(format!("/proc/{id}/task"));
+    let state = |entry: io::Result<fs::DirEntry>| {
+        let told = fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
+        // It stands behind the name, which may have brackets in it.
+        told.rsplit(") ").next()?.chars().next()
+    };
+    threads.into_iter().flatten().filter_map(state).collect()
 }

@@ -167,6 +167,13 @@ impl Cluster {
         }
     }
 
+    /// Lets nothing more come from a primary to its replica, and pauses that: what is written there from now on is lost if
+    /// the primary is killed.
+    pub fn cut_replica_off(&self, number: usize) {
+        self.nodes[number + PRIMARIES].pause();
+        self.nodes[number].fill_the_ways_to_replicas();
+    }
+
     /// Waits until everything that was written so far is on a replica.
     pub fn until_replicated(&self) {
         super::until_replicated(&self.nodes);
@@ -214,7 +221,7 @@ impl Watch {
     const fn timeout(self) -> u32 {
         match self {
             Self::Calm => 60_000,
-            Self::Nervous => 1_500,
+            Self::Nervous => 3_000,
         }
     }
 }
