@@ -12,6 +12,9 @@ pub(super) const DIALECT: Dialect = Dialect {
     bytes: "mediumblob",
     number: "bigint",
     text: "varbinary(255)",
+    short: "varbinary(255)",
+    counted: "bigint NOT NULL AUTO_INCREMENT PRIMARY KEY",
+    entry_key: "UNIQUE",
     // The clock at this very moment, also in a statement that has waited for a lock; the session is at UTC. In whole
     // numbers, and not bounded by 2038 as `UNIX_TIMESTAMP` is.
     now: "(TIMESTAMPDIFF(MICROSECOND, TIMESTAMP'1970-01-01 00:00:00', SYSDATE(3)) DIV 1000)",

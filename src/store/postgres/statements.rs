@@ -9,6 +9,9 @@ pub(super) const DIALECT: Dialect = Dialect {
     bytes: "bytea",
     number: "bigint",
     text: "text",
+    short: "bytea",
+    counted: "bigint GENERATED ALWAYS AS IDENTITY",
+    entry_key: "PRIMARY KEY",
     // The clock at this very moment, also in a statement that has waited for a lock. `extract` would reckon in decimals.
     now: "floor(date_part('epoch', clock_timestamp()) * 1000)::bigint",
     engine: "",

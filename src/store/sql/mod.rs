@@ -3,16 +3,28 @@
 //! A store of one engine brings the connection; the text of each statement and the meaning of each answer stand here,
 //! once.
 
+mod index;
+mod layout;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod lists;
 mod setup;
 mod statements;
 mod table;
 
 use std::{sync::Arc, time::Duration};
 
+pub(super) use index::{
+    IndexStatements, LAST, REMEMBERED, after, entry, half_done, handle, in_places, load_all, walked,
+};
+#[cfg(feature = "mysql")]
+pub(super) use layout::Column;
+pub(super) use layout::{layout, tables};
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+pub(super) use lists::{Lists, list};
 pub(super) use setup::{check_columns, check_layout};
 #[cfg(feature = "postgres")]
 pub(super) use statements::select;
-pub(super) use statements::{Dialect, Index, Statements, Taking, columns, layout};
+pub(super) use statements::{Dialect, Index, Statements, Taking};
 pub(super) use table::Table;
 
 use super::{Loaded, Record, StoreError, Updated, Version};
