@@ -4,7 +4,7 @@
 mod bed;
 mod contention;
 mod faults;
-mod indexed;
+mod leftovers;
 mod model;
 mod principals;
 mod promises;

@@ -5,10 +5,15 @@
 
 use std::collections::HashMap;
 
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use sha2::{Digest as _, Sha256};
+
 use super::{
     Table, Text,
     statements::{Dialect, Taking},
 };
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use crate::principal::PrincipalId;
 use crate::{
     id::Handle,
     store::{Cursor, Entry, Loaded, StoreError, StoreErrorKind, Version, Walked},
@@ -74,6 +79,15 @@ pub(crate) fn in_places(
 ) -> Vec<Option<Loaded>> {
     let loaded = handles.iter().map(|handle| found.get(handle).cloned());
     loaded.collect()
+}
+
+/// Returns a handle for a principal, where connections and turns are shared out by handles.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) fn stand_in(principal: &PrincipalId) -> Handle {
+    let digest: [u8; 32] = Sha256::digest(principal.as_str()).into();
+    let mut bytes = [0; Handle::LEN];
+    bytes.copy_from_slice(&digest[..Handle::LEN]);
+    Handle::from_bytes(bytes)
 }
 
 /// Makes an entry of a row of [`IndexStatements::entries`].

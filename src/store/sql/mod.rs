@@ -13,6 +13,8 @@ mod table;
 
 use std::{sync::Arc, time::Duration};
 
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(super) use index::stand_in;
 pub(super) use index::{
     IndexStatements, LAST, REMEMBERED, after, entry, half_done, handle, in_places, load_all, walked,
 };
