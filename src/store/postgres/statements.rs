@@ -48,7 +48,7 @@ impl Statements {
             index: IndexStatements::new(&DIALECT, table),
             enter: enter(table).into(),
             leave: leave(&table.of_logins()).into(),
-            load_all: load_all(DIALECT.now, table, "= ANY ($1)").into(),
+            load_all: load_all(DIALECT.now, &table.to_string(), "handle = ANY ($1)").into(),
             verbs,
         }
     }

@@ -64,11 +64,11 @@ fn restamp(dialect: &Dialect, principals: &Table) -> String {
     )
 }
 
-/// Reads the records of a list of handles, which stand after the columns of a [`Row`](super::Row).
-pub(crate) fn load_all(now: &str, table: &Table, list: &str) -> String {
+/// Reads the records of a list, each with its handle after the columns of a [`Row`](super::Row).
+pub(crate) fn load_all(now: &str, from: &str, listed: &str) -> String {
     format!(
-        "SELECT version, header, payload, created, last_seen, {now}, handle FROM {table} \
-         WHERE handle {list} AND expires > {now}"
+        "SELECT version, header, payload, created, last_seen, {now}, handle FROM {from} \
+         WHERE {listed} AND expires > {now}"
     )
 }
 

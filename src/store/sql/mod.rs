@@ -5,8 +5,6 @@
 
 mod index;
 mod layout;
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
-mod lists;
 mod setup;
 mod statements;
 mod table;
@@ -21,8 +19,6 @@ pub(super) use index::{
 #[cfg(feature = "mysql")]
 pub(super) use layout::Column;
 pub(super) use layout::{layout, tables};
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
-pub(super) use lists::{Lists, list};
 pub(super) use setup::{check_columns, check_layout};
 #[cfg(feature = "postgres")]
 pub(super) use statements::select;

@@ -2,6 +2,7 @@
 
 mod failure;
 mod index;
+mod lists;
 mod schema;
 mod statements;
 mod writing;

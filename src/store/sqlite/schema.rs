@@ -68,8 +68,8 @@ impl SqliteStore {
     #[must_use]
     pub fn ddl(&self) -> String {
         let table = &self.shared.table;
-        let triggers = triggers(table).map(|(_, text)| text);
-        layout(&DIALECT, table) + &triggers.concat()
+        let [(_, of_record), (_, of_login)] = triggers(table);
+        [layout(&DIALECT, table), of_record, of_login].concat()
     }
 
     async fn make(&self) -> Result<(), sqlx::Error> {

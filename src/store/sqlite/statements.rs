@@ -1,7 +1,8 @@
 //! The statements in SQLite's words.
 
+use super::lists::{Lists, list};
 use crate::store::sql::{
-    self, Dialect, Index, IndexStatements, Lists, REMEMBERED, Table, Taking, Text, list, load_all,
+    self, Dialect, Index, IndexStatements, REMEMBERED, Table, Taking, Text, load_all,
 };
 
 pub(super) const DIALECT: Dialect = Dialect {
@@ -45,7 +46,13 @@ impl Statements {
             index: IndexStatements::new(&DIALECT, table),
             enter: enter(table).into(),
             leave: Lists::new(|length| leave(&table.of_logins(), length)),
-            load_all: Lists::new(|length| load_all(now, table, &format!("IN {}", list(length)))),
+            load_all: Lists::new(|length| {
+                load_all(
+                    now,
+                    &table.to_string(),
+                    &format!("handle IN {}", list(length)),
+                )
+            }),
             sweep: sweep(table).into(),
             sweep_logins: sweep_logins(table).into(),
             sweep_principals: sweep_principals(table).into(),

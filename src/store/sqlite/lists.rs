@@ -1,18 +1,18 @@
-//! Statements about lists, for engines that take no list as a parameter.
+//! Statements about lists: SQLite takes none as a parameter.
 
-use super::Text;
+use crate::store::sql::Text;
 
 /// A statement about a list, in a few lengths: so each is prepared once. A shorter list is filled up with its last item.
 #[derive(Clone, Debug)]
-pub(crate) struct Lists([(usize, Text); LENGTHS.len()]);
+pub(super) struct Lists([(usize, Text); LENGTHS.len()]);
 
 impl Lists {
-    pub(crate) fn new(text: impl Fn(usize) -> String) -> Self {
+    pub(super) fn new(text: impl Fn(usize) -> String) -> Self {
         Self(LENGTHS.map(|length| (length, text(length).into())))
     }
 
     /// Cuts a list into pieces, each with its statement.
-    pub(crate) fn pieces<T: Copy>(&self, items: &[T]) -> Vec<(&Text, Vec<T>)> {
+    pub(super) fn pieces<T: Copy>(&self, items: &[T]) -> Vec<(&Text, Vec<T>)> {
         let pieces = items.chunks(LONGEST).map(|piece| self.filled(piece));
         pieces.collect()
     }
@@ -29,7 +29,7 @@ impl Lists {
 }
 
 /// `(?, ?, …)`
-pub(crate) fn list(length: usize) -> String {
+pub(super) fn list(length: usize) -> String {
     format!("({})", vec!["?"; length].join(", "))
 }
 
