@@ -102,6 +102,7 @@ impl Error {
             ErrorKind::CredentialsChanged | ErrorKind::CrossSite | ErrorKind::TooManySessions => {
                 StatusCode::FORBIDDEN
             }
+            ErrorKind::NotFresh => StatusCode::FORBIDDEN,
             ErrorKind::NotSignedIn => StatusCode::UNAUTHORIZED,
             ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorKind::AfterResponse
@@ -139,6 +140,12 @@ impl Error {
         response
             .headers_mut()
             .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.kind == ErrorKind::Superseded {
+            // The browser has the new id already.
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("0"));
+        }
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
             response
                 .headers_mut()
@@ -178,6 +185,7 @@ impl fmt::Display for Error {
             ErrorKind::NoIndex => f.write_str(
                 "this store does not keep an index of principals; use one whose `index` returns it",
             ),
+            ErrorKind::NotFresh => f.write_str("the credential was shown too long ago; ask for it again"),
             ErrorKind::NotSignedIn => f.write_str("nobody is signed in here; sign in first"),
             ErrorKind::OutcomeUnknown => {
                 f.write_str("the store did not say whether the change was kept; look before trying again")
@@ -319,6 +327,8 @@ pub enum ErrorKind {
     MissingLayer,
     /// The store keeps no index of principals (500).
     NoIndex,
+    /// Whoever is signed in has shown his credential too long ago (403).
+    NotFresh,
     /// Nobody is signed in (401).
     NotSignedIn,
     /// The store may or may not have kept the change, and it is not tried again (503).
@@ -351,7 +361,10 @@ mod tests {
     #[test]
     fn each_kind_has_the_status_that_is_promised_and_asks_to_retry_where_that_helps() {
         for (status, kinds) in [
-            (403, &[CredentialsChanged, CrossSite, TooManySessions][..]),
+            (
+                403,
+                &[CredentialsChanged, CrossSite, NotFresh, TooManySessions][..],
+            ),
             (401, &[NotSignedIn]),
             (409, &[ChangedSinceRead, Gone, Superseded]),
             (413, &[TooLarge]),
@@ -377,7 +390,8 @@ mod tests {
                 let response = Error::new(*kind).to_response::<()>();
                 assert_eq!(response.status(), status, "{kind:?}");
                 let retries = response.headers().contains_key(RETRY_AFTER);
-                assert_eq!(retries, status == 503, "{kind:?}");
+                let helps = status == 503 || matches!(kind, Superseded);
+                assert_eq!(retries, helps, "{kind:?}");
                 assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
             }
         }

@@ -9,10 +9,10 @@ use crate::{
     id::Handle,
     lifetime::{Lifetime, Stamps},
     observe::EndReason,
-    principal::PrincipalId,
+    principal::{CredentialStamp, PrincipalId},
     record::Header,
     revocation::{self, Standing, distinct, standings},
-    store::{CredentialStamp, Entry, Loaded, PrincipalIndex, StoreError, StoreErrorKind},
+    store::{Entry, Loaded, PrincipalIndex, StoreError, StoreErrorKind},
 };
 
 /// The sessions of principals: listed, counted, ended.

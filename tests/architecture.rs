@@ -29,6 +29,7 @@ const ORDER: &[&str] = &[
     "sessions",
     "slot",
     "session",
+    "fresh",
     "future",
     "service",
     "layer",

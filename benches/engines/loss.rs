@@ -1,5 +1,5 @@
-//! What Redis can lose of what it has acknowledged: sessions are ended at a steady rate while something happens, and
-//! then it is counted how many are there again.
+//! What Redis can lose of what it has acknowledged: sessions are changed and ended at a steady rate while something
+//! happens, and then it is counted how many are as they were before.
 
 mod way;
 
@@ -13,9 +13,12 @@ use std::{
 
 use tenure::{
     Handle,
-    store::{Record, RedisStore, SessionStore, Version},
+    store::{Record, RedisStore, SessionStore, Updated, Version},
 };
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval_at, sleep},
+};
 
 use self::way::Way;
 use super::bed::redis::{
@@ -28,9 +31,9 @@ use super::bed::redis::{
 
 pub(crate) async fn measure() {
     println!(
-        "| what happens | with | logouts undone, each time | those of the last | of so many a second |"
+        "| what happens, {RATE} changes a second, half of them logouts | with | changes lost, each time | logouts \
+         undone | acknowledged before and after it began |\n|---|---|---|---|---|"
     );
-    println!("|---|---|---|---|---|");
     for (with, settings) in PERSISTENCE {
         row("a server is killed and started again", with, || {
             killed(settings)
@@ -94,30 +97,42 @@ const fn waiting(replicas: u32) -> &'static str {
     }
 }
 
-/// The logouts that were acknowledged and are undone.
-struct Undone {
-    count: usize,
-    /// From the first of them to the last logout before something happened, or to the last of them.
-    span: Duration,
+/// What was acknowledged and is lost.
+#[derive(Default)]
+struct Lost {
+    /// Sessions that are not as they were written last.
+    changes: usize,
+    /// Sessions that were ended and are there.
+    logouts: usize,
+    /// How long before something happened the first of them was acknowledged.
+    before: Duration,
+    /// How long after it had begun the last of them was.
+    after: Duration,
 }
 
 /// Lets something happen some times, and prints what was lost.
-async fn row<F: Future<Output = Undone>>(event: &str, with: &str, run: impl Fn() -> F) {
-    let (mut counts, mut longest) = (Vec::new(), Duration::ZERO);
+async fn row<F: Future<Output = Lost>>(event: &str, with: &str, run: impl Fn() -> F) {
+    let (mut changes, mut logouts) = (Vec::new(), Vec::new());
+    let (mut before, mut after) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..TIMES {
-        let undone = run().await;
-        counts.push(undone.count.to_string());
-        longest = longest.max(undone.span);
+        let lost = run().await;
+        changes.push(lost.changes.to_string());
+        logouts.push(lost.logouts.to_string());
+        (before, after) = (before.max(lost.before), after.max(lost.after));
     }
-    let counts = counts.join(", ");
-    let longest = longest.as_millis();
-    println!("| {event} | {with} | {counts} | {longest} ms | {RATE} |");
+    println!(
+        "| {event} | {with} | {} | {} | {} to {} ms |",
+        changes.join(", "),
+        logouts.join(", "),
+        before.as_millis(),
+        after.as_millis()
+    );
 }
 
-async fn killed(settings: &[&str]) -> Undone {
+async fn killed(settings: &[&str]) -> Lost {
     let mut server = Redis::start_with(settings);
     let store = open(&server.url(), 0).await;
-    let load = Logouts::start(&store).await;
+    let load = Load::start(&server.url(), &store).await;
     load.go_on().await;
     server.kill();
     let happened = Instant::now();
@@ -126,7 +141,7 @@ async fn killed(settings: &[&str]) -> Undone {
 }
 
 /// The primary's machine is lost with all that is on its way to the replica, which becomes the primary.
-async fn lost_machine(delay: Duration, replicas: u32) -> Undone {
+async fn lost_machine(delay: Duration, replicas: u32) -> Lost {
     let mut primary = Redis::start();
     let way = Way::to(primary.address(), delay).await;
     let replica = Redis::start_with(&[&format!("replicaof 127.0.0.1 {}", way.port())]);
@@ -134,8 +149,9 @@ async fn lost_machine(delay: Duration, replicas: u32) -> Undone {
         replica.info("master_link_status").as_deref() == Some("up")
     });
     let store = open(&primary.url(), replicas).await;
-    let load = Logouts::start(&store).await;
+    let load = Load::start(&primary.url(), &store).await;
     load.go_on().await;
+    load.stop();
     drop(way);
     let happened = Instant::now();
     primary.kill();
@@ -143,10 +159,10 @@ async fn lost_machine(delay: Duration, replicas: u32) -> Undone {
     load.end(happened, &open(&replica.url(), 0).await).await
 }
 
-async fn sentinel_kill(settings: &[&str], replicas: u32) -> Undone {
+async fn sentinel_kill(settings: &[&str], replicas: u32) -> Lost {
     let mut site = Sentinels::start(sentinel::Watch::Nervous, settings);
     let store = open(&site.url(), replicas).await;
-    let load = Logouts::start(&store).await;
+    let load = Load::start(&site.url(), &store).await;
     until_replicated(site.servers());
     load.go_on().await;
     let killed = site.kill_primary();
@@ -155,10 +171,10 @@ async fn sentinel_kill(settings: &[&str], replicas: u32) -> Undone {
     load.end(happened, &store).await
 }
 
-async fn sentinel_request(settings: &[&str], replicas: u32) -> Undone {
-    let site = Sentinels::start(sentinel::Watch::Nervous, settings);
+async fn sentinel_request(settings: &[&str], replicas: u32) -> Lost {
+    let site = Sentinels::start(sentinel::Watch::Calm, settings);
     let store = open(&site.url(), replicas).await;
-    let load = Logouts::start(&store).await;
+    let load = Load::start(&site.url(), &store).await;
     until_replicated(site.servers());
     load.go_on().await;
     let before = site.primary().port();
@@ -169,10 +185,10 @@ async fn sentinel_request(settings: &[&str], replicas: u32) -> Undone {
     load.end(happened, &store).await
 }
 
-async fn cluster_kill(settings: &[&str], replicas: u32) -> Undone {
+async fn cluster_kill(settings: &[&str], replicas: u32) -> Lost {
     let mut site = Cluster::start(cluster::Watch::Nervous, settings);
     let store = open(&site.url(), replicas).await;
-    let load = Logouts::start(&store).await;
+    let load = Load::start(&site.url(), &store).await;
     until_replicated(site.nodes());
     load.go_on().await;
     site.node(0).kill();
@@ -181,10 +197,10 @@ async fn cluster_kill(settings: &[&str], replicas: u32) -> Undone {
     load.end(happened, &store).await
 }
 
-async fn cluster_request(settings: &[&str], replicas: u32) -> Undone {
-    let site = Cluster::start(cluster::Watch::Nervous, settings);
+async fn cluster_request(settings: &[&str], replicas: u32) -> Lost {
+    let site = Cluster::start(cluster::Watch::Calm, settings);
     let store = open(&site.url(), replicas).await;
-    let load = Logouts::start(&store).await;
+    let load = Load::start(&site.url(), &store).await;
     until_replicated(site.nodes());
     load.go_on().await;
     let happened = Instant::now();
@@ -199,84 +215,134 @@ async fn open(url: &str, replicas: u32) -> RedisStore {
     connecting.await.expect("a server")
 }
 
-/// Sessions that are ended one after the other.
-struct Logouts {
-    tasks: Vec<tokio::task::JoinHandle<Vec<(Handle, Instant)>>>,
+/// Sessions that are changed and ended at a steady rate, each once.
+struct Load {
+    tasks: Vec<JoinHandle<Vec<Acknowledged>>>,
     stop: Arc<AtomicBool>,
 }
 
-impl Logouts {
-    async fn start(store: &RedisStore) -> Self {
+/// A session that was changed or ended, and when that was known.
+struct Acknowledged {
+    handle: Handle,
+    is_ended: bool,
+    at: Instant,
+}
+
+impl Load {
+    async fn start(url: &str, store: &RedisStore) -> Self {
+        // They need not wait for replicas.
+        let preparing = open(url, 0).await;
+        let prepared: Vec<_> = (0..TASKS)
+            .map(|task| tokio::spawn(prepare(preparing.clone(), task)))
+            .collect();
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();
-        for task in 0..TASKS {
-            let handles: Vec<_> = (0..SESSIONS / TASKS)
-                .map(|number| handle(task, number))
-                .collect();
-            for handle in &handles {
-                let record = Record::new(Version::from_u64(1), [1], [2; 400]);
-                store
-                    .create(handle, &record, HOUR)
-                    .await
-                    .expect("a session");
-            }
-            tasks.push((store.clone(), handles, stop.clone()));
+        for (task, handles) in prepared.into_iter().enumerate() {
+            let handles = handles.await.expect("sessions");
+            tasks.push(tokio::spawn(change(
+                store.clone(),
+                task,
+                handles,
+                stop.clone(),
+            )));
         }
-        let tasks = tasks
-            .into_iter()
-            .map(|(store, handles, stop)| tokio::spawn(end_each(store, handles, stop)));
-        Self {
-            tasks: tasks.collect(),
-            stop,
-        }
+        Self { tasks, stop }
     }
 
-    /// Lets them be ended for a while.
+    /// Lets it go on for a while.
     async fn go_on(&self) {
         sleep(Duration::from_millis(500)).await;
     }
 
-    /// Stops, and counts those that were ended and are there.
-    async fn end(self, happened: Instant, store: &RedisStore) -> Undone {
+    fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
-        let (mut count, mut span) = (0, Duration::ZERO);
+    }
+
+    /// Stops, and looks for what was acknowledged.
+    async fn end(self, happened: Instant, store: &RedisStore) -> Lost {
+        self.stop();
+        let mut lost = Lost::default();
         for task in self.tasks {
-            for (handle, at) in task.await.expect("a task") {
-                if is_there(store, &handle).await {
-                    count += 1;
-                    span = span.max(happened.saturating_duration_since(at));
+            for change in task.await.expect("a task") {
+                let found = version(store, &change.handle).await;
+                match change.is_ended {
+                    true if found.is_some() => lost.logouts += 1,
+                    false if found != Some(CHANGED) => lost.changes += 1,
+                    _ => continue,
                 }
+                lost.before = lost
+                    .before
+                    .max(happened.saturating_duration_since(change.at));
+                lost.after = lost
+                    .after
+                    .max(change.at.saturating_duration_since(happened));
             }
         }
-        Undone { count, span }
+        lost
     }
 }
 
-async fn end_each(
+async fn prepare(store: RedisStore, task: usize) -> Vec<Handle> {
+    let handles: Vec<_> = (0..SESSIONS / TASKS)
+        .map(|number| handle(task, number))
+        .collect();
+    for handle in &handles {
+        // A replica may be too late for a moment.
+        while store.create(handle, &record(CREATED), HOUR).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+    handles
+}
+
+async fn change(
     store: RedisStore,
+    task: usize,
     handles: Vec<Handle>,
     stop: Arc<AtomicBool>,
-) -> Vec<(Handle, Instant)> {
-    let mut ticks = interval(Duration::from_secs(1) * TASKS as u32 / RATE);
+) -> Vec<Acknowledged> {
+    // One task after the other, each as often as the others.
+    let ticks = Duration::from_secs(1) / RATE;
+    let mut ticks = interval_at(
+        (Instant::now() + ticks * task as u32).into(),
+        ticks * TASKS as u32,
+    );
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut ended = Vec::new();
-    for handle in handles {
+    let mut acknowledged = Vec::new();
+    for (number, handle) in handles.into_iter().enumerate() {
         ticks.tick().await;
         if stop.load(Ordering::SeqCst) {
             break;
         }
-        if store.delete(&handle).await.is_ok() {
-            ended.push((handle, Instant::now()));
+        let is_ended = number % 2 == 0;
+        let is_known = match is_ended {
+            true => store.delete(&handle).await.is_ok(),
+            false => {
+                let updated = store.update(&handle, CREATED, &record(CHANGED), HOUR).await;
+                matches!(updated, Ok(Updated::Done))
+            }
+        };
+        if is_known {
+            let at = Instant::now();
+            acknowledged.push(Acknowledged {
+                handle,
+                is_ended,
+                at,
+            });
         }
     }
-    ended
+    acknowledged
+}
+
+fn record(version: Version) -> Record {
+    Record::new(version, [1], [2; 400])
 }
 
 /// Asks until there is an answer.
-async fn is_there(store: &RedisStore, handle: &Handle) -> bool {
+async fn version(store: &RedisStore, handle: &Handle) -> Option<Version> {
     loop {
         match store.load(handle).await {
-            Ok(loaded) => return loaded.is_some(),
+            Ok(loaded) => return loaded.map(|loaded| loaded.record.version()),
             Err(_) => sleep(Duration::from_millis(20)).await,
         }
     }
@@ -295,7 +361,10 @@ fn handle(task: usize, number: usize) -> Handle {
 
 const TIMES: usize = 5;
 const TASKS: usize = 16;
-const SESSIONS: usize = 16_000;
-const RATE: u32 = 1_000;
+const SESSIONS: usize = 8_000;
+/// Changes and logouts a second.
+const RATE: u32 = 500;
+const CREATED: Version = Version::from_u64(1);
+const CHANGED: Version = Version::from_u64(2);
 const PATIENCE: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);

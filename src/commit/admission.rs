@@ -9,9 +9,9 @@ use crate::{
     id::Handle,
     limit::{Admission, Counted},
     observe::EndReason,
-    principal::PrincipalId,
+    principal::{CredentialStamp, PrincipalId},
     revocation::{self, Standing},
-    store::{CredentialStamp, Entered, Entry, PrincipalIndex, StoreError},
+    store::{Entered, Entry, PrincipalIndex, StoreError, StoreErrorKind},
 };
 
 /// A login that asks to be let in.
@@ -85,8 +85,13 @@ async fn admit(context: Arc<Context>, login: Login) -> Result<Verdict, StoreErro
         .store
         .index()
         .expect("a login is let in where there is one");
-    let entered = index.enter(&login.principal, login.entry, login.stamp.as_ref());
-    let Entered::After(earlier) = entered.await? else {
+    let enter = || index.enter(&login.principal, login.entry, login.stamp.as_ref());
+    let entered = match enter().await {
+        // To enter again changes nothing.
+        Err(error) if error.kind() == StoreErrorKind::Unknown => enter().await,
+        answered => answered,
+    };
+    let Entered::After(earlier) = entered? else {
         return Ok(Verdict::AnotherStamp);
     };
     let others = revocation::distinct(&earlier);

@@ -339,7 +339,7 @@ impl Cookie {
 impl Pending {
     /// Returns what is to be told of a change of rights.
     fn event(&self) -> Option<EventKind> {
-        match (&self.login, self.cycle) {
+        match (&self.login, self.cycle || self.begin.is_some()) {
             (Some(_), _) => Some(EventKind::Authenticated),
             (None, true) => Some(EventKind::Cycled),
             (None, false) => None,

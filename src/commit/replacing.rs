@@ -96,6 +96,7 @@ impl Commit {
             now,
             secret: secret.map(|token| self.context.hasher.hash(token)),
             login: self.work.pending.login.as_ref(),
+            begin: self.work.pending.begin.as_deref(),
             lifetime: self.work.pending.lifetime,
         };
         let live = self.live();

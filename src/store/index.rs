@@ -5,12 +5,11 @@
 //! whoever reads the index and ends what it names has ended every session that existed or was being made, on engines
 //! too where index and record cannot be written at once.
 
-use std::fmt;
-
-use sha2::{Digest, Sha256};
-
 use super::{Answer, Loaded, SessionStore, Version};
-use crate::{id::Handle, principal::PrincipalId};
+use crate::{
+    id::Handle,
+    principal::{CredentialStamp, PrincipalId},
+};
 
 /// Keeps an index of principals beside the records.
 ///
@@ -107,45 +106,6 @@ pub enum Entered {
     After(Vec<Entry>),
     /// Another stamp is remembered.
     Refused,
-}
-
-/// A digest of the credential that a login has checked.
-///
-/// Take what is stored of the credential, such as the password's hash: whoever changes the password changes the
-/// stamp. (Django's session authentication hash is the same idea.) It is kept as SHA-256, and never printed.
-///
-/// ```
-/// use tenure::CredentialStamp;
-///
-/// let stamp = CredentialStamp::of("$argon2id$v=19$…");
-/// assert_eq!(stamp, CredentialStamp::of("$argon2id$v=19$…"));
-/// assert_eq!(format!("{stamp:?}"), "CredentialStamp(..)");
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct CredentialStamp([u8; Self::LEN]);
-
-impl CredentialStamp {
-    /// How many bytes a stamp has.
-    pub const LEN: usize = 32;
-
-    /// Makes a stamp of what is stored of a credential.
-    #[must_use]
-    pub fn of(stored: impl AsRef<[u8]>) -> Self {
-        let digest = Sha256::new_with_prefix(b"tenure/v1 credential stamp\0").chain_update(stored);
-        Self(digest.finalize().into())
-    }
-
-    /// Returns the bytes, for a store.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for CredentialStamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CredentialStamp(..)")
-    }
 }
 
 /// A step of [`PrincipalIndex::walk`].

@@ -41,7 +41,7 @@ use std::{
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisStore, RedisStoreBuilder};
-pub use index::{CredentialStamp, Cursor, Entered, Entry, PrincipalIndex, Walked};
+pub use index::{Cursor, Entered, Entry, PrincipalIndex, Walked};
 pub use memory::MemoryStore;
 #[cfg(feature = "mysql")]
 pub use mysql::{MySqlStore, MySqlStoreBuilder};

@@ -14,7 +14,10 @@ use std::{
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, raw_sql};
 
 use self::launch::Settings;
-use super::{folder::Folder, process::signal};
+use super::{
+    folder::Folder,
+    process::{signal, stop},
+};
 
 /// The address of a server that is there already; `./check` sets it, so that not each test starts one.
 pub const VARIABLE: &str = "TENURE_TEST_MYSQL";
@@ -101,7 +104,7 @@ impl MariaDb {
 
     /// Stops the server, so that it answers nobody.
     pub fn pause(&self) {
-        signal(self.server.id(), "STOP");
+        stop(self.server.id());
     }
 
     /// Lets the server go on.
@@ -223,6 +226,17 @@ pub async fn try_client(url: &str) -> Result<MySqlConnection, sqlx::Error> {
 pub async fn run(client: &mut MySqlConnection, text: &str) {
     let done = client.execute(raw_sql(AssertSqlSafe(text))).await;
     done.unwrap_or_else(|error| panic!("{text}: {error}"));
+}
+
+/// Ends a connection from the server's side, unless it has ended by itself.
+pub async fn kill(client: &mut MySqlConnection, id: i64) {
+    let killed = client
+        .execute(raw_sql(AssertSqlSafe(format!("KILL {id}"))))
+        .await;
+    if let Err(error) = killed {
+        let error = error.to_string();
+        assert!(error.contains("Unknown thread id"), "{error}");
+    }
 }
 
 /// Asks for a number.

@@ -1,4 +1,4 @@
-//! A program that a test has started, and that ends with the test; signals to it, and who runs it.
+//! A program that a test has started, and that ends with the test; signals to it.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ pub(crate) struct Process(Child);
 impl Process {
     /// Starts a program, and waits until it prints the line that has a port.
     pub(crate) fn start(command: &mut Command, port: impl Fn(&str) -> Option<u16>) -> (Self, u16) {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let child = command.stdout(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let process = Self(child);
@@ -25,9 +25,7 @@ impl Process {
 
     /// Asks a program to end, and waits until it has.
     pub(crate) fn interrupt(mut self) {
-        let mut kill = Command::new("kill");
-        kill.arg("-INT").arg(self.0.id().to_string());
-        assert!(kill.status().unwrap().success());
+        signal(self.0.id(), "INT");
         let status = self.0.wait().unwrap();
         assert!(status.success(), "{status}");
     }
@@ -55,4 +53,21 @@ pub(crate) fn signal(id: u32, name: &str) {
         // Some have ended by then.
         .stderr(Stdio::null())
         .status();
+}
+
+/// Stops a program with all of its threads, and waits until they have stopped.
+pub(crate) fn stop(id: u32) {
+    signal(id, "STOP");
+    while threads(id).iter().any(|state| !"TtZX".contains(*state)) {}
+}
+
+/// Returns the states of a program's threads, on systems that tell.
+fn threads(id: u32) -> Vec<char> {
+    let threads = fs::read_dir(format!("/proc/{id}/task"));
+    let state = |entry: io::Result<fs::DirEntry>| {
+        let told = fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
+        // It stands behind the name, which may have brackets in it.
+        told.rsplit(") ").next()?.chars().next()
+    };
+    threads.into_iter().flatten().filter_map(state).collect()
 }

@@ -42,6 +42,7 @@ pub enum Then {
 
 #[derive(Debug, Default)]
 struct Way {
+    beside: &'static [&'static [u8]],
     state: Mutex<State>,
     cut_off: Notify,
 }
@@ -50,14 +51,25 @@ struct Way {
 struct State {
     is_away: bool,
     cut: Option<(Cut, Then)>,
+    /// How many connections there have been, and of the first how many nothing comes through.
+    connections: usize,
+    silent: usize,
 }
 
 impl Proxy {
     /// Opens a way to a server.
     pub async fn to(server: SocketAddr) -> Self {
+        Self::but_for(server, &[]).await
+    }
+
+    /// Opens a way to a server, on which some things are said now and then that are not what gets lost.
+    pub async fn but_for(server: SocketAddr, beside: &'static [&'static [u8]]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let way = Arc::new(Way::default());
+        let way = Arc::new(Way {
+            beside,
+            ..Way::default()
+        });
         let task = tokio::spawn(listen(listener, server, way.clone()));
         Self { address, way, task }
     }
@@ -75,6 +87,12 @@ impl Proxy {
     pub fn is_away(&self) {
         self.way.state.lock().unwrap().is_away = true;
         self.way.cut_off.notify_waiters();
+    }
+
+    /// Lets nothing more come through over the connections that there are, without ending them.
+    pub fn falls_silent(&self) {
+        let mut state = self.way.state.lock().unwrap();
+        state.silent = state.connections;
     }
 
     /// Lets everybody through.
@@ -99,8 +117,22 @@ impl Way {
         !self.state.lock().unwrap().is_away
     }
 
+    /// Counts a connection, and returns its number.
+    fn count(&self) -> usize {
+        let mut state = self.state.lock().unwrap();
+        state.connections += 1;
+        state.connections
+    }
+
+    fn is_silent(&self, connection: usize) -> bool {
+        connection <= self.state.lock().unwrap().silent
+    }
+
     /// Tells whether this is what gets lost.
-    fn cuts(&self, said: Cut) -> bool {
+    fn cuts(&self, said: Cut, words: &[u8]) -> bool {
+        if self.beside.contains(&words) {
+            return false;
+        }
         let mut state = self.state.lock().unwrap();
         match state.cut {
             Some((cut, then)) if cut == said => {
@@ -128,20 +160,28 @@ async fn connect(client: TcpStream, server: SocketAddr, way: Arc<Way>) {
     let Some(server) = server.ok().filter(|_| way.lets_through()) else {
         return;
     };
+    let number = way.count();
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
-        () = pass(from_client, to_server, Cut::Question, &way) => {}
-        () = pass(from_server, to_client, Cut::Answer, &way) => {}
+        () = pass(from_client, to_server, Cut::Question, &way, number) => {}
+        () = pass(from_server, to_client, Cut::Answer, &way, number) => {}
         () = cut_off => {}
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, said: Cut, way: &Way) {
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    said: Cut,
+    way: &Way,
+    connection: usize,
+) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match from.read(&mut buffer).await {
-            Ok(count) if count > 0 && !way.cuts(said) => {
+            Ok(count) if count > 0 && way.is_silent(connection) => {}
+            Ok(count) if count > 0 && !way.cuts(said, &buffer[..count]) => {
                 if to.write_all(&buffer[..count]).await.is_err() {
                     return;
                 }

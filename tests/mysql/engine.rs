@@ -12,7 +12,7 @@ use tenure::{
 use super::{
     HANDLE, HOUR,
     bed::{
-        mariadb::{Database, MariaDb, number, run},
+        mariadb::{Database, MariaDb, kill, number, run},
         visitor,
     },
     open, record, version,
@@ -231,7 +231,7 @@ async fn close_all(database: &Database) {
     let open: Vec<i64> = open.fetch_all(&mut client).await.unwrap();
     assert!(!open.is_empty());
     for id in open {
-        run(&mut client, &format!("KILL {id}")).await;
+        kill(&mut client, id).await;
     }
     let count = format!("SELECT count(*) FROM ({text}) AS left_open");
     while number(&mut client, &count).await > 0 {}

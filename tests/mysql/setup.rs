@@ -43,6 +43,25 @@ async fn ten_starts_at_once_make_the_tables_once() {
 }
 
 #[tokio::test]
+async fn those_who_make_the_tables_take_turns() {
+    let server = MariaDb::start();
+    let database = server.database().await;
+    let (mut other, mut client) = (database.client().await, database.client().await);
+    run(&mut other, "DO GET_LOCK('tenure/migrate', 10)").await;
+    let store = connected(&database).await;
+    let migrating = tokio::spawn(async move { store.migrate().await });
+    let waiting = "SELECT count(*) FROM information_schema.processlist WHERE state = 'User lock'";
+    while number(&mut client, waiting).await == 0 {
+        assert!(!migrating.is_finished(), "it does not wait");
+    }
+    let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE()";
+    assert_eq!(number(&mut client, tables).await, 0);
+    run(&mut other, "DO RELEASE_LOCK('tenure/migrate')").await;
+    migrating.await.unwrap().unwrap();
+    assert_eq!(number(&mut client, tables).await, 2);
+}
+
+#[tokio::test]
 async fn the_printed_statements_make_what_is_checked() {
     let database = Database::new().await;
     let mut client = database.client().await;

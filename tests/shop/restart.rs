@@ -92,6 +92,7 @@ async fn an_open_shop_goes_on_when_redis_has_been_started_again() {
     go_on(&engine, || server.restart()).await;
 }
 
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
 async fn go_on(engine: &Engine, restart_the_engine: impl FnOnce()) {
     let shop = engine.open(&[]);
     let mut customer = Customer::new(shop.port);

@@ -65,9 +65,9 @@ impl Browser {
 
     async fn round(&mut self) {
         let crowd = self.crowd.clone();
-        let _room = match self.is_signed_in {
+        let _turn = match self.is_signed_in {
             true => None,
-            false => Some(crowd.room.acquire().await),
+            false => Some(crowd.onlookers.acquire().await),
         };
         match self.dice.one_in(20) {
             true => self.steal().await,

@@ -21,7 +21,9 @@ use crate::{
 
 pub(crate) const BUYERS: usize = 12;
 const BROWSERS: usize = 200;
-const ROOM: usize = 8;
+const ONLOOKERS: usize = 8;
+/// A sign-up of which nobody knows has made an account.
+const WAYS: [Password; 2] = [Password::Chosen, Password::Right];
 
 /// What the browsers of one run share.
 pub(crate) struct Crowd {
@@ -29,19 +31,18 @@ pub(crate) struct Crowd {
     /// Cookies that no jar has any more, and that somebody may have kept.
     pub(crate) old: Mutex<Vec<Cookie>>,
     /// Those who only look around leave room for those who buy.
-    pub(crate) room: Semaphore,
+    pub(crate) onlookers: Semaphore,
     is_over: AtomicBool,
 }
 
 impl Crowd {
     /// Lets everybody do as the seed says for a while, and returns the street when they have gone home.
     pub(crate) async fn shop(street: Street, seed: u32, time: Duration) -> Street {
-        let signed_up =
-            join_all((0..BUYERS).map(|who| enter(&street, who, Password::Chosen))).await;
+        let signed_up = join_all((0..BUYERS).map(|who| enter(&street, who, &WAYS))).await;
         let crowd = Arc::new(Self {
             street,
             old: Mutex::default(),
-            room: Semaphore::new(ROOM),
+            onlookers: Semaphore::new(ONLOOKERS),
             is_over: AtomicBool::new(false),
         });
         let mut jars = signed_up.into_iter().map(Some);
@@ -67,9 +68,12 @@ impl Crowd {
 /// Shows every cookie that there was, and looks at all orders.
 pub(crate) async fn audit(street: Street) -> History {
     let cookies: HashSet<_> = street.cookies().into_iter().collect();
-    let looks = cookies.into_iter().map(Some);
-    let looks = looks.map(|cookie| street.go(cookie, Deed::Look(Place::Cart), None));
-    join_all(looks).await;
+    join_all(
+        cookies
+            .iter()
+            .map(|cookie| look(&street, cookie, Place::Cart)),
+    )
+    .await;
     let orders = join_all((0..BUYERS).map(|who| orders_of(&street, who))).await;
     History {
         orders: orders.concat(),
@@ -78,8 +82,8 @@ pub(crate) async fn audit(street: Street) -> History {
 }
 
 async fn orders_of(street: &Street, who: usize) -> Vec<Order> {
-    let cookie = enter(street, who, Password::Right).await;
-    let look = |place| look(street, cookie.clone(), place);
+    let cookie = enter(street, who, &[Password::Right]).await;
+    let look = |place| look(street, &cookie, place);
     let listed = look(Place::Orders).await.shown.orders.unwrap_or_default();
     let pages = join_all(listed.iter().map(|id| look(Place::Order(*id)))).await;
     let orders = pages.iter().filter_map(|page| page.shown.order);
@@ -87,15 +91,26 @@ async fn orders_of(street: &Street, who: usize) -> Vec<Order> {
     orders.map(order).collect()
 }
 
-async fn look(street: &Street, cookie: Cookie, place: Place) -> Answer {
-    let answer = street.go(Some(cookie), Deed::Look(place), None).await;
-    answer.expect("who waits is answered")
+async fn look(street: &Street, cookie: &Cookie, place: Place) -> Answer {
+    ask(street, Some(cookie.clone()), Deed::Look(place)).await
 }
 
-async fn enter(street: &Street, who: usize, password: Password) -> Cookie {
-    let answer = street.go(None, Deed::Enter { who, password }, None).await;
-    match answer.expect("who waits is answered").told {
-        Told::Cookie(cookie) => cookie,
-        told => panic!("signed in, and told {told:?}"),
+/// Signs in by the first way that is open.
+async fn enter(street: &Street, who: usize, ways: &[Password]) -> Cookie {
+    for password in ways.iter().copied() {
+        let answer = ask(street, None, Deed::Enter { who, password }).await;
+        if let Told::Cookie(cookie) = answer.told {
+            return cookie;
+        }
+    }
+    panic!("{who} is not let in");
+}
+
+/// Asks until there is an answer: on a machine that is busy with something else the shop may give up.
+async fn ask(street: &Street, cookie: Option<Cookie>, deed: Deed) -> Answer {
+    loop {
+        if let Some(answer) = street.go(cookie.clone(), deed, None).await {
+            return answer;
+        }
     }
 }

@@ -42,7 +42,8 @@ impl History {
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = self.counts().map(|(what, count)| format!("{what} {count}"));
-        f.write_str(&counts.join(", "))
+        let late = self.acts.iter().filter(|act| act.is_late).count();
+        write!(f, "{}, late {late}", counts.join(", "))
     }
 }
 
@@ -56,6 +57,8 @@ pub(crate) struct Act {
     pub(crate) deed: Deed,
     /// `None` if it was lost.
     pub(crate) answer: Option<Answer>,
+    /// It took so long that the shop may have given up waiting for its store.
+    pub(crate) is_late: bool,
 }
 
 /// The end of what has none.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use http::Request;
+use tenure::Clock;
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
@@ -52,7 +53,7 @@ impl Street {
             None
         };
         let _turn = self.turns.acquire().await;
-        let began = self.now();
+        let (began, since) = (self.now(), Clock::system().now());
         let request = self.request(cookie.as_ref(), deed, began);
         let page = exchange(&self.shop, request);
         let page = match patience {
@@ -60,6 +61,9 @@ impl Street {
             None => Some(page.await),
         };
         let answer = page.as_ref().map(page::answer);
+        let is_late = Clock::system().now().since(since) >= LATE;
+        // Nobody knows then what was done.
+        let answer = answer.filter(|answer| answer.status != 503 || !is_late);
         let ended = answer.as_ref().map_or(NEVER, |_| self.now());
         self.acts.lock().unwrap().push(Act {
             began,
@@ -67,6 +71,7 @@ impl Street {
             cookie,
             deed,
             answer: answer.clone(),
+            is_late,
         });
         answer
     }
@@ -160,3 +165,6 @@ fn credentials(who: usize, password: Password) -> String {
 /// So many requests are under way at once: no answer has to wait so long for others that the shop gives up.
 const TURNS: usize = 24;
 const LOGINS: usize = 2;
+/// After so long the shop may have given up waiting for its store, on a machine that is busy with something else: the
+/// first of its time-outs is of two seconds.
+const LATE: Duration = Duration::from_millis(1_900);

@@ -5,8 +5,8 @@ use std::{collections::HashSet, sync::Arc};
 use super::{Clocked, HOUR, SHORT, Subject, TICK, create, handle, record, sentences, version};
 use crate::{
     id::Random,
-    principal::PrincipalId,
-    store::{CredentialStamp, Entered, Entry, PrincipalIndex, SessionStore},
+    principal::{CredentialStamp, PrincipalId},
+    store::{Entered, Entry, PrincipalIndex, SessionStore},
 };
 
 /// A store to be tested that keeps an index of principals.

@@ -8,8 +8,8 @@ use std::{
 
 use crate::{
     clock::Timestamp,
-    principal::PrincipalId,
-    store::{CredentialStamp, Entered, Entry},
+    principal::{CredentialStamp, PrincipalId},
+    store::{Entered, Entry},
 };
 
 /// What is known of principals, in order, so that it can be gone through a little at a time.

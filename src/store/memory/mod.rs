@@ -11,13 +11,13 @@ use index::Index;
 use shard::{Entry, Placed, Shard};
 
 use super::{
-    Answer, Created, CredentialStamp, Cursor, Entered, Loaded, PrincipalIndex, Record,
-    SessionStore, StoreError, Updated, Version, Walked, index::Entry as Login,
+    Answer, Created, Cursor, Entered, Loaded, PrincipalIndex, Record, SessionStore, StoreError,
+    Updated, Version, Walked, index::Entry as Login,
 };
 use crate::{
     clock::{Clock, Timestamp},
     id::Handle,
-    principal::PrincipalId,
+    principal::{CredentialStamp, PrincipalId},
     sync::{AtomicUsize, Mutex, Ordering},
 };
 

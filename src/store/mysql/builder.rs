@@ -89,7 +89,7 @@ impl MySqlStoreBuilder {
             .set_names(false)
             .disable_statement_logging();
         let places = Arc::new(Places::new(options, self.connections));
-        let mut connection = places.connect().await?;
+        let mut connection = places.client().await?;
         schema::check_release(&mut connection).await?;
         places.give_back(connection);
         let table = self.table.quoted_with('`');

@@ -8,7 +8,7 @@ use sqlx::{
 };
 use tokio::{
     runtime,
-    sync::{Mutex as Queue, OwnedMutexGuard, Semaphore},
+    sync::{Mutex as Queue, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
@@ -46,12 +46,10 @@ impl Places {
 
     /// Takes a connection; waits a moment for a free place.
     pub(super) async fn take(self: &Arc<Self>) -> Result<Connection, StoreError> {
-        let permit = timeout(PLACE_TIMEOUT, self.free.clone().acquire_owned()).await;
-        let permit = permit
-            .map_err(StoreError::unavailable)?
-            .map_err(StoreError::unavailable)?;
+        let permit = self.place().await?;
         let Some(idle) = self.pop() else {
-            let connection = self.connect().await.map_err(StoreError::unavailable)?;
+            let connection = self.connect(CONNECTING).await;
+            let connection = connection.map_err(StoreError::unavailable)?;
             return Ok(Connection::new(connection, false, self.clone(), permit));
         };
         let is_trusted = idle.since.elapsed() < TRUSTED;
@@ -64,14 +62,29 @@ impl Places {
         Box::pin(self.take()).await
     }
 
+    async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        if let Ok(place) = self.free.clone().try_acquire_owned() {
+            return Ok(place);
+        }
+        let place = timeout(PLACE_TIMEOUT, self.free.clone().acquire_owned()).await;
+        place
+            .map_err(StoreError::unavailable)?
+            .map_err(StoreError::unavailable)
+    }
+
+    /// Opens a connection for a question outside of the verbs.
+    pub(super) async fn client(&self) -> Result<MySqlConnection, SetupError> {
+        self.connect(CONNECTING_AT_START).await
+    }
+
     /// Opens a connection whose session does not depend on the server's settings.
-    pub(super) async fn connect(&self) -> Result<MySqlConnection, SetupError> {
+    async fn connect(&self, most: Duration) -> Result<MySqlConnection, SetupError> {
         let connecting = async {
             let mut connection = self.options.connect().await?;
             connection.execute(raw_sql(SETTINGS)).await?;
             Ok(connection)
         };
-        match timeout(CONNECTING, connecting).await {
+        match timeout(most, connecting).await {
             Ok(connected) => connected.map_err(failure::setup),
             Err(elapsed) => Err(failure::silent(elapsed)),
         }
@@ -140,5 +153,6 @@ const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longer than one change waits for a row's lock.
 const TURN_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECTING: Duration = Duration::from_secs(2);
+const CONNECTING_AT_START: Duration = Duration::from_secs(5);
 /// For so long after its last answer a connection is taken to be there.
 const TRUSTED: Duration = Duration::from_secs(1);

@@ -36,7 +36,7 @@ impl MySqlStore {
     ///
     /// If a table is missing or has another layout, or the database takes no writes.
     pub async fn check(&self) -> Result<(), SetupError> {
-        let mut connection = self.0.places.connect().await?;
+        let mut connection = self.0.places.client().await?;
         let checked = self.check_by(&mut connection).await;
         drop(connection.close().await);
         checked
@@ -63,7 +63,7 @@ impl MySqlStore {
     }
 
     async fn make(&self) -> Result<(), SetupError> {
-        let mut connection = self.0.places.connect().await?;
+        let mut connection = self.0.places.client().await?;
         // Each statement is a transaction of its own here. The lock is held until the connection is closed, so that one
         // makes the tables after the other.
         let text = format!("DO GET_LOCK('{LOCK}', {LOCK_SECONDS}); {}", self.ddl());

@@ -1,6 +1,7 @@
 //! One connection, over which commands follow each other without waiting for answers.
 
 use std::{
+    future, io, process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -24,10 +25,14 @@ use super::{
     address::{Access, Address},
     failure::{self, Refusal},
     script::Request,
+    sentinels::Asked,
 };
-use crate::store::{
-    StoreError,
-    link::{Connected, Driver},
+use crate::{
+    id::Random,
+    store::{
+        StoreError,
+        link::{Connected, Driver},
+    },
 };
 
 /// A connection to one server.
@@ -40,6 +45,9 @@ pub(super) struct Connection {
     patience: Duration,
     is_used: AtomicBool,
     is_unfit: Notify,
+    /// Who has named this server, and where it is.
+    named: Option<(Arc<Asked>, Address)>,
+    number: u64,
 }
 
 /// What a server is to be.
@@ -96,6 +104,8 @@ impl Connection {
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let opened = MultiplexedConnection::new_with_config(&access.settings, stream, config);
         let (wire, drive) = opened.await?;
+        let number = Random::System.draw_number(process::id().into());
+        let number = number.map_err(io::Error::other)?;
         let is_over = Arc::new(AtomicBool::new(false));
         let over = is_over.clone();
         let driver = tokio::spawn(async move {
@@ -110,14 +120,43 @@ impl Connection {
             patience,
             is_used: AtomicBool::new(false),
             is_unfit: Notify::new(),
+            named: None,
+            number,
         };
         Ok((connection, driver))
+    }
+
+    /// Lets the connection be given up when another server than this one is named.
+    pub(super) fn named_by(mut self, asked: Arc<Asked>, address: Address) -> Self {
+        self.named = Some((asked, address));
+        self
+    }
+
+    async fn another_is_named(&self) {
+        match &self.named {
+            Some((asked, address)) => asked.another_than(address).await,
+            None => future::pending().await,
+        }
     }
 
     /// Asks something beside the verbs.
     pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, RedisError> {
         let answer = self.wire.clone().send_packed_command(command).await;
         answer?.extract_error()
+    }
+
+    /// Asks several things in one trip; each of them may be refused.
+    pub(super) async fn ask_all(&self, questions: &Pipeline) -> Result<Vec<Said>, StoreError> {
+        self.is_used.store(true, Ordering::Relaxed);
+        let mut wire = self.wire.clone();
+        let answers = wire.send_packed_commands(questions, 0, questions.len());
+        let answers = answers.await.map_err(failure::lost)?;
+        Ok(answers.into_iter().map(said).collect())
+    }
+
+    /// Returns what no other connection is called: whoever meets it again meets the same process of a server.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
     }
 
     /// Carries a verb out, by the name of its script or else by its text.
@@ -186,11 +225,12 @@ impl Connected for Connection {
     }
 
     /// Asks the server now and then, and each second while verbs are sent: one that answers nobody, or that has become
-    /// a replica without having closed the connection, is given up.
+    /// a replica without having closed the connection, is given up. So is one instead of which another is named.
     async fn given_up(&self) {
         for beat in (0..IDLE_BEATS).cycle() {
             tokio::select! {
                 () = self.is_unfit.notified() => return,
+                () = self.another_is_named() => return,
                 () = sleep(BEAT) => {}
             }
             if !self.is_used.swap(false, Ordering::Relaxed) && beat > 0 {

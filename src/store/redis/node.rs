@@ -1,15 +1,7 @@
 //! One server and the connections to it, or the server that Sentinels name.
 
-use std::{
-    error::Error,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{error::Error, sync::Arc, time::Duration};
 
-use ::redis::Value;
 use tokio::time::timeout;
 
 use super::{
@@ -17,13 +9,11 @@ use super::{
     connection::{Asking, Connection, Expected, Replicas, Said},
     failure,
     script::Request,
+    sentinels::Asked,
 };
-use crate::{
-    id::Handle,
-    store::{
-        SetupError, StoreError,
-        link::{self, Driver, Link, in_full},
-    },
+use crate::store::{
+    SetupError, StoreError,
+    link::{self, Driver, Link, in_full},
 };
 
 /// What a verb does, and so which connection it goes over.
@@ -80,7 +70,7 @@ impl Node {
     pub(super) async fn carry_out(
         &self,
         way: Way,
-        handle: Handle,
+        lane: u8,
         request: &Request,
         asking: Asking,
     ) -> Result<Said, StoreError> {
@@ -89,8 +79,7 @@ impl Node {
             Some(_) => &self.waiting,
             None => &self.links,
         };
-        // Handles are random, so any byte of theirs is a fair choice.
-        let link = &links[usize::from(handle.as_bytes()[0]) % links.len()];
+        let link = &links[usize::from(lane) % links.len()];
         let connection = link.connection().await?;
         connection.carry_out(request, asking, replicas).await
     }
@@ -126,7 +115,7 @@ pub(super) enum Source {
 
 impl Source {
     pub(super) fn of(sentinels: Sentinels) -> Self {
-        Self::Sentinels(Arc::new(Asked::new(sentinels)))
+        Self::Sentinels(Asked::new(sentinels))
     }
 }
 
@@ -141,12 +130,27 @@ impl Maker {
 
     /// Connects to the server, and sees that it is what it is to be.
     pub(super) async fn open(&self) -> Result<(Connection, Driver), SetupError> {
-        let (address, expected) = match &self.source {
-            Source::At(address) => (address.clone(), Expected::Primary),
-            Source::NodeAt(address) => (address.clone(), Expected::Node),
-            Source::Sentinels(asked) => (asked.primary().await?, Expected::Primary),
-        };
-        let opened = Connection::open(&address, &self.access, expected, self.patience).await;
+        match &self.source {
+            Source::At(address) => self.open_at(address, Expected::Primary).await,
+            Source::NodeAt(address) => self.open_at(address, Expected::Node).await,
+            Source::Sentinels(asked) => {
+                let address = asked.primary().await?;
+                let opened = self.open_at(&address, Expected::Primary).await;
+                if opened.is_err() {
+                    asked.forget();
+                }
+                let (connection, driver) = opened?;
+                Ok((connection.named_by(asked.clone(), address), driver))
+            }
+        }
+    }
+
+    async fn open_at(
+        &self,
+        address: &Address,
+        expected: Expected,
+    ) -> Result<(Connection, Driver), SetupError> {
+        let opened = Connection::open(address, &self.access, expected, self.patience).await;
         let (connection, driver) = opened.map_err(failure::setup)?;
         match connection.is_as_expected().await.map_err(failure::setup)? {
             true => Ok((connection, driver)),
@@ -166,64 +170,8 @@ impl link::Maker for Maker {
     }
 }
 
-/// Sentinels, asked in turn: one that is not up to date is not asked for ever.
-pub(super) struct Asked {
-    sentinels: Sentinels,
-    turn: AtomicUsize,
-}
-
-impl Asked {
-    const fn new(sentinels: Sentinels) -> Self {
-        Self {
-            sentinels,
-            turn: AtomicUsize::new(0),
-        }
-    }
-
-    /// Asks for the primary until a Sentinel names it.
-    async fn primary(&self) -> Result<Address, SetupError> {
-        let addresses = &self.sentinels.addresses;
-        let first = self.turn.fetch_add(1, Ordering::Relaxed) % addresses.len();
-        let (before, from) = addresses.split_at(first);
-        let mut told = Vec::new();
-        for sentinel in from.iter().chain(before) {
-            match timeout(ASKING, self.ask(sentinel)).await {
-                Ok(Ok(primary)) => return Ok(primary),
-                Ok(Err(cause)) => told.push(format!("{sentinel}: {cause}")),
-                Err(elapsed) => told.push(format!("{sentinel}: {elapsed}")),
-            }
-        }
-        Err(SetupError::unreachable(failure::SENTINELS, told.join("; ")))
-    }
-
-    async fn ask(&self, sentinel: &Address) -> Result<Address, String> {
-        let Sentinels {
-            access, service, ..
-        } = &self.sentinels;
-        let opened = Connection::open(sentinel, access, Expected::Node, ASKING).await;
-        let (connection, _driver) = opened.map_err(|error| in_full(&error))?;
-        let mut question = ::redis::cmd("SENTINEL");
-        question.arg("GET-MASTER-ADDR-BY-NAME").arg(service);
-        match connection.ask(&question).await {
-            Ok(Value::Array(parts)) => read(&parts).ok_or_else(|| format!("{parts:?}")),
-            Ok(_) => Err(format!("it does not know `{service}`")),
-            Err(error) => Err(in_full(&error)),
-        }
-    }
-}
-
-fn read(parts: &[Value]) -> Option<Address> {
-    let [Value::BulkString(host), Value::BulkString(port)] = parts else {
-        return None;
-    };
-    let (host, port) = (str::from_utf8(host).ok()?, str::from_utf8(port).ok()?);
-    Some(Address::Tcp(host.to_owned(), port.parse().ok()?))
-}
-
 const CONNECTIONS: usize = 1;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many connections there are for changes that wait for replicas.
 const WAITING: usize = 8;
 const CONNECTING: Duration = Duration::from_secs(2);
-/// So that two of three Sentinels may be silent.
-const ASKING: Duration = Duration::from_millis(500);

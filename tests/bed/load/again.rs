@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 use http::StatusCode;
 use tenure::{Error, Session, SessionLayer};
 
-use crate::bed::visitor::{Told, arrive, send, told, visit};
+use crate::bed::visitor::{Told, send, told};
 
 /// Starts a session that counts and is signed in.
 pub async fn member(layer: &SessionLayer) -> String {
@@ -13,12 +13,23 @@ pub async fn member(layer: &SessionLayer) -> String {
 }
 
 pub(super) async fn signed_in(layer: &SessionLayer, name: &str) -> String {
-    let cookie = arrive(layer).await;
-    let name = name.to_owned();
-    let login = async move |session: Session| session.login(name);
-    let (status, cookie) = visit(layer, Some(&cookie), login).await;
-    assert_eq!(status, StatusCode::OK);
-    cookie.unwrap()
+    for _ in 0..TRIES {
+        let cookie = until_it_starts(layer).await;
+        let name = name.to_owned();
+        let login = async move |session: Session| session.login(name);
+        let response = send(layer, Some(&cookie), login).await;
+        match (response.status(), told(&response)) {
+            (StatusCode::OK, Told::Id(cookie)) => return cookie,
+            // The machine is busy with something else.
+            (status, told) => {
+                assert_eq!(
+                    (status, told),
+                    (StatusCode::SERVICE_UNAVAILABLE, Told::Nothing)
+                );
+            }
+        }
+    }
+    panic!("nobody can sign in");
 }
 
 /// Asks again until a session counts; it is a defect if the site does not come back.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::client::{Client, Reply};
+use super::client::{Client, Reply, connected};
 use crate::bed::{account::unprivileged, process::signal};
 
 /// A server's process, which ends when this is dropped.
@@ -102,10 +102,27 @@ impl Node {
         signal(self.process.id(), "CONT");
     }
 
+    /// Writes so much that what is written from now on does not leave the process, as long as its replicas are paused:
+    /// if it is killed then, that is lost.
+    pub fn fill_the_ways_to_replicas(&self) {
+        let mut client = connected(self.port);
+        let junk = "x".repeat(1 << 20);
+        let names = (0..).map(|number| format!("junk:{number}"));
+        // In a Cluster not each of them has its place here.
+        let written = names.filter(|name| client.send(&["SET", name, &junk]).is_ok());
+        assert_eq!(written.take(WAYS).count(), WAYS);
+    }
+
     /// Asks the server something.
     pub fn ask(&self, command: &str) -> Reply {
         let reply = self.try_ask(command);
         reply.unwrap_or_else(|error| panic!("{} {command}: {error}\n{}", self.port, self.log()))
+    }
+
+    /// Sends the server a command of any words.
+    pub fn send(&self, words: &[&str]) -> Reply {
+        let reply = Client::connect(self.port).and_then(|mut client| client.send(words));
+        reply.unwrap_or_else(|error| panic!("{} {words:?}: {error}\n{}", self.port, self.log()))
     }
 
     /// Asks the server something that it may refuse, or not be there for.
@@ -226,5 +243,7 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 const ALWAYS: [&str; 2] = ["save \"\"", "repl-diskless-sync-delay 0"];
 const SETTINGS: &str = "settings";
 const PAUSE: Duration = Duration::from_millis(20);
+/// MiB: more than the system keeps of what one has sent and the other has not read.
+const WAYS: usize = 32;
 /// A minute at least.
 const TRIES: usize = 3_000;

@@ -94,6 +94,10 @@ impl Sentinels {
         self.server(port).ask(&command);
     }
 
+    pub fn kill_sentinels(&mut self) {
+        self.sentinels.iter_mut().for_each(Node::kill);
+    }
+
     /// Asks for another primary, although nothing is wrong.
     pub fn fail_over(&self) {
         // A fail-over of which not all have been told yet is in its way.
@@ -123,6 +127,27 @@ impl Sentinels {
             followers.count() == 2
         });
         until("the sentinels agree", || self.sentinels.iter().all(watches));
+    }
+
+    /// Lets nothing more come to the replicas, and pauses them: what is written from now on is lost if the primary is killed.
+    pub fn cut_replicas_off(&self) {
+        let primary = self.primary();
+        self.replicas().for_each(Node::pause);
+        primary.fill_the_ways_to_replicas();
+    }
+
+    pub fn resume_replicas(&self, of: u16) {
+        self.servers
+            .iter()
+            .filter(|server| server.port() != of)
+            .for_each(Node::resume);
+    }
+
+    fn replicas(&self) -> impl Iterator<Item = &Node> {
+        let primary = self.primary().port();
+        self.servers
+            .iter()
+            .filter(move |server| server.port() != primary)
     }
 
     /// Waits until everything that was written so far is on both replicas.
@@ -244,7 +269,7 @@ impl Watch {
     const fn down_after(self) -> u32 {
         match self {
             Self::Calm => 60_000,
-            Self::Nervous => 1_000,
+            Self::Nervous => 2_000,
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     super::{
         bed::{
             load::{Load, member, seed, until_it_counts},
-            mariadb::{Database, MariaDb, number, run},
+            mariadb::{Database, MariaDb, kill, number},
             visitor::{OK, UNAVAILABLE, count, counted, read},
         },
         open,
@@ -56,7 +56,7 @@ async fn kill_one(client: &mut MySqlConnection) {
     let text = "SELECT CAST(max(id) AS SIGNED) FROM information_schema.processlist \
                 WHERE db = DATABASE() AND user = 'tenure'";
     let id = number(client, text).await;
-    run(client, &format!("KILL {id}")).await;
+    kill(client, id).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,7 @@ struct Site {
 impl Site {
     async fn new() -> Self {
         let server = Redis::start();
-        let proxy = Proxy::to(server.address()).await;
+        let proxy = Proxy::but_for(server.address(), BEAT).await;
         let layer = SessionLayer::new(over(&proxy).await);
         Self {
             server,
@@ -51,8 +51,11 @@ impl Site {
         (response.status(), told(&response))
     }
 
-    fn rows(&self) -> i64 {
-        self.server.ask("DBSIZE").number()
+    /// Counts the sessions; principals have keys of their own.
+    fn rows(&self) -> usize {
+        let keys = self.server.ask("KEYS tenure:*");
+        let keys = keys.parts().iter().map(ToString::to_string);
+        keys.filter(|key| !key.contains('@')).count()
     }
 }
 
@@ -198,3 +201,19 @@ async fn a_way_that_is_away_is_answered_as_unavailable_until_it_is_back() {
     until_it_counts(&site.layer, &cookie).await;
     assert_eq!(counted(&direct, &cookie).await, Some(2));
 }
+
+#[tokio::test]
+async fn a_connection_that_has_fallen_silent_is_given_up() {
+    let site = Site::new().await;
+    let cookie = member(&site.layer).await;
+    site.proxy.falls_silent();
+    assert_eq!(visitor::read(&site.layer, &cookie).await, UNAVAILABLE);
+    until_it_counts(&site.layer, &cookie).await;
+    assert_eq!(counted(&site.layer, &cookie).await, Some(1));
+}
+
+/// What the store asks each second, and what it is told.
+const BEAT: &[&[u8]] = &[
+    b"*1\r\n$4\r\nROLE\r\n",
+    b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n",
+];

@@ -20,8 +20,8 @@ async fn open(url: &str) -> RedisStore {
 /// A node that does not wait for long.
 fn impatient(store: RedisStore) -> SessionLayer {
     SessionLayer::builder(store)
-        .with_load_timeout(Duration::from_millis(500))
-        .with_commit_timeout(Duration::from_secs(1))
+        .with_load_timeout(Duration::from_secs(1))
+        .with_commit_timeout(Duration::from_secs(2))
         .build()
         .unwrap()
 }
@@ -29,6 +29,11 @@ fn impatient(store: RedisStore) -> SessionLayer {
 /// Two nodes that do not wait for long.
 async fn nodes(url: &str) -> [SessionLayer; 2] {
     [impatient(open(url).await), impatient(open(url).await)]
+}
+
+/// Two nodes that wait as long as others do: a busy machine lets nobody notice what nobody is to notice.
+async fn patient(url: &str) -> [SessionLayer; 2] {
+    [open(url).await, open(url).await].map(SessionLayer::new)
 }
 
 /// Settings of a server that keeps what it has answered, over a kill and a loss of power.

@@ -16,7 +16,7 @@ use super::{
             told,
         },
     },
-    impatient, nodes, open,
+    impatient, open, patient,
 };
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn a_server_that_has_become_a_replica_is_unavailable_until_it_is_a_primary
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_notices_that_a_server_forgets_its_scripts() {
     let server = Redis::start();
-    let load = Load::start(&nodes(&server.url()).await).await;
+    let load = Load::start(&patient(&server.url()).await).await;
     for _ in 0..20 {
         load.until_acknowledged(20).await;
         server.ask("SCRIPT FLUSH");

@@ -5,14 +5,14 @@ use super::{
         load::{Load, Lost, seed},
         redis::cluster::{self, Cluster},
     },
-    nodes,
+    patient,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_notices_that_slots_move() {
     let seed = seed();
     let site = Cluster::start(cluster::Watch::Calm, &[]);
-    let load = Load::start(&nodes(&site.url()).await).await;
+    let load = Load::start(&patient(&site.url()).await).await;
     load.until_acknowledged(50 + seed % 100).await;
     for (from, to) in [(0, 1), (1, 2), (2, 0)] {
         for slot in site.slots_with_keys(from).into_iter().take(20) {
@@ -31,7 +31,7 @@ async fn nobody_notices_that_slots_move() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_notices_that_a_node_forgets_its_scripts() {
     let site = Cluster::start(cluster::Watch::Calm, &[]);
-    let load = Load::start(&nodes(&site.url()).await).await;
+    let load = Load::start(&patient(&site.url()).await).await;
     for round in 0..20 {
         load.until_acknowledged(20).await;
         site.nodes()[round % 3].ask("SCRIPT FLUSH");

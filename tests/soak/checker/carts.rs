@@ -55,10 +55,11 @@ impl Known<'_> {
         act.is_lost() || self.order_of(act).is_some()
     }
 
-    /// Tells whether a checkout has certainly changed the cart: its session may have ended when the order was placed.
+    /// Tells whether a checkout has certainly changed the cart: once the order is placed its session may have ended, or
+    /// its store not have answered.
     fn has_emptied(&self, act: &Act) -> bool {
         let may_be_over = |cookie| self.may_be_over(cookie, act);
-        act.is_done() && !act.cookie.as_ref().is_some_and(may_be_over)
+        act.is_done() && !act.is_late && !act.cookie.as_ref().is_some_and(may_be_over)
     }
 
     fn may_count(&self, act: &Act) -> bool {

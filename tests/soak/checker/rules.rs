@@ -103,8 +103,10 @@ fn is_wrong_login(_: &Known<'_>, act: &Act, answer: &Answer) -> bool {
         return false;
     };
     match password {
+        // An earlier sign-up may have been lost.
+        Password::Chosen => false,
+        Password::Right | Password::RightForLong => answer.status == 422,
         Password::Wrong => answer.is_redirect(),
-        Password::Chosen | Password::Right | Password::RightForLong => answer.status == 422,
     }
 }
 

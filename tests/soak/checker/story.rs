@@ -23,6 +23,8 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
 
 fn act(text: &str) -> Act {
     let (done, answered) = text.split_once(": ").unwrap();
+    let late = answered.strip_prefix("late ");
+    let (answered, is_late) = (late.unwrap_or(answered), late.is_some());
     let words: Vec<_> = done.split_whitespace().collect();
     let (began, ended) = words[0].split_once("..").unwrap();
     Act {
@@ -31,6 +33,7 @@ fn act(text: &str) -> Act {
         cookie: (words[1] != "-").then(|| cookie(words[1])),
         deed: deed(words[2]),
         answer: (answered != "lost").then(|| answer(answered)),
+        is_late,
     }
 }
 

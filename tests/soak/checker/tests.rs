@@ -189,6 +189,10 @@ fn what_may_be_is_accepted() {
         ("5..? a1 checkout: lost; 7..8 a1 look: 7 has 2", "F 7 5"),
         ("5..6 a1 checkout: lost; 7..8 a1 look: 7 has 0", "F 7 5"),
         ("5..6 a1 checkout: lost; 7..8 a1 checkout: placed", "F 7 5"),
+        (
+            "5..6 a1 checkout: late placed; 7..8 a1 look: 7 has 2; 9..10 a1 checkout: placed; 11..12 a1 look: 7 has 0",
+            "F 7 5",
+        ),
         // A login as somebody else begins anew, and so does a retired cookie when it is forgotten.
         (
             "5..6 a1 another: told b0; 7..8 a1 look: nobody has 0; 9..10 b0 look: 8 has 0",
