@@ -13,6 +13,7 @@ pub mod customer;
 pub mod engine;
 pub mod folder;
 pub mod gated;
+pub mod leftovers;
 pub mod load;
 pub mod lossy;
 #[cfg(feature = "mysql")]

@@ -82,7 +82,8 @@ async fn a_user_who_may_make_no_tables_finds_those_that_are_there() {
     let role = format!("clerk_{:08x}", getrandom::u32().unwrap());
     let grants = format!(
         "CREATE ROLE {role} LOGIN; REVOKE CREATE ON SCHEMA public FROM public; \
-         GRANT SELECT, INSERT, UPDATE, DELETE ON tenure_sessions TO {role}; GRANT SELECT ON tenure_sessions_schema TO {role}"
+         GRANT SELECT, INSERT, UPDATE, DELETE ON tenure_sessions, tenure_sessions_logins, tenure_sessions_principals TO {role}; \
+         GRANT SELECT ON tenure_sessions_schema TO {role}"
     );
     database
         .client()

@@ -16,7 +16,7 @@ use super::{
     places::Places,
     statements::{
         Parameter::{self, Bytes, Number},
-        Statement,
+        Ready, Statement,
     },
 };
 use crate::{
@@ -111,8 +111,8 @@ impl Connection {
     ) -> Result<Option<Loaded>, StoreError> {
         let parameters = [Bytes(Some(handle.as_bytes()))];
         let query = store.statements.load.with(&parameters)?;
-        let row = timeout(ANSWER_TIMEOUT, query.fetch_optional(self.begin())).await;
-        self.end(store, row)?.as_ref().map(loaded).transpose()
+        let rows = self.rows(store, query).await?;
+        rows.first().map(loaded).transpose()
     }
 
     pub(super) async fn update(
@@ -172,21 +172,53 @@ impl Connection {
         Ok(done.rows_affected() > 0)
     }
 
-    pub(super) async fn sweep(&mut self, store: &Shared, most: i64) -> Result<u64, StoreError> {
-        let statement = &store.statements.sweep;
-        let done = self.execute(store, statement, &[Number(most)]).await?;
-        Ok(done.rows_affected())
-    }
-
-    async fn execute(
+    pub(super) async fn execute(
         &mut self,
         store: &Shared,
         statement: &Statement,
         parameters: &[Parameter<'_>],
     ) -> Result<MySqlQueryResult, StoreError> {
-        let query = statement.with(parameters)?;
+        self.carry_out(store, statement.with(parameters)?).await
+    }
+
+    pub(super) async fn carry_out(
+        &mut self,
+        store: &Shared,
+        query: Ready,
+    ) -> Result<MySqlQueryResult, StoreError> {
         let done = timeout(ANSWER_TIMEOUT, query.execute(self.begin())).await;
         self.end(store, done)
+    }
+
+    pub(super) async fn rows(
+        &mut self,
+        store: &Shared,
+        query: Ready,
+    ) -> Result<Vec<MySqlRow>, StoreError> {
+        let rows = timeout(ANSWER_TIMEOUT, query.fetch_all(self.begin())).await;
+        self.end(store, rows)
+    }
+
+    /// Carries out several statements in one transaction. If it fails the connection is closed, and with it the
+    /// transaction.
+    pub(super) async fn together<T>(
+        &mut self,
+        store: &Shared,
+        statements: impl AsyncFnOnce(&mut MySqlConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        let connection = self.begin();
+        let done = timeout(ANSWER_TIMEOUT, async {
+            let mut transaction = connection.begin().await?;
+            let done = statements(&mut transaction).await?;
+            transaction.commit().await?;
+            Ok(done)
+        });
+        let done = done.await;
+        let done = self.end(store, done);
+        if done.is_err() && self.state == State::Idle {
+            self.state = State::Busy;
+        }
+        done
     }
 
     fn begin(&mut self) -> &mut MySqlConnection {
@@ -220,7 +252,7 @@ impl Drop for Connection {
     }
 }
 
-fn loaded(row: &MySqlRow) -> Result<Loaded, StoreError> {
+pub(super) fn loaded(row: &MySqlRow) -> Result<Loaded, StoreError> {
     let bytes = |column| row.try_get(column).map_err(StoreError::corrupt);
     let number = |column| row.try_get(column).map_err(StoreError::corrupt);
     let row = Row {

@@ -12,11 +12,13 @@ use crate::store::{
 pub(super) fn verb(error: Error, table: &Table) -> StoreError {
     match (number(&error), &error) {
         (Some(NO_SUCH_TABLE), _) => {
-            StoreError::unavailable(SetupError::missing_table(table).because(error))
+            let table = table.named_in(&error.to_string());
+            StoreError::unavailable(SetupError::missing_table(&table).because(error))
         }
         (Some(UNKNOWN_COLUMN | NO_DEFAULT), _) => {
             let what = error.to_string();
-            StoreError::unavailable(SetupError::layout(table, &what).because(error))
+            let table = table.named_in(&what);
+            StoreError::unavailable(SetupError::layout(&table, &what).because(error))
         }
         (Some(TABLE_FULL | DISK_FULL), _) => StoreError::full(error),
         (Some(number), _) if is_read_only(number) => {

@@ -3,9 +3,11 @@
 mod builder;
 mod connection;
 mod failure;
+mod index;
 mod places;
 mod schema;
 mod statements;
+mod sweeping;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -17,8 +19,9 @@ use self::{
     statements::Statements,
 };
 use super::{
-    Answer, Created, Loaded, Record, SessionStore, StoreError, Sweep, Updated, Version,
-    sql::{SetupError, Table, Ttl, at_most},
+    Answer, Created, Loaded, PrincipalIndex, Record, SessionStore, StoreError, Sweep, Updated,
+    Version,
+    sql::{SetupError, Table, Ttl},
 };
 use crate::id::Handle;
 
@@ -98,6 +101,23 @@ impl MySqlStore {
         })
     }
 
+    /// Does so, and once more if the connection was lost before it was asked: the server has restarted, say.
+    fn read<T, F>(&self, verb: impl Fn(Self, Connection) -> F + Send + 'static) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = (Result<T, StoreError>, Connection)> + Send + 'static,
+    {
+        self.ask(|store, connection| async move {
+            let (answer, connection) = verb(store.clone(), connection).await;
+            if !connection.was_lost_while_idle() {
+                return answer;
+            }
+            drop(connection);
+            let another = store.0.places.take().await?;
+            verb(store, another).await.0
+        })
+    }
+
     /// Does so when it is a handle's turn.
     fn change<T, F>(
         &self,
@@ -139,15 +159,9 @@ impl SessionStore for MySqlStore {
 
     fn load(&self, handle: &Handle) -> Answer<Option<Loaded>> {
         let handle = *handle;
-        self.ask(move |store, mut connection| async move {
+        self.read(move |store, mut connection| async move {
             let loaded = connection.load(&store.0, handle).await;
-            if !connection.was_lost_while_idle() {
-                return loaded;
-            }
-            // The server has restarted, say: a read may be asked again.
-            drop(connection);
-            let mut another = store.0.places.take().await?;
-            another.load(&store.0, handle).await
+            (loaded, connection)
         })
     }
 
@@ -178,12 +192,14 @@ impl SessionStore for MySqlStore {
             connection.delete(&store.0, handle).await
         })
     }
+
+    fn index(&self) -> Option<&dyn PrincipalIndex> {
+        Some(self)
+    }
 }
 
 impl Sweep for MySqlStore {
     fn sweep(&self, most: usize) -> Answer<usize> {
-        self.ask(move |store, mut connection| async move {
-            Ok(connection.sweep(&store.0, at_most(most)).await? as usize)
-        })
+        self.ask(move |store, mut connection| async move { connection.sweep(&store.0, most).await })
     }
 }

@@ -7,7 +7,7 @@ use sqlx::{
 
 use super::{MySqlStore, failure, statements::DIALECT};
 use crate::store::sql::{
-    SetupError, SetupErrorKind, Table, check_columns, check_layout, columns, layout,
+    Column, SetupError, SetupErrorKind, Table, check_columns, check_layout, layout, tables,
 };
 
 impl MySqlStore {
@@ -44,11 +44,16 @@ impl MySqlStore {
 
     async fn check_by(&self, connection: &mut MySqlConnection) -> Result<(), SetupError> {
         let table = &self.0.table;
-        let found = columns_of(connection, table).await?;
-        check_columns(table, &columns(&DIALECT), &found)?;
-        check_engine(connection, table).await?;
+        let tables = tables(&DIALECT, table);
+        for (table, columns) in &tables {
+            check_columns(table, columns, &columns_of(connection, table).await?)?;
+            check_engine(connection, table).await?;
+        }
         check_layout(table, layout_of(connection, &table.of_layout()).await?)?;
-        check_writable(connection, table).await
+        for (table, columns) in &tables {
+            check_writable(connection, table, columns).await?;
+        }
+        Ok(())
     }
 
     /// Returns the statements that make the tables, for those who run migrations of their own.
@@ -138,9 +143,19 @@ async fn layout_of(
 }
 
 /// Asks for the right to write, and changes nothing.
-async fn check_writable(connection: &mut MySqlConnection, table: &Table) -> Result<(), SetupError> {
+async fn check_writable(
+    connection: &mut MySqlConnection,
+    table: &Table,
+    columns: &[Column],
+) -> Result<(), SetupError> {
+    let is_number = |(_, kind): &&Column| *kind == DIALECT.number;
+    let number = columns.iter().find(is_number);
+    let key = columns.iter().find(|column| !is_number(column));
+    let (Some((number, _)), Some((key, _))) = (number, key) else {
+        return Ok(());
+    };
     let text =
-        format!("UPDATE {table} SET version = version WHERE handle = '' AND version <> version");
+        format!("UPDATE {table} SET {number} = {number} WHERE {key} = '' AND {number} <> {number}");
     let done = sqlx::query(AssertSqlSafe(text)).execute(connection).await;
     done.map(drop).map_err(failure::setup)
 }

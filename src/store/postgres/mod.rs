@@ -3,6 +3,7 @@
 mod builder;
 mod connection;
 mod failure;
+mod index;
 mod links;
 mod schema;
 mod statements;
@@ -16,8 +17,9 @@ use self::{
     links::{Connect, Links, Way},
 };
 use super::{
-    Answer, Created, Loaded, Record, SessionStore, StoreError, Sweep, Updated, Version,
-    sql::{SetupError, Table, Ttl, at_most},
+    Answer, Created, Loaded, PrincipalIndex, Record, SessionStore, StoreError, Sweep, Updated,
+    Version,
+    sql::{SetupError, Table, Ttl},
 };
 use crate::id::Handle;
 
@@ -153,6 +155,10 @@ impl SessionStore for PostgresStore {
             connection.delete(handle).await
         })
     }
+
+    fn index(&self) -> Option<&dyn PrincipalIndex> {
+        Some(self)
+    }
 }
 
 impl Sweep for PostgresStore {
@@ -160,7 +166,7 @@ impl Sweep for PostgresStore {
         // Any connection for writes will do.
         let any = Handle::from_bytes([0; Handle::LEN]);
         self.ask(Way::Writing, any, move |connection| async move {
-            Ok(connection.sweep(at_most(most)).await? as usize)
+            connection.sweep(most).await
         })
     }
 }

@@ -1,6 +1,6 @@
-//! The statements of the five verbs and of the sweep, and the layout of the table, for every engine.
+//! The statements of the five verbs and of the sweep, for every engine.
 
-use super::{Table, Text, Ttl, setup::LAYOUT};
+use super::{Table, Text, Ttl};
 
 /// In what the engines differ.
 #[derive(Clone, Copy, Debug)]
@@ -11,13 +11,19 @@ pub(crate) struct Dialect {
     pub(crate) bytes: &'static str,
     /// The type of 64 bits.
     pub(crate) number: &'static str,
-    /// The type of a principal.
+    /// The type of a principal beside a record.
     pub(crate) text: &'static str,
+    /// The type of a few bytes that are found by an index: a principal, a stamp.
+    pub(crate) short: &'static str,
+    /// How a number is declared that the engine counts up.
+    pub(crate) counted: &'static str,
+    /// Of which kind the key of an entry is, beside that number.
+    pub(crate) entry_key: &'static str,
     /// The engine's clock: whole milliseconds since the Unix epoch.
     pub(crate) now: &'static str,
     /// What follows the columns of every table.
     pub(crate) engine: &'static str,
-    /// What follows that, for the table of the records.
+    /// What follows that, for tables whose rows are rewritten.
     pub(crate) storage: &'static str,
     /// Where the index is declared.
     pub(crate) index: Index,
@@ -154,80 +160,4 @@ fn moved(now: &str, expires_in: &str, slack: &str) -> String {
          WHEN sweep_after - {now} BETWEEN {expires_in} AND {expires_in} + {most} THEN sweep_after \
          ELSE {now} + {expires_in} + {slack} END"
     )
-}
-
-/// The statements that make the tables, each only if it is not there.
-pub(crate) fn layout(dialect: &Dialect, table: &Table) -> String {
-    let Dialect {
-        handle,
-        bytes,
-        number,
-        text,
-        engine,
-        storage,
-        ..
-    } = dialect;
-    let of_layout = table.of_layout();
-    let (within, index) = index(dialect.index, table);
-    // The number first: where a table can be found its number can be, also if this ends half-way.
-    format!(
-        "CREATE TABLE IF NOT EXISTS {of_layout} (version {number} NOT NULL PRIMARY KEY){engine};
-INSERT INTO {of_layout} SELECT {LAYOUT} FROM (SELECT 1) AS one WHERE NOT EXISTS (SELECT 1 FROM {of_layout});
-CREATE TABLE IF NOT EXISTS {table} (
-    handle {handle} NOT NULL PRIMARY KEY,
-    version {number} NOT NULL,
-    principal {text},
-    created {number} NOT NULL,
-    last_seen {number} NOT NULL,
-    expires {number} NOT NULL,
-    sweep_after {number} NOT NULL,
-    header {bytes} NOT NULL,
-    payload {bytes} NOT NULL{within}
-){engine}{storage};
-{index}"
-    )
-}
-
-/// The index that the sweeper reads: what declares it within the table, and the statement that makes it.
-fn index(index: Index, table: &Table) -> (String, String) {
-    let name = table.of_sweep();
-    let create = |index: &str, on: &str| {
-        format!("CREATE INDEX IF NOT EXISTS {index} ON {on} (sweep_after);\n")
-    };
-    match index {
-        Index::OfTable => (
-            String::new(),
-            create(&name.quoted_name(), &table.to_string()),
-        ),
-        Index::OfSchema => (
-            String::new(),
-            create(&name.to_string(), &table.quoted_name()),
-        ),
-        Index::Within => (
-            format!(",\n    KEY {} (sweep_after)", name.quoted_name()),
-            String::new(),
-        ),
-    }
-}
-
-/// Returns the columns that a table must have, each with its type.
-pub(crate) fn columns(dialect: &Dialect) -> [(&'static str, &'static str); 9] {
-    let Dialect {
-        handle,
-        bytes,
-        number,
-        text,
-        ..
-    } = *dialect;
-    [
-        ("handle", handle),
-        ("version", number),
-        ("principal", text),
-        ("created", number),
-        ("last_seen", number),
-        ("expires", number),
-        ("sweep_after", number),
-        ("header", bytes),
-        ("payload", bytes),
-    ]
 }

@@ -12,7 +12,8 @@ use crate::store::{
 pub(super) fn verb(error: Error, table: &Table) -> StoreError {
     match error {
         Error::Database(_) if is_missing_table(&error) => {
-            StoreError::unavailable(SetupError::missing_table(table).because(error))
+            let table = table.named_in(&error.to_string());
+            StoreError::unavailable(SetupError::missing_table(&table).because(error))
         }
         Error::Database(_) => match code(&error) {
             _ if is_unknown(&error) => StoreError::unknown(error),

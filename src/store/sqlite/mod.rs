@@ -1,7 +1,10 @@
 //! Sessions in an SQLite file: one machine, no server, kept over a restart.
 
 mod failure;
+mod index;
+mod lists;
 mod schema;
+mod statements;
 mod writing;
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
@@ -16,10 +19,11 @@ use sqlx::{
 };
 use tokio::time::{sleep, timeout};
 
-use self::{schema::DIALECT, writing::Writes};
+use self::{statements::Statements, writing::Writes};
 use super::{
-    Answer, Created, Loaded, Record, SessionStore, StoreError, Sweep, Updated, Version,
-    sql::{Row, SetupError, Statements, Table, Text, Ttl, at_most, missed, signed, timestamp},
+    Answer, Created, Loaded, PrincipalIndex, Record, SessionStore, StoreError, Sweep, Updated,
+    Version,
+    sql::{self, Row, SetupError, Table, Text, Ttl, half_done, missed, signed, timestamp},
 };
 use crate::id::Handle;
 
@@ -63,7 +67,6 @@ pub struct SqliteStore {
 struct Shared {
     table: Table,
     statements: Statements,
-    sweep: Text,
     writes: Writes,
 }
 
@@ -118,8 +121,7 @@ impl SqliteStore {
 
     fn of(pool: SqlitePool, table: Table) -> Self {
         let shared = Shared {
-            statements: Statements::new(&DIALECT, &table),
-            sweep: schema::sweep(&table).into(),
+            statements: Statements::new(&table),
             table,
             writes: Writes::new(),
         };
@@ -128,13 +130,21 @@ impl SqliteStore {
     }
 
     async fn find(&self, handle: Handle) -> Result<Option<Loaded>, StoreError> {
+        let query = statement(&self.verbs().load).bind(handle.as_bytes().to_vec());
+        let rows = self.read(query).await?;
+        rows.first().map(loaded).transpose()
+    }
+
+    async fn read(&self, query: Statement) -> Result<Vec<SqliteRow>, StoreError> {
         // Without a connection nothing was sent, whatever the reason.
         let connection = self.pool.acquire().await;
         let mut connection = connection.map_err(StoreError::unavailable)?;
-        let query = statement(&self.shared.statements.load).bind(handle.as_bytes().to_vec());
-        let row = query.fetch_optional(&mut *connection).await;
-        let row = row.map_err(|error| failure::verb(error, &self.shared.table))?;
-        row.as_ref().map(loaded).transpose()
+        let rows = query.fetch_all(&mut *connection).await;
+        rows.map_err(|error| failure::verb(error, &self.shared.table))
+    }
+
+    fn verbs(&self) -> &sql::Statements {
+        &self.shared.statements.verbs
     }
 }
 
@@ -148,11 +158,11 @@ impl fmt::Debug for SqliteStore {
 
 impl SessionStore for SqliteStore {
     fn create(&self, handle: &Handle, record: &Record, expires_in: Duration) -> Answer<Created> {
-        let query = statement(&self.shared.statements.create).bind(handle.as_bytes().to_vec());
+        let query = statement(&self.verbs().create).bind(handle.as_bytes().to_vec());
         let query = with_ttl(with_record(query, record), expires_in);
         let store = self.clone();
         Answer::later(async move {
-            let written = store.write(&store.shared.statements.create, query).await?;
+            let written = store.write(&store.verbs().create, query).await?;
             match &written.first {
                 Some(row) => Ok(Created::Done(timestamp(number(row, 0)?)?)),
                 None => Ok(Created::Taken),
@@ -172,11 +182,11 @@ impl SessionStore for SqliteStore {
         record: &Record,
         expires_in: Duration,
     ) -> Answer<Updated> {
-        let query = conditional(&self.shared.statements.update, handle, expected);
+        let query = conditional(&self.verbs().update, handle, expected);
         let query = with_ttl(with_record(query, record), expires_in);
         let (store, handle) = (self.clone(), *handle);
         Answer::later(async move {
-            let written = store.write(&store.shared.statements.update, query).await?;
+            let written = store.write(&store.verbs().update, query).await?;
             match written.rows {
                 0 => Ok(missed(store.find(handle).await?, expected)),
                 _ => Ok(Updated::Done),
@@ -185,31 +195,40 @@ impl SessionStore for SqliteStore {
     }
 
     fn touch(&self, handle: &Handle, expected: Version, expires_in: Duration) -> Answer<bool> {
-        let query = conditional(&self.shared.statements.touch, handle, expected);
+        let query = conditional(&self.verbs().touch, handle, expected);
         let (store, query) = (self.clone(), with_ttl(query, expires_in));
         Answer::later(async move {
-            let written = store.write(&store.shared.statements.touch, query).await?;
+            let written = store.write(&store.verbs().touch, query).await?;
             Ok(written.rows > 0)
         })
     }
 
     fn delete(&self, handle: &Handle) -> Answer<bool> {
-        let query = statement(&self.shared.statements.delete).bind(handle.as_bytes().to_vec());
+        let query = statement(&self.verbs().delete).bind(handle.as_bytes().to_vec());
         let store = self.clone();
         Answer::later(async move {
-            let written = store.write(&store.shared.statements.delete, query).await?;
+            let written = store.write(&store.verbs().delete, query).await?;
             Ok(written.rows > 0)
         })
+    }
+
+    fn index(&self) -> Option<&dyn PrincipalIndex> {
+        Some(self)
     }
 }
 
 impl Sweep for SqliteStore {
     fn sweep(&self, most: usize) -> Answer<usize> {
-        let query = statement(&self.shared.sweep).bind(at_most(most));
         let store = self.clone();
-        Answer::later(
-            async move { Ok(store.write(&store.shared.sweep, query).await?.rows as usize) },
-        )
+        Answer::later(async move {
+            let statements = &store.shared.statements;
+            let records = store.write_some(&statements.sweep, most).await?;
+            if records == most {
+                return Ok(records);
+            }
+            let principals = store.sweep_principals(most - records).await;
+            Ok(records + principals.map_err(half_done)?)
+        })
     }
 }
 

@@ -56,7 +56,7 @@ impl SqliteStore {
         let write = Write {
             text: text.clone(),
             arguments: arguments.unwrap_or_default(),
-            returns_rows: *text == self.shared.statements.create,
+            returns_rows: self.shared.statements.returns_rows(text),
             answer,
         };
         let writes = &self.shared.writes;
