@@ -14,10 +14,9 @@ use super::{
 };
 use crate::{
     id::Handle,
-    principal::PrincipalId,
+    principal::{CredentialStamp, PrincipalId},
     store::{
-        Answer, CredentialStamp, Cursor, Entered, Entry, Loaded, PrincipalIndex, StoreError,
-        Walked,
+        Answer, Cursor, Entered, Entry, Loaded, PrincipalIndex, StoreError, Walked,
         sql::{LAST, Text, after, at_most, entry, half_done, in_places, signed, stand_in, walked},
     },
 };

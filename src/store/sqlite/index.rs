@@ -9,10 +9,9 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 use super::{SqliteStore, loaded, number, statement};
 use crate::{
     id::Handle,
-    principal::PrincipalId,
+    principal::{CredentialStamp, PrincipalId},
     store::{
-        Answer, CredentialStamp, Cursor, Entered, Entry, Loaded, PrincipalIndex, StoreError,
-        Walked,
+        Answer, Cursor, Entered, Entry, Loaded, PrincipalIndex, StoreError, Walked,
         sql::{LAST, Text, after, at_most, entry, half_done, handle, in_places, signed, walked},
     },
 };
