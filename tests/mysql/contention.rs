@@ -55,9 +55,13 @@ fn update(store: &MySqlStore) -> JoinHandle<Updated> {
 /// Asks the server until an update of this database has taken so long that it waits for a lock. (What InnoDB itself says
 /// of locks is refreshed only when nobody has asked for a while.)
 async fn until_one_waits(database: &Database) {
+    until_one_waits_at(database, "UPDATE").await;
+}
+
+pub(super) async fn until_one_waits_at(database: &Database, verb: &str) {
     let text = format!(
         "SELECT count(*) FROM information_schema.processlist \
-         WHERE db = '{}' AND user = 'tenure' AND info LIKE 'UPDATE%' AND time_ms > 50",
+         WHERE db = '{}' AND user = 'tenure' AND info LIKE '{verb}%' AND time_ms > 50",
         database.name()
     );
     let mut client = database.client().await;

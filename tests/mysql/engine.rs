@@ -5,8 +5,11 @@ use std::time::Duration;
 use http::StatusCode;
 use sqlx::{AssertSqlSafe, MySqlConnection};
 use tenure::{
-    Clock, Handle, Session, SessionLayer, Timestamp,
-    store::{Created, MySqlStore, Record, SessionStore, StoreErrorKind, Sweep, Updated},
+    Clock, CredentialStamp, Handle, Session, SessionLayer, Timestamp,
+    store::{
+        Created, Entered, Entry, MySqlStore, PrincipalIndex, Record, SessionStore, StoreErrorKind,
+        Sweep, Updated,
+    },
 };
 
 use super::{
@@ -58,7 +61,7 @@ async fn each_verb_is_one_statement() {
 }
 
 /// Returns what the server has heard from the store since this was last asked.
-async fn heard(client: &mut MySqlConnection) -> Vec<String> {
+pub(super) async fn heard(client: &mut MySqlConnection) -> Vec<String> {
     let text = "SELECT CAST(command_type AS CHAR) FROM mysql.general_log WHERE user_host LIKE 'tenure%' \
                 ORDER BY event_time";
     let heard = sqlx::query_scalar(text)
@@ -175,6 +178,28 @@ async fn a_server_with_other_settings_keeps_sessions_as_well() {
     while store.sweep(10).await.unwrap() == 0 {}
     let text = "SELECT count(*) FROM tenure_sessions";
     assert_eq!(number(&mut database.client().await, text).await, 0);
+    keeps_an_index(&[store, other_node], handle).await;
+}
+
+async fn keeps_an_index([here, there]: &[MySqlStore; 2], handle: Handle) {
+    let who = "\0 %'\"\\`".into();
+    let entries = [1, u64::MAX].map(|number| Entry::new(handle, version(number)));
+    let [old, new] = ["old", "new"].map(CredentialStamp::of);
+    here.create(&handle, &record(1), HOUR).await.unwrap();
+    there.restamp(&who, &new).await.unwrap();
+    let refused = here.enter(&who, entries[0], Some(&old)).await.unwrap();
+    assert_eq!(refused, Entered::Refused);
+    for (place, entry) in entries.iter().enumerate() {
+        let entered = there.enter(&who, *entry, Some(&new)).await.unwrap();
+        assert_eq!(entered, Entered::After(entries[..place].to_vec()));
+    }
+    let found = here.load_all(&[handle]).await.unwrap();
+    assert_eq!(found[0].as_ref().unwrap().record, record(1));
+    assert_eq!(here.walk(None, 10).await.unwrap().handles, [handle]);
+    here.leave(&who, &entries[1..]).await.unwrap();
+    assert_eq!(there.entries(&who).await.unwrap(), entries[..1]);
+    assert!(here.delete(&handle).await.unwrap());
+    assert_eq!(there.entries(&who).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod bed;
 mod contention;
 mod engine;
 mod faults;
+mod index;
 mod leftovers;
 mod model;
 mod principals;

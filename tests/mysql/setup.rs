@@ -11,7 +11,7 @@ use super::{
     open, record,
 };
 
-fn said(error: &SetupError, kind: SetupErrorKind, words: &str) {
+pub(super) fn said(error: &SetupError, kind: SetupErrorKind, words: &str) {
     assert_eq!(error.kind(), kind, "{error:?}");
     assert!(error.to_string().contains(words), "{error}");
 }
@@ -58,7 +58,7 @@ async fn those_who_make_the_tables_take_turns() {
     assert_eq!(number(&mut client, tables).await, 0);
     run(&mut other, "DO RELEASE_LOCK('tenure/migrate')").await;
     migrating.await.unwrap().unwrap();
-    assert_eq!(number(&mut client, tables).await, 2);
+    assert_eq!(number(&mut client, tables).await, 4);
 }
 
 #[tokio::test]

@@ -140,12 +140,13 @@ impl Turns {
     }
 }
 
+/// * `completion_type`: a transaction ends with its commit.
 /// * `time_zone`: the clock counts in UTC.
 /// * `innodb_lock_wait_timeout`: less than half of a commit's time, so that it is an error of the server's.
 /// * `sql_mode`: what does not fit is refused and not cut off.
 /// * `sql_safe_updates`, `sql_big_selects`: a sweep is a join, and names no key in a condition.
 /// * A conditional update must see what was committed while it waited, and lock no row but its own.
-const SETTINGS: &str = "SET SESSION autocommit = 1, time_zone = '+00:00', innodb_lock_wait_timeout = 2, \
+const SETTINGS: &str = "SET SESSION autocommit = 1, completion_type = 0, time_zone = '+00:00', innodb_lock_wait_timeout = 2, \
      sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', sql_safe_updates = 0, sql_big_selects = 1; \
      SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 /// Half of what a load has by default.

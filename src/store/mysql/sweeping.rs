@@ -32,6 +32,9 @@ impl Connection {
         let due = statements.due.with(&[Number(at_most(most))])?;
         let sweeping = self.together(store, async |connection| {
             let due = handles(&due.fetch_all(&mut *connection).await?)?;
+            if due.is_empty() {
+                return Ok(0);
+            }
             for text in [&statements.delete_records, &statements.index.delete_entries] {
                 listed(text, &due)?.execute(&mut *connection).await?;
             }
