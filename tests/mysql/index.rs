@@ -115,11 +115,14 @@ async fn entered_behind(theirs: &str, stamp: Option<CredentialStamp>) -> Entered
     let store = open(&database).await;
     let mut other = database.client().await;
     run(&mut other, &format!("START TRANSACTION; {theirs}")).await;
-    let entering = tokio::spawn(async move {
+    let mut entering = tokio::spawn(async move {
         let entry = Entry::new(HANDLE, version(1));
         store.enter(&"ada".into(), entry, stamp.as_ref()).await
     });
-    until_one_waits_at(&database, "INSERT").await;
+    tokio::select! {
+        () = until_one_waits_at(&database, "INSERT") => {}
+        entered = &mut entering => panic!("it does not wait: {entered:?}"),
+    }
     run(&mut other, "COMMIT").await;
     entering.await.unwrap().unwrap()
 }

@@ -9,7 +9,6 @@ use tenure::{
         StoreErrorKind, Sweep,
     },
 };
-use tokio::task::JoinHandle;
 
 use super::{
     HANDLE, HOUR,
@@ -70,11 +69,14 @@ async fn entered_behind(theirs: &str, stamp: Option<CredentialStamp>) -> Entered
     let other = database.client().await;
     let begun = format!("BEGIN; {theirs}");
     other.batch_execute(&begun).await.unwrap();
-    let entering: JoinHandle<_> = tokio::spawn(async move {
+    let mut entering = tokio::spawn(async move {
         let entry = Entry::new(HANDLE, version(1));
         store.enter(&"ada".into(), entry, stamp.as_ref()).await
     });
-    until_one_waits(&other).await;
+    tokio::select! {
+        () = until_one_waits(&other) => {}
+        entered = &mut entering => panic!("it does not wait: {entered:?}"),
+    }
     other.batch_execute("COMMIT").await.unwrap();
     entering.await.unwrap().unwrap()
 }
