@@ -99,13 +99,18 @@ impl Error {
             | ErrorKind::Full
             | ErrorKind::OutcomeUnknown
             | ErrorKind::Store => StatusCode::SERVICE_UNAVAILABLE,
-            ErrorKind::CrossSite | ErrorKind::TooManySessions => StatusCode::FORBIDDEN,
+            ErrorKind::CredentialsChanged | ErrorKind::CrossSite | ErrorKind::TooManySessions => {
+                StatusCode::FORBIDDEN
+            }
+            ErrorKind::NotFresh => StatusCode::FORBIDDEN,
+            ErrorKind::NotSignedIn => StatusCode::UNAUTHORIZED,
             ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorKind::AfterResponse
             | ErrorKind::InvalidKey
             | ErrorKind::InvalidLifetime
             | ErrorKind::InvalidPrincipal
             | ErrorKind::MissingLayer
+            | ErrorKind::NoIndex
             | ErrorKind::Random
             | ErrorKind::TwoLayers
             | ErrorKind::UndecodableRecord
@@ -135,6 +140,12 @@ impl Error {
         response
             .headers_mut()
             .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.kind == ErrorKind::Superseded {
+            // The browser has the new id already.
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("0"));
+        }
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
             response
                 .headers_mut()
@@ -156,6 +167,9 @@ impl fmt::Display for Error {
                 "`{key}` was read and then written, and another request changed it in between; use `update`"
             ),
             ErrorKind::Contended => f.write_str("too many requests are changing this session; try again"),
+            ErrorKind::CredentialsChanged => {
+                f.write_str("the credential that was checked has been changed meanwhile; ask for the new one")
+            }
             ErrorKind::CrossSite => f.write_str(
                 "a cross-site request came without its cookie and cannot start a session; \
                  a callback that must calls `allow_cross_site` first",
@@ -168,6 +182,11 @@ impl fmt::Display for Error {
             ErrorKind::MissingLayer => {
                 f.write_str("no session in this request; is `SessionLayer` applied to this route?")
             }
+            ErrorKind::NoIndex => f.write_str(
+                "this store does not keep an index of principals; use one whose `index` returns it",
+            ),
+            ErrorKind::NotFresh => f.write_str("the credential was shown too long ago; ask for it again"),
+            ErrorKind::NotSignedIn => f.write_str("nobody is signed in here; sign in first"),
             ErrorKind::OutcomeUnknown => {
                 f.write_str("the store did not say whether the change was kept; look before trying again")
             }
@@ -290,6 +309,8 @@ pub enum ErrorKind {
     ChangedSinceRead,
     /// The commit's time ran out while other requests kept changing the session (503).
     Contended,
+    /// The login checked a credential that has been changed meanwhile (403).
+    CredentialsChanged,
     /// A cross-site request came without its cookie and tried to start a session (403).
     CrossSite,
     /// The store holds as many signed-in sessions as it may (503).
@@ -304,6 +325,12 @@ pub enum ErrorKind {
     InvalidPrincipal,
     /// No `SessionLayer` wraps this route (500).
     MissingLayer,
+    /// The store keeps no index of principals (500).
+    NoIndex,
+    /// Whoever is signed in has shown his credential too long ago (403).
+    NotFresh,
+    /// Nobody is signed in (401).
+    NotSignedIn,
     /// The store may or may not have kept the change, and it is not tried again (503).
     OutcomeUnknown,
     /// The operating system gave no random bytes (500).
@@ -334,7 +361,11 @@ mod tests {
     #[test]
     fn each_kind_has_the_status_that_is_promised_and_asks_to_retry_where_that_helps() {
         for (status, kinds) in [
-            (403, &[CrossSite, TooManySessions][..]),
+            (
+                403,
+                &[CredentialsChanged, CrossSite, NotFresh, TooManySessions][..],
+            ),
+            (401, &[NotSignedIn]),
             (409, &[ChangedSinceRead, Gone, Superseded]),
             (413, &[TooLarge]),
             (
@@ -345,6 +376,7 @@ mod tests {
                     InvalidLifetime,
                     InvalidPrincipal,
                     MissingLayer,
+                    NoIndex,
                     Random,
                     TwoLayers,
                     UndecodableRecord,
@@ -358,7 +390,8 @@ mod tests {
                 let response = Error::new(*kind).to_response::<()>();
                 assert_eq!(response.status(), status, "{kind:?}");
                 let retries = response.headers().contains_key(RETRY_AFTER);
-                assert_eq!(retries, status == 503, "{kind:?}");
+                let helps = status == 503 || matches!(kind, Superseded);
+                assert_eq!(retries, helps, "{kind:?}");
                 assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
             }
         }

@@ -1,15 +1,22 @@
 //! All of axum: the extractors, and errors as responses.
 
+use std::{str::FromStr, time::Duration};
+
 use axum_core::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, header::CONTENT_TYPE, request::Parts};
 
 use crate::{
     error::{Error, ErrorKind},
+    principal::PrincipalId,
     session::{Session, SessionSlot},
+    sessions::Sessions,
 };
+
+/// Half of what OWASP gives an idle session of low risk.
+const FRESH: Duration = Duration::from_secs(15 * 60);
 
 impl<S: Send + Sync, L: 'static> FromRequestParts<S> for Session<L> {
     type Rejection = Error;
@@ -24,6 +31,104 @@ impl<S: Send + Sync, L: 'static> FromRequestParts<S> for SessionSlot<L> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         slot(parts)
+    }
+}
+
+/// Who is signed in, as the application's own type: 401 if nobody is.
+///
+/// The type is whatever the principal's text parses as; [`PrincipalId`] takes all. A request whose id was replaced a moment ago
+/// is a 409 with `Retry-After: 0`, an outage a 503. `Option<Principal<T>>` is `None` where nobody is signed in, and still a
+/// rejection in an outage: a page must not show somebody as signed out because a store is down. For another layer than
+/// [`Main`](crate::Main) ask its session: [`require_principal`](Session::require_principal).
+///
+/// ```
+/// use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
+/// use tenure::{Principal, SessionLayer, store::MemoryStore, testing::signed_in};
+/// use tower::ServiceExt;
+///
+/// async fn orders(Principal(user): Principal<u64>) -> String {
+///     format!("the orders of {user}")
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let layer = SessionLayer::new(MemoryStore::new());
+/// let app: Router = Router::new().route("/", get(orders)).layer(layer.clone());
+/// let anonymous = Request::new(Body::empty());
+/// assert_eq!(app.clone().oneshot(anonymous).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+/// let member = Request::get("/").header("cookie", signed_in(&layer, 42).await).body(Body::empty());
+/// assert_eq!(app.oneshot(member.unwrap()).await.unwrap().status(), StatusCode::OK);
+/// # });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "it is made to be taken apart")]
+pub struct Principal<T = PrincipalId>(pub T);
+
+impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Principal<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let session: Session = slot(parts)?.session().await?;
+        session.require_principal().map(Self)
+    }
+}
+
+impl<S: Send + Sync, T: FromStr> OptionalFromRequestParts<S> for Principal<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Error> {
+        let session: Session = slot(parts)?.session().await?;
+        match session.require_principal() {
+            Ok(principal) => Ok(Some(Self(principal))),
+            Err(error) => match error.kind() {
+                ErrorKind::NotSignedIn | ErrorKind::Superseded => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+}
+
+/// Who is signed in and has shown his credential within fifteen minutes: 401 if nobody is, 403 if it was longer ago.
+///
+/// For a handler that must not be left to an open session. To ask for another time, or to send people to a page that asks
+/// for the password, guard the route by [`require_fresh`](crate::require_fresh).
+///
+/// ```
+/// use axum::{Router, body::Body, http::{Request, StatusCode}, routing::post};
+/// use tenure::{Fresh, SessionLayer, store::MemoryStore, testing::signed_in};
+/// use tower::ServiceExt;
+///
+/// async fn change_address(Fresh(user): Fresh<u64>) {}
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let layer = SessionLayer::new(MemoryStore::new());
+/// let app: Router = Router::new().route("/", post(change_address)).layer(layer.clone());
+/// let request = Request::post("/").header("cookie", signed_in(&layer, 42).await).body(Body::empty());
+/// assert_eq!(app.oneshot(request.unwrap()).await.unwrap().status(), StatusCode::OK);
+/// # });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "it is made to be taken apart")]
+pub struct Fresh<T = PrincipalId>(pub T);
+
+impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Fresh<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let session: Session = slot(parts)?.session().await?;
+        let principal = session.require_principal()?;
+        match session.is_fresh(FRESH) {
+            true => Ok(Self(principal)),
+            false => Err(Error::new(ErrorKind::NotFresh)),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Sessions {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let slot: SessionSlot = slot(parts)?;
+        Ok(slot.sessions())
     }
 }
 
@@ -64,7 +169,10 @@ impl ErrorKind {
             Self::Contended | Self::Full | Self::OutcomeUnknown | Self::Store => {
                 "the session is not available; try again in a moment"
             }
+            Self::CredentialsChanged => "the password was changed a moment ago; use the new one",
             Self::CrossSite => "this request came from another site; begin on ours",
+            Self::NotFresh => "enter your password again",
+            Self::NotSignedIn => "sign in first",
             Self::TooLarge => "this is more than a session can hold",
             Self::TooManySessions => {
                 "there are too many sessions of this account; end another first"
@@ -74,6 +182,7 @@ impl ErrorKind {
             | Self::InvalidLifetime
             | Self::InvalidPrincipal
             | Self::MissingLayer
+            | Self::NoIndex
             | Self::Random
             | Self::TwoLayers
             | Self::UndecodableRecord
@@ -92,6 +201,7 @@ impl ErrorKind {
                 | Self::InvalidLifetime
                 | Self::InvalidPrincipal
                 | Self::MissingLayer
+                | Self::NoIndex
                 | Self::Unserializable
                 | Self::ChangedSinceRead
         )

@@ -10,9 +10,11 @@ use crate::{
     error::{DefaultOnError, Error},
     id::{IdHasher, Random},
     lifetime::Lifetime,
+    limit::SessionLimit,
     observe::{Event, Hook, Observer},
     service::SessionService,
     session::Main,
+    sessions::Sessions,
     store::SessionStore,
 };
 
@@ -74,6 +76,7 @@ impl SessionLayer {
                 store: Arc::new(store),
                 cookie: Settings::default(),
                 lifetime: Lifetime::new(),
+                limit: None,
                 load_timeout: Duration::from_secs(2),
                 commit_timeout: Duration::from_secs(5),
                 on_failure: OnFailure::Discard,
@@ -114,6 +117,22 @@ impl<L, E> SessionLayer<L, E> {
     pub fn drained(&self) -> impl Future<Output = ()> + Send + use<L, E> {
         let background = self.context.background.clone();
         async move { background.drained().await }
+    }
+
+    /// Returns the sessions of principals, to list them and to end them.
+    ///
+    /// ```
+    /// use tenure::{SessionLayer, store::MemoryStore, testing::signed_in};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let layer = SessionLayer::new(MemoryStore::new());
+    /// signed_in(&layer, "ada").await;
+    /// assert_eq!(layer.sessions().count("ada").await.unwrap(), 1);
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(self.context.clone())
     }
 
     pub(crate) const fn context(&self) -> &Arc<Context> {
@@ -184,6 +203,7 @@ struct Options {
     store: Arc<dyn SessionStore>,
     cookie: Settings,
     lifetime: Lifetime,
+    limit: Option<SessionLimit>,
     load_timeout: Duration,
     commit_timeout: Duration,
     on_failure: OnFailure,
@@ -302,6 +322,34 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     /// ```
     pub fn with_lifetime(mut self, lifetime: Lifetime) -> Self {
         self.options.lifetime = lifetime;
+        self
+    }
+
+    /// Limits how many sessions of one principal may be live. Default: as many as he likes.
+    ///
+    /// ```
+    /// use axum::{Router, body::Body, http::{Request, StatusCode}, routing::post};
+    /// use tenure::{Error, Session, SessionLayer, SessionLimit, store::MemoryStore};
+    /// use tower::ServiceExt;
+    ///
+    /// async fn login(session: Session) -> Result<(), Error> {
+    ///     session.login("ada")
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let layer = SessionLayer::builder(MemoryStore::new())
+    ///     .with_session_limit(SessionLimit::reject(1))
+    ///     .build()
+    ///     .unwrap();
+    /// let app: Router = Router::new().route("/", post(login)).layer(layer);
+    /// for status in [StatusCode::OK, StatusCode::FORBIDDEN] {
+    ///     let request = Request::post("/").body(Body::empty()).unwrap();
+    ///     assert_eq!(app.clone().oneshot(request).await.unwrap().status(), status);
+    /// }
+    /// # });
+    /// ```
+    pub fn with_session_limit(mut self, limit: SessionLimit) -> Self {
+        self.options.limit = Some(limit);
         self
     }
 
@@ -457,6 +505,11 @@ impl Options {
                 "a time-out of zero leaves the store no time; give it a longer one",
             ));
         }
+        if self.limit.is_some() && self.store.index().is_none() {
+            return Err(ConfigError::new(
+                "this store keeps no index of principals, so their sessions cannot be limited; use one whose `index` returns it",
+            ));
+        }
         Ok(Context {
             marker: Marker::of::<L>(),
             writer: Writer::new(&self.cookie),
@@ -467,6 +520,7 @@ impl Options {
             store: self.store,
             random: Random::System,
             lifetime: self.lifetime,
+            limit: self.limit,
             load_timeout: self.load_timeout,
             commit_timeout: self.commit_timeout,
             on_failure: self.on_failure,

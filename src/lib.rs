@@ -143,9 +143,10 @@
 //! # Stores
 //!
 //! [`store::MemoryStore`] keeps sessions in this process, bounded, and expires them by itself. `store::SqliteStore` (feature
-//! `sqlite`) keeps them in a file over a restart, `store::PostgresStore` (feature `postgres`) for many machines; a
-//! [`store::Sweeper`] removes what has expired there. `store::RedisStore` (feature `redis`) keeps them in Redis or Valkey, where
-//! a fail-over may undo the last changes. A store of your own implements the five verbs of
+//! `sqlite`) keeps them in a file over a restart, `store::PostgresStore` (feature `postgres`) and `store::MySqlStore` (feature
+//! `mysql`, also MariaDB) for many machines; a [`store::Sweeper`] removes what has expired there. `store::RedisStore` (feature
+//! `redis`) keeps them in Redis or Valkey, where a fail-over may undo the last changes. A store of your own implements the five
+//! verbs of
 //! [`store::SessionStore`], and one line of the feature `conformance` proves that it keeps the contract;
 //! `examples/custom_store.rs` is a whole one. Which store it is may be decided at run time: `Arc<dyn SessionStore>` is one too.
 //!
@@ -180,6 +181,7 @@
 //!
 //! * `axum` (default): the extractors, and [`Error`] as a response.
 //! * `conformance`: `store::conformance`, the tests of a store's contract.
+//! * `mysql`: `store::MySqlStore`, for MariaDB and MySQL, on sqlx; it needs Rust 1.94.
 //! * `postgres`: `store::PostgresStore`, on tokio-postgres.
 //! * `redis`: `store::RedisStore`, on redis-rs; `redis-tls`: the same with TLS, by rustls.
 //! * `sqlite`: `store::SqliteStore`, on sqlx; it needs Rust 1.94.
@@ -204,18 +206,22 @@ mod cookie;
 mod error;
 #[cfg(feature = "axum")]
 mod extract;
+mod fresh;
 mod future;
 mod id;
 mod json;
 mod key;
 mod layer;
 mod lifetime;
+mod limit;
 mod load;
 mod observe;
 mod principal;
 mod record;
+mod revocation;
 mod service;
 mod session;
+mod sessions;
 mod slot;
 pub mod store;
 mod sync;
@@ -229,15 +235,20 @@ pub use clock::{Clock, Timestamp};
 pub use context::OnFailure;
 pub use cookie::{ConfigError, SameSite};
 pub use error::{DefaultOnError, Error, ErrorKind, OnError};
+#[cfg(feature = "axum")]
+pub use extract::{Fresh, Principal};
+pub use fresh::{RequireFresh, RequireFreshService, require_fresh};
 pub use future::ResponseFuture;
 pub use id::{Handle, ParseHandleError};
 pub use key::{Key, KeyName, SessionKey, Undecodable};
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use lifetime::Lifetime;
+pub use limit::SessionLimit;
 pub use observe::{EndReason, Event, EventKind, RejectReason};
-pub use principal::PrincipalId;
+pub use principal::{CredentialStamp, PrincipalId};
 pub use service::SessionService;
 pub use session::{LoadFuture, Main, Session, SessionSlot};
+pub use sessions::{SessionInfo, Sessions};
 
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]

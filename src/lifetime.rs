@@ -69,6 +69,48 @@ impl Lifetime {
         }
     }
 
+    /// Returns the times of NIST SP 800-63B-4 for authentication assurance level 1: 30 days in all, however idle.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::Lifetime;
+    ///
+    /// const HOUR: Duration = Duration::from_secs(3_600);
+    /// let times = |lifetime: Lifetime| (lifetime.idle(), lifetime.absolute());
+    /// assert_eq!(times(Lifetime::aal1()), (HOUR * 24 * 30, HOUR * 24 * 30));
+    /// assert_eq!(times(Lifetime::aal2()), (HOUR, HOUR * 24));
+    /// assert_eq!(times(Lifetime::aal3()), (HOUR / 4, HOUR * 12));
+    /// ```
+    #[must_use]
+    pub const fn aal1() -> Self {
+        let month = Duration::from_secs(30 * 24 * 3_600);
+        Self::new().with_idle(month).with_absolute(month)
+    }
+
+    /// Returns the times of NIST SP 800-63B-4 for authentication assurance level 2: 1 hour idle, 24 hours in all. The idle
+    /// time is exact, as it is for level 3: each request that loads the session renews its stamp.
+    ///
+    /// See [`aal1`](Self::aal1).
+    #[must_use]
+    pub const fn aal2() -> Self {
+        Self::exact(3_600, 24 * 3_600)
+    }
+
+    /// Returns the times of NIST SP 800-63B-4 for authentication assurance level 3: 15 minutes idle, 12 hours in all.
+    ///
+    /// See [`aal1`](Self::aal1).
+    #[must_use]
+    pub const fn aal3() -> Self {
+        Self::exact(15 * 60, 12 * 3_600)
+    }
+
+    const fn exact(idle: u64, absolute: u64) -> Self {
+        Self::new()
+            .with_idle(Duration::from_secs(idle))
+            .with_absolute(Duration::from_secs(absolute))
+            .with_touch_every(Duration::ZERO)
+    }
+
     /// Sets how long a session lives after the last request that used it. Default: 30 minutes.
     ///
     /// OWASP advises 2 to 5 minutes for high-value applications and 15 to 30 for others.

@@ -154,8 +154,10 @@ impl EventKind {
             Self::Created => "session_created",
             Self::Cycled => "session_cycled",
             Self::Destroyed(EndReason::Destroyed) => "session_destroyed",
+            Self::Destroyed(EndReason::Evicted) => "session_evicted",
             Self::Destroyed(EndReason::Logout) => "session_logout",
             Self::Destroyed(EndReason::Replaced) => "session_replaced",
+            Self::Destroyed(EndReason::Revoked) => "session_revoked",
             Self::Expired => "session_use_after_expire",
             Self::Gone => "session_gone",
             Self::Rejected(reason) => reason.name(),
@@ -196,10 +198,14 @@ impl EventKind {
 pub enum EndReason {
     /// `destroy` was called.
     Destroyed,
+    /// A login beyond the limit took its place.
+    Evicted,
     /// `logout` was called.
     Logout,
     /// A login made a new session in its place.
     Replaced,
+    /// It was ended from another session, or by an operator.
+    Revoked,
 }
 
 impl EndReason {
@@ -207,7 +213,7 @@ impl EndReason {
     pub(crate) const fn is_explicit(self) -> bool {
         match self {
             Self::Destroyed | Self::Logout => true,
-            Self::Replaced => false,
+            Self::Evicted | Self::Replaced | Self::Revoked => false,
         }
     }
 }

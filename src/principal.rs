@@ -1,6 +1,8 @@
 //! Who a session belongs to.
 
-use std::{fmt, sync::Arc};
+use std::{convert::Infallible, fmt, str::FromStr, sync::Arc};
+
+use sha2::{Digest, Sha256};
 
 /// The identity that [`Session::login`](crate::Session::login) attaches to a session.
 ///
@@ -13,7 +15,7 @@ use std::{fmt, sync::Arc};
 /// assert_eq!(PrincipalId::from(42_u64), PrincipalId::from("42"));
 /// assert_eq!(PrincipalId::from("42").as_str(), "42");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PrincipalId(Arc<str>);
 
 impl PrincipalId {
@@ -63,6 +65,14 @@ impl From<&str> for PrincipalId {
     }
 }
 
+impl FromStr for PrincipalId {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.into())
+    }
+}
+
 impl From<&String> for PrincipalId {
     fn from(text: &String) -> Self {
         Self(text.as_str().into())
@@ -86,3 +96,48 @@ macro_rules! from_integers {
 }
 
 from_integers! { i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize }
+
+/// A digest of the credential that a login has checked.
+///
+/// Take what is stored of the credential, such as the password's hash: whoever changes the password changes the
+/// stamp. (Django's session authentication hash is the same idea.) It is kept as SHA-256, and never printed.
+///
+/// ```
+/// use tenure::CredentialStamp;
+///
+/// let stamp = CredentialStamp::of("$argon2id$v=19$…");
+/// assert_eq!(stamp, CredentialStamp::of("$argon2id$v=19$…"));
+/// assert_eq!(format!("{stamp:?}"), "CredentialStamp(..)");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CredentialStamp([u8; Self::LEN]);
+
+impl CredentialStamp {
+    /// How many bytes a stamp has.
+    pub const LEN: usize = 32;
+
+    /// Makes a stamp of what is stored of a credential.
+    #[must_use]
+    pub fn of(stored: impl AsRef<[u8]>) -> Self {
+        let digest = Sha256::new_with_prefix(b"tenure/v1 credential stamp\0").chain_update(stored);
+        Self(digest.finalize().into())
+    }
+
+    /// Makes a stamp of what a store has kept.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the bytes, for a store.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CredentialStamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CredentialStamp(..)")
+    }
+}

@@ -16,12 +16,14 @@ mod memory_on_a_manual_clock {
     use super::memory;
 
     tenure::store_conformance!(memory());
+    tenure::index_conformance!(memory());
 }
 
 mod memory_on_the_systems_clock {
     use super::MemoryStore;
 
     tenure::store_conformance!(MemoryStore::new());
+    tenure::index_conformance!(MemoryStore::new());
 }
 
 mod a_store_chosen_at_run_time {

@@ -202,6 +202,97 @@ const RANDOM: &[(&str, &str)] = &[
 
 /// What has no example of its own, and where it is shown instead.
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
+    ("CredentialStamp::from_bytes", "the stores that keep it"),
+    ("Lifetime::aal2", "the example of `aal1`"),
+    ("Lifetime::aal3", "the example of `aal1`"),
+    ("RequireFresh", "the example of `require_fresh`"),
+    ("RequireFresh::of", "`tests/promises/step_up.rs`"),
+    (
+        "RequireFresh::or_redirect_to",
+        "the example of `require_fresh`",
+    ),
+    (
+        "RequireFreshService",
+        "the example of `require_fresh`, which makes it",
+    ),
+    ("Session::begun_login", "the example of `begin_login`"),
+    ("Session::finish_login", "the example of `begin_login`"),
+    ("SessionSlot::sessions", "`Sessions`, which it returns"),
+    (
+        "MySqlStore::check",
+        "the example of `MySqlStore`; it needs a server",
+    ),
+    (
+        "MySqlStore::connect",
+        "the example of `MySqlStore`; it needs a server",
+    ),
+    (
+        "MySqlStore::ddl",
+        "the example of `MySqlStore`; it needs a server",
+    ),
+    (
+        "MySqlStore::migrate",
+        "the example of `MySqlStore`; it needs a server",
+    ),
+    (
+        "RedisStore::connect",
+        "the example of `RedisStore`; it needs a server",
+    ),
+    (
+        "RedisStoreBuilder::with_tls",
+        "the example of `RedisStore`; it needs a server",
+    ),
+    ("CredentialStamp::as_bytes", "the stores that keep it"),
+    ("CredentialStamp::of", "the example of `CredentialStamp`"),
+    ("Cursor::as_str", "the example of `Cursor`"),
+    ("Cursor::new", "the example of `Cursor`"),
+    ("Entry::new", "the example of `Entry`"),
+    ("Indexed", "`tests/conformance.rs`, as `Subject` is"),
+    ("PrincipalIndex", "the examples of `Entered` and `Walked`"),
+    ("Walked::new", "`MemoryStore`, and whoever writes a store"),
+    (
+        "SessionInfo::authenticated_at",
+        "the example of `SessionInfo`; it is a getter",
+    ),
+    (
+        "SessionInfo::created_at",
+        "the example of `SessionInfo`; it is a getter",
+    ),
+    (
+        "SessionInfo::expires_at",
+        "the example of `SessionInfo`; it is a getter",
+    ),
+    (
+        "SessionInfo::handle",
+        "the example of `SessionInfo`; it is a getter",
+    ),
+    (
+        "SessionInfo::idle_expires_at",
+        "the example of `SessionInfo`; it is a getter",
+    ),
+    (
+        "SessionInfo::last_seen_at",
+        "the example of `SessionInfo`; it is a getter",
+    ),
+    (
+        "SessionLimit::evict_oldest",
+        "the examples of `SessionLimit` and `with_session_limit`",
+    ),
+    (
+        "SessionLimit::reject",
+        "the examples of `SessionLimit` and `with_session_limit`",
+    ),
+    (
+        "SessionLimit::with_most_for",
+        "the examples of `SessionLimit` and `with_session_limit`",
+    ),
+    ("Sessions::count", "the example of `Sessions`"),
+    ("Sessions::credentials_changed", "the example of `Sessions`"),
+    ("Sessions::list", "the example of `Sessions`"),
+    ("Sessions::repair", "the example of `Sessions`"),
+    ("Sessions::revoke", "the example of `Sessions`"),
+    ("Sessions::revoke_all", "the example of `Sessions`"),
+    ("Sessions::revoke_everyone", "the example of `Sessions`"),
     ("Event::error", "the example of `Event`; it is a getter"),
     ("Event::handle", "the example of `Event`; it is a getter"),
     ("Event::kind", "the examples of `Event` and `with_observer`"),
@@ -255,6 +346,10 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
         "Swept",
         "`tests/sqlite` and `tests/postgres`, whose stores are some",
     ),
+    ("MySqlStore::builder", MYSQL_BUILDER),
+    ("MySqlStoreBuilder::connect", MYSQL_BUILDER),
+    ("MySqlStoreBuilder::with_connections", MYSQL_BUILDER),
+    ("MySqlStoreBuilder::with_table", MYSQL_BUILDER),
     ("PostgresStore::builder", POSTGRES_BUILDER),
     ("PostgresStore::check", "the example of `SqliteStore`"),
     ("PostgresStore::connect", "the example of `PostgresStore`"),
@@ -268,11 +363,9 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("PostgresStoreBuilder::with_connections", POSTGRES_BUILDER),
     ("PostgresStoreBuilder::with_table", POSTGRES_BUILDER),
     ("RedisStore::builder", REDIS_BUILDER),
-    ("RedisStore::connect", "the example of `RedisStore`"),
     ("RedisStoreBuilder::connect", REDIS_BUILDER),
     ("RedisStoreBuilder::with_prefix", REDIS_BUILDER),
     ("RedisStoreBuilder::with_replicas", REDIS_BUILDER),
-    ("RedisStoreBuilder::with_tls", "`tests/redis/tls.rs`"),
     ("SetupError::kind", "the example of `SetupError`"),
     ("SetupErrorKind", "the example of `SetupError`"),
     ("SqliteStore::check", "the example of `SqliteStore`"),
@@ -290,7 +383,7 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 const REDIS_BUILDER: &str = "the example of `RedisStoreBuilder`";
-
+const MYSQL_BUILDER: &str = "the example of `MySqlStoreBuilder`";
 const POSTGRES_BUILDER: &str = "the example of `PostgresStoreBuilder`";
 
 #[test]

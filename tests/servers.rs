@@ -12,6 +12,7 @@ use std::{
 };
 
 use bed::{
+    mariadb::{self, MariaDb},
     postgres::{self, Postgres},
     redis::{
         self, Redis,
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let servers = Servers::start();
     let status = Command::new(program)
         .args(arguments)
+        .env(mariadb::VARIABLE, servers.mariadb.address())
         .env(postgres::VARIABLE, servers.postgres.address())
         .env(redis::VARIABLE, servers.redis.url())
         .env(sentinel::VARIABLE, servers.sentinels.url())
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
 
 /// One of each.
 struct Servers {
+    mariadb: MariaDb,
     postgres: Postgres,
     redis: Redis,
     sentinels: Sentinels,
@@ -53,11 +56,13 @@ impl Servers {
     /// Starts them at once: each waits for itself most of the time.
     fn start() -> Self {
         thread::scope(|scope| {
+            let mariadb = scope.spawn(MariaDb::start);
             let postgres = scope.spawn(Postgres::start);
             let redis = scope.spawn(Redis::start);
             let sentinels = scope.spawn(|| Sentinels::start(sentinel::Watch::Calm, &[]));
             let cluster = scope.spawn(|| Cluster::start(cluster::Watch::Calm, &[]));
             Self {
+                mariadb: mariadb.join().expect("MariaDB starts"),
                 postgres: postgres.join().expect("PostgreSQL starts"),
                 redis: redis.join().expect("Redis starts"),
                 sentinels: sentinels.join().expect("the sentinels start"),

@@ -1,5 +1,5 @@
-//! Requests per second on real engines: `cargo bench --bench engines --features sqlite,postgres,redis [-- sqlite postgres
-//! redis sweep loss]`.
+//! Requests per second on real engines: `cargo bench --bench engines --features mysql,postgres,redis,sqlite [-- mysql
+//! postgres redis sqlite sweep loss]`.
 //!
 //! 64 tasks send requests through the whole layer, over a thousand sessions. Beside it, in turns, runs a hand-written
 //! minimum: the statements that a request cannot do without, prepared, through the same driver with as many connections,
@@ -13,6 +13,7 @@
 #[path = "../../tests/bed/mod.rs"]
 mod bed;
 mod loss;
+mod mysql;
 mod postgres;
 mod redis;
 mod sqlite;
@@ -45,6 +46,10 @@ async fn main() {
     if wanted("postgres") {
         let prepared = postgres::Prepared::new().await;
         table("PostgreSQL", &prepared.subjects().await).await;
+    }
+    if wanted("mysql") {
+        let prepared = mysql::Prepared::new().await;
+        table("MariaDB", &prepared.subjects().await).await;
     }
     if wanted("redis") {
         let prepared = redis::Prepared::new().await;

@@ -3,11 +3,15 @@
 use std::time::Instant;
 
 use sqlx::AssertSqlSafe;
-use tenure::store::{PostgresStore, SqliteStore, Sweep};
+use tenure::store::{MySqlStore, PostgresStore, SqliteStore, Sweep};
 
-use super::bed::{
-    folder::Folder,
-    postgres::{Postgres, client},
+use super::{
+    bed::{
+        folder::Folder,
+        mariadb::{self, MariaDb},
+        postgres::{Postgres, client},
+    },
+    mysql,
 };
 
 const ROWS: usize = 1_000_000;
@@ -40,8 +44,25 @@ pub(crate) async fn measure() {
         "INSERT INTO tenure_sessions SELECT decode(md5(n::text), 'hex'), n, NULL, n, n, n, n, \
          decode(repeat('01', 200), 'hex'), decode(repeat('02', 400), 'hex') FROM generate_series(1, {ROWS}) AS n"
     );
-    client(&url).await.batch_execute(&fill).await.expect("rows");
+    let client = client(&url).await;
+    client.batch_execute(&fill).await.expect("rows");
+    // Sessions expire long after they were written: else the checkpoint of a million rows at once is what is measured.
+    client
+        .batch_execute("CHECKPOINT")
+        .await
+        .expect("a checkpoint");
     sweep("PostgreSQL", &store).await;
+
+    let server = MariaDb::start_with(mysql::SETTINGS);
+    let database = server.database().await;
+    let store = MySqlStore::connect(database.url()).await.expect("a server");
+    store.migrate().await.expect("a table");
+    let fill = format!(
+        "INSERT INTO tenure_sessions SELECT UNHEX(MD5(seq)), seq, NULL, seq, seq, seq, seq, REPEAT('h', 200), \
+         REPEAT('p', 400) FROM seq_1_to_{ROWS}"
+    );
+    mariadb::run(&mut database.client().await, &fill).await;
+    sweep("MariaDB", &store).await;
 }
 
 async fn sweep(engine: &str, store: &impl Sweep) {

@@ -50,12 +50,16 @@ impl Cart {
         self.lines.retain(|line| line.quantity > 0);
     }
 
-    /// Takes back what was claimed and not ordered after all, beside what was added meanwhile.
-    pub(crate) fn put_back(&mut self, claimed: Self) {
-        for Line { product, quantity } in claimed.lines {
-            let quantity = quantity.cast_signed();
-            self.add((claimed.id, Item { product, quantity }));
+    /// Takes out what was ordered, unless that was done already. What is left will be another order, with an id of its own.
+    pub(crate) fn take_out(&mut self, (ordered, id): (Self, u64)) {
+        if self.id != ordered.id {
+            return;
         }
+        for Line { product, quantity } in ordered.lines {
+            let quantity = -quantity.cast_signed();
+            self.change(Item { product, quantity });
+        }
+        self.id = id;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -89,11 +93,14 @@ pub(crate) struct Item {
 /// However many tabs add at once, everything is in the cart: the change is made again on whatever was first.
 pub(crate) async fn add(session: Session, Form(item): Form<Item>) -> Result<Redirect, Problem> {
     let product = product(item.product).ok_or(Problem::NotFound)?;
-    // 48 bits: nobody else's, and short enough to be read out.
-    let id = getrandom::u64()? >> 16;
-    session.update_with(CART, (id, item), Cart::add)?;
+    session.update_with(CART, (new_id()?, item), Cart::add)?;
     session.insert(FLASH, format!("{} is in your cart.", product.name))?;
     Ok(Redirect::to("/cart"))
+}
+
+/// Draws the id of an order: 48 bits, so that it is nobody else's, and short enough to be read out.
+pub(crate) fn new_id() -> Result<u64, getrandom::Error> {
+    Ok(getrandom::u64()? >> 16)
 }
 
 /// The buttons say "one more", not "make it three": two tabs that press at once both count.

@@ -57,8 +57,8 @@ impl Checkout {
     }
 }
 
-/// One request gets the cart, the others find it gone; and should this be carried out twice all the same, the order's id
-/// is the cart's.
+/// The order first, under the id that the cart has, and then the cart: so nothing is lost between them, whoever goes away,
+/// and nothing is ordered twice, however often this is carried out.
 pub(crate) async fn place(
     session: Session,
     State(shop): State<Shop>,
@@ -70,34 +70,38 @@ pub(crate) async fn place(
         Ok(address) => address,
         Err(why) => return ask_again(&session, &checkout.address, why),
     };
-    let cart = session.claim(CART).await?.unwrap_or_default();
+    let cart = session.get(CART)?.unwrap_or_default();
     if cart.is_empty() {
         return Ok(Redirect::to("/orders").into_response());
     }
     if cart.total() != checkout.total {
-        session.update_with(CART, cart, Cart::put_back)?;
         return Ok(cart::out_of_date(&session)?.into_response());
     }
-    let page = orders::address(cart.id);
     let order = Order {
         id: cart.id,
         user: user.to_string(),
         address,
         cart,
     };
-    let told = match shop.add_order(&order).await {
-        Ok(true) => "Thank you! Your order is placed.",
-        // The answer to an earlier press was lost.
-        Ok(false) => "This order was placed before; here it is as it was.",
-        Err(error) => {
-            session.update_with(CART, order.cart, Cart::put_back)?;
-            // Now: what is changed in a request that ends with a server's error is dropped.
-            session.commit().await?;
-            return Err(error.into());
+    let (told, ordered) = match shop.add_order(&order).await? {
+        true => ("Thank you! Your order is placed.", order),
+        // By an earlier press, whose answer was lost or is on its way.
+        false => {
+            let placed = shop.order(order.id, &order.user).await?;
+            let placed = placed.ok_or(Problem::NotFound)?;
+            (
+                "This order was placed before; here it is as it was.",
+                placed,
+            )
         }
     };
     session.insert(FLASH, told.to_owned())?;
-    Ok(Redirect::to(&page).into_response())
+    session.update_with(CART, (ordered.cart, cart::new_id()?), Cart::take_out)?;
+    // The order is placed, whatever has become of the session. A cart that could not be changed has the id of that order.
+    if let Err(error) = session.commit().await {
+        tracing::warn!(%error, "what was ordered is still in the cart");
+    }
+    Ok(Redirect::to(&orders::address(ordered.id)).into_response())
 }
 
 fn ask_again(session: &Session, typed: &str, why: &str) -> Result<Response, Problem> {

@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Failure> {
     let options = Options::of_this_program()?;
-    let stores = Stores::open(&options.store).await?;
+    let stores = Stores::open(&options.store, options.data.as_deref()).await?;
     let sessions = SessionLayer::builder(Journaled(options.slowed(stores.sessions)));
     let sessions = match options.insecure_cookie {
         true => sessions.with_insecure_cookie(),

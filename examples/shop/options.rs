@@ -14,6 +14,11 @@ const HELP: &str = "A small shop whose cart never loses anything.
       memory                            until the shop closes
       sqlite:FILE                       in a file, by the feature `sqlite`
       postgres://USER@HOST/DATABASE     in PostgreSQL, by the feature `postgres`
+      mysql://USER@HOST/DATABASE        in MariaDB or MySQL, by the feature `mysql`
+      redis://HOST                      in Redis, by the features `redis` and `sqlite`
+      redis-sentinel://HOST,HOST?service=NAME
+      redis-cluster://HOST,HOST
+  --data FILE            keeps users and orders there, where the sessions are in Redis
   --port N               listens on another port than 3000; 0 takes a free one
   --insecure-cookie      for browsers that do not keep a `Secure` cookie on plain http
   --slow MILLISECONDS    lets the session store take so long for each answer
@@ -22,6 +27,7 @@ const HELP: &str = "A small shop whose cart never loses anything.
 pub(crate) struct Options {
     pub(crate) insecure_cookie: bool,
     pub(crate) store: String,
+    pub(crate) data: Option<String>,
     port: u16,
     slow: Option<u64>,
 }
@@ -37,6 +43,7 @@ impl Default for Options {
         Self {
             insecure_cookie: false,
             store: store.to_owned(),
+            data: None,
             port: 3000,
             slow: None,
         }
@@ -49,6 +56,7 @@ impl Options {
         let mut options = Self::default();
         while let Some(word) = words.next() {
             match word.as_str() {
+                "--data" => options.data = Some(value(&word, words.next())?),
                 "--help" => help(),
                 "--insecure-cookie" => options.insecure_cookie = true,
                 "--port" => options.port = value(&word, words.next())?,

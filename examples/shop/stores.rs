@@ -1,22 +1,24 @@
-//! Where everything is kept: what `--store` says.
+//! Where everything is kept: what `--store` and `--data` say.
 
 use std::sync::Arc;
 
+#[cfg(feature = "mysql")]
+use tenure::store::MySqlStore;
 #[cfg(feature = "postgres")]
 use tenure::store::PostgresStore;
+#[cfg(all(feature = "redis", feature = "sqlite"))]
+use tenure::store::RedisStore;
 #[cfg(feature = "sqlite")]
 use tenure::store::SqliteStore;
 use tenure::store::{MemoryStore, SessionStore, Sweeping};
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 use tenure::store::{Sweep, Sweeper};
 
-#[cfg(feature = "postgres")]
-use crate::data::PostgresTables;
-#[cfg(feature = "sqlite")]
-use crate::data::SqliteTables;
 use crate::data::{Failure, MemoryTables, Shop};
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+use crate::data::{SqlTables, engines};
 
-/// The sessions, and beside them the users and orders.
+/// The sessions, and the users and orders.
 pub(crate) struct Stores {
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) shop: Shop,
@@ -25,14 +27,21 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
-    pub(crate) async fn open(url: &str) -> Result<Self, Failure> {
-        match kind(url) {
-            "memory" => Ok(Self::in_memory()),
+    /// Opens a store, and the file of users and orders that one in Redis needs.
+    pub(crate) async fn open(url: &str, data: Option<&str>) -> Result<Self, Failure> {
+        match (kind(url), data) {
+            ("redis", None) => Err(DATA_IS_MISSING.into()),
+            #[cfg(all(feature = "redis", feature = "sqlite"))]
+            ("redis", Some(file)) => Self::in_redis(url, file).await,
+            (kind, Some(_)) if kind != "redis" => Err(DATA_IS_THERE.into()),
+            ("memory", None) => Ok(Self::in_memory()),
+            #[cfg(feature = "mysql")]
+            ("mysql", None) => Self::in_mysql(url).await,
             #[cfg(feature = "postgres")]
-            "postgres" | "postgresql" => Self::in_postgres(url).await,
+            ("postgres", None) => Self::in_postgres(url).await,
             #[cfg(feature = "sqlite")]
-            "sqlite" => Self::in_sqlite(url).await,
-            other => Err(refusal(other).into()),
+            ("sqlite", None) => Self::in_sqlite(url).await,
+            (other, _) => Err(refusal(other).into()),
         }
     }
 
@@ -44,23 +53,46 @@ impl Stores {
         }
     }
 
+    #[cfg(feature = "mysql")]
+    async fn in_mysql(url: &str) -> Result<Self, Failure> {
+        let store = MySqlStore::connect(url).await?;
+        store.migrate().await?;
+        let tables = SqlTables::open(sqlx::MySqlPool::connect(url).await?, &engines::MYSQL);
+        Ok(Self::swept(store, Arc::new(tables.await?)))
+    }
+
     #[cfg(feature = "postgres")]
     async fn in_postgres(url: &str) -> Result<Self, Failure> {
         let store = PostgresStore::connect(url).await?;
         store.migrate().await?;
-        let tables = PostgresTables::open(url).await?;
+        let connection = engines::Postgres::open(url).await?;
+        let tables = SqlTables::open(connection, &engines::POSTGRES).await?;
         Ok(Self::swept(store, Arc::new(tables)))
+    }
+
+    /// Redis forgets sessions by itself. It is no place for orders.
+    #[cfg(all(feature = "redis", feature = "sqlite"))]
+    async fn in_redis(url: &str, file: &str) -> Result<Self, Failure> {
+        let store = RedisStore::connect(url).await?;
+        // Opened as a file of sessions is, which shops may share.
+        let file = SqliteStore::connect(&format!("sqlite:{file}")).await?;
+        let tables = SqlTables::open(file.pool().clone(), &engines::SQLITE).await?;
+        Ok(Self {
+            sessions: Arc::new(store),
+            shop: Arc::new(tables),
+            _sweeping: None,
+        })
     }
 
     #[cfg(feature = "sqlite")]
     async fn in_sqlite(url: &str) -> Result<Self, Failure> {
         let store = SqliteStore::connect(url).await?;
         store.migrate().await?;
-        let tables = SqliteTables::open(store.pool().clone()).await?;
+        let tables = SqlTables::open(store.pool().clone(), &engines::SQLITE).await?;
         Ok(Self::swept(store, Arc::new(tables)))
     }
 
-    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
     fn swept(store: impl SessionStore + Sweep + Clone, shop: Shop) -> Self {
         Self {
             sessions: Arc::new(store.clone()),
@@ -71,22 +103,34 @@ impl Stores {
 }
 
 /// Says where everything is kept; a server's address may have a password in it.
-pub(crate) fn in_words(url: &str) -> String {
+pub(crate) fn in_words(url: &str, data: Option<&str>) -> String {
     match kind(url) {
         "memory" => "in memory: all of it ends with the shop".to_owned(),
+        "mysql" => "in MariaDB or MySQL".to_owned(),
+        "redis" => format!(
+            "in Redis, but users and orders in {}",
+            data.unwrap_or("no file")
+        ),
         "sqlite" => format!("in {url}"),
         _ => "in PostgreSQL".to_owned(),
     }
 }
 
+/// Returns the name of the engine, which has several schemes.
 fn kind(url: &str) -> &str {
-    url.split_once(':').map_or(url, |(kind, _)| kind)
+    let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
+    match scheme {
+        "mariadb" | "mysql" => "mysql",
+        "postgres" | "postgresql" => "postgres",
+        "redis" | "redis-cluster" | "redis-sentinel" => "redis",
+        other => other,
+    }
 }
 
 fn refusal(kind: &str) -> String {
     let feature = match kind {
-        "postgres" | "postgresql" => "postgres",
-        "sqlite" => "sqlite",
+        "mysql" | "postgres" | "sqlite" => kind,
+        "redis" => "redis,sqlite",
         _ => return format!("`{kind}` is no store; {STORES}"),
     };
     format!(
@@ -94,5 +138,9 @@ fn refusal(kind: &str) -> String {
     )
 }
 
-const STORES: &str =
-    "`--store` takes `memory`, `sqlite:shop.db` or `postgres://user@host/database`";
+const STORES: &str = "`--store` takes `memory`, `sqlite:shop.db`, `postgres://user@host/database`, \
+    `mysql://user@host/database`, `redis://host`, `redis-sentinel://host,host?service=name` or `redis-cluster://host,host`";
+const DATA_IS_MISSING: &str =
+    "Redis keeps sessions; say which file is to keep users and orders: `--data shop.db`";
+const DATA_IS_THERE: &str =
+    "users and orders are kept where the sessions are; `--data` is for sessions in Redis";

@@ -6,7 +6,7 @@ pub(crate) fn print(port: u16, options: &Options) {
     println!("The shop is open: http://localhost:{port}");
     println!(
         "It keeps what it knows {}.",
-        stores::in_words(&options.store)
+        stores::in_words(&options.store, options.data.as_deref())
     );
     let about = if options.insecure_cookie {
         INSECURE

@@ -1,11 +1,12 @@
 //! The session as a request sees and changes it.
 
-use super::{Live, Look, Operation, Origin, Pending, Plan, Update, ValueDraft, Work};
+use super::{Live, LoginBegun, Look, Operation, Origin, Pending, Plan, Update, ValueDraft, Work};
 use crate::{
+    clock::Timestamp,
     error::{Error, ErrorKind},
     lifetime::Lifetime,
     observe::EndReason,
-    principal::PrincipalId,
+    principal::{CredentialStamp, PrincipalId},
     record::{Value, Values},
 };
 
@@ -107,6 +108,72 @@ impl Draft {
     }
 
     /// Attaches an identity; values survive unless they are somebody else's.
+    /// Notes a login whose second factor is missing. Nobody is signed in by it, and who is stays so.
+    pub(crate) fn begin_login(
+        &mut self,
+        principal: PrincipalId,
+        stamp: Option<CredentialStamp>,
+    ) -> Result<(), Error> {
+        self.may(Deed::Login)?;
+        check_principal(&principal)?;
+        if self.principal().is_some_and(|current| current != principal) {
+            self.replace();
+        }
+        self.pending.begin = Some(Box::new(LoginBegun { principal, stamp }));
+        Ok(())
+    }
+
+    /// Signs in whose login was begun.
+    pub(crate) fn finish_login(&mut self, now: Option<Timestamp>) -> Result<PrincipalId, Error> {
+        let begun = self.begun(now);
+        let begun = begun.ok_or_else(|| Error::new(ErrorKind::NotSignedIn))?;
+        self.login(begun.principal.clone())?;
+        self.pending.stamp = begun.stamp.map(Box::new);
+        Ok(begun.principal)
+    }
+
+    /// Returns the login that was begun and can be finished.
+    pub(crate) fn begun(&self, now: Option<Timestamp>) -> Option<LoginBegun> {
+        if let Some(begun) = &self.pending.begin {
+            return Some(LoginBegun::clone(begun));
+        }
+        let header = self.current()?.header();
+        let begun = header
+            .begun()
+            .filter(|begun| begun.is_open(now.unwrap_or(begun.at)))?;
+        Some(LoginBegun {
+            principal: begun.principal.into(),
+            stamp: begun.stamp,
+        })
+    }
+
+    /// Signs somebody in with a new handle, and keeps some of the values.
+    pub(crate) fn login_keeping(
+        &mut self,
+        principal: PrincipalId,
+        keys: &[&str],
+    ) -> Result<(), Error> {
+        let mut kept = Vec::new();
+        for key in keys {
+            kept.extend(self.read(key)?.map(|value| (*key, value.to_vec())));
+        }
+        self.login_fresh(principal)?;
+        for (key, value) in kept {
+            self.values.write(key, Some(value))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn login_with(
+        &mut self,
+        principal: PrincipalId,
+        stamp: CredentialStamp,
+    ) -> Result<(), Error> {
+        self.login(principal)?;
+        self.pending.stamp = Some(Box::new(stamp));
+        Ok(())
+    }
+
     pub(crate) fn login(&mut self, principal: PrincipalId) -> Result<(), Error> {
         self.may(Deed::Login)?;
         check_principal(&principal)?;
@@ -114,6 +181,8 @@ impl Draft {
             self.replace();
         }
         self.pending.login = Some(principal);
+        self.pending.begin = None;
+        self.pending.stamp = None;
         Ok(())
     }
 
@@ -167,8 +236,9 @@ impl Draft {
     /// Returns the generation that the session has once this is committed.
     pub(crate) fn generation(&self) -> u64 {
         let stored = self.current().map_or(0, |live| live.header().generation);
-        let rotates =
-            self.pending.login.is_some() || (self.pending.cycle && self.current().is_some());
+        let rotates = self.pending.login.is_some()
+            || self.pending.begin.is_some()
+            || (self.pending.cycle && self.current().is_some());
         stored.wrapping_add(u64::from(rotates))
     }
 
@@ -180,6 +250,11 @@ impl Draft {
     pub(crate) fn principal(&self) -> Option<PrincipalId> {
         let stored = || Some(self.current()?.record.principal()?.into());
         self.pending.login.clone().or_else(stored)
+    }
+
+    /// Tells whether this request has signed somebody in.
+    pub(crate) const fn is_signing_in(&self) -> bool {
+        self.pending.login.is_some()
     }
 
     pub(crate) fn is_signed_in(&self) -> bool {

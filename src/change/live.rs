@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::LoginBegun;
 use crate::{
     clock::{Stopwatch, Timestamp},
     id::{Handle, SecretHash},
@@ -90,6 +91,8 @@ pub(crate) struct Succession<'a> {
     /// The secret's, if there is a new one.
     pub(crate) secret: Option<SecretHash>,
     pub(crate) login: Option<&'a PrincipalId>,
+    /// A login that waits for its second factor.
+    pub(crate) begin: Option<&'a LoginBegun>,
     pub(crate) lifetime: Option<Lifetime>,
 }
 
@@ -97,7 +100,8 @@ impl Succession<'_> {
     /// Makes the header that follows another, unless it stays as it is.
     pub(crate) fn applied_to<'a>(&'a self, old: &Header<'a>) -> Option<Header<'a>> {
         let lifetime = self.lifetime.filter(|own| Some(*own) != old.lifetime);
-        if self.secret.is_none() && self.login.is_none() && lifetime.is_none() {
+        let is_identified = self.login.is_some() || self.begin.is_some();
+        if self.secret.is_none() && !is_identified && lifetime.is_none() {
             return None;
         }
         let login = self.login.map(|principal| Identity {
@@ -105,10 +109,14 @@ impl Succession<'_> {
             authenticated_at: self.now,
         });
         let mut next = *old;
-        let rises = self.secret.is_some() || login.is_some();
+        let rises = self.secret.is_some() || is_identified;
         next.generation = old.generation.wrapping_add(u64::from(rises));
         next.lifetime = lifetime.or(old.lifetime);
         next.identity = login.or(old.identity);
+        next.begun = match self.begin {
+            Some(begun) => Some(Some(begun.at(self.now))),
+            None => login.map(|_| None),
+        };
         if let Some(secret) = self.secret {
             next.rotate(secret, self.now);
         }

@@ -13,7 +13,7 @@ pub(crate) use edits::{Edits, Operation, Update};
 pub(crate) use live::{Live, Seen, Succession};
 pub(crate) use plan::{Facts, Plan, Then};
 pub(crate) use values::{Look, ValueDraft};
-pub(crate) use work::{Pending, Work};
+pub(crate) use work::{LoginBegun, Pending, Work};
 
 /// What the request's cookie turned out to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,6 +13,7 @@ pub(crate) struct Facts {
     /// The values differ from those of the record, or from none where there is no record to go on with.
     pub(crate) values: bool,
     pub(crate) login: bool,
+    pub(crate) begin: bool,
     pub(crate) cycle: bool,
     /// A lifetime was set that the record does not have.
     pub(crate) lifetime: bool,
@@ -66,10 +67,18 @@ impl Facts {
             end: pending.end,
             values,
             login: pending.login.is_some(),
+            begin: pending.begin.is_some(),
             cycle: pending.cycle,
             lifetime: set,
             resend: set && (is_persistent(pending.lifetime) || is_persistent(stored)),
         }
+    }
+}
+
+impl Facts {
+    /// Rights change, or it was asked for.
+    const fn rotates(&self) -> bool {
+        self.login || self.begin || self.cycle
     }
 }
 
@@ -83,12 +92,14 @@ impl Plan {
     pub(crate) fn of(facts: &Facts) -> Self {
         let ended = facts.end.is_some();
         let then = match facts.has_record && !ended {
-            true if facts.values || facts.login || facts.cycle || facts.lifetime => Then::Update {
-                rotate: facts.login || facts.cycle,
+            true if facts.values || facts.rotates() || facts.lifetime => Then::Update {
+                rotate: facts.rotates(),
                 resend: facts.resend,
             },
             true => Then::Nothing,
-            false if facts.values || facts.login => Then::Create { bind: facts.login },
+            false if facts.values || facts.login || facts.begin => Then::Create {
+                bind: facts.login || facts.begin,
+            },
             false => Then::Nothing,
         };
         Self {
@@ -118,6 +129,7 @@ mod tests {
             end: None,
             values: false,
             login: false,
+            begin: false,
             cycle: false,
             lifetime: false,
             resend: false,
@@ -303,6 +315,22 @@ mod tests {
                     ..facts(Live)
                 },
                 deleted(Then::Nothing),
+            ),
+            (
+                "nothing: begin a login",
+                Facts {
+                    begin: true,
+                    ..facts(Absent)
+                },
+                create(true),
+            ),
+            (
+                "live: begin a login",
+                Facts {
+                    begin: true,
+                    ..facts(Live)
+                },
+                update(true, false),
             ),
             ("unknown: read", facts(Unknown), NOTHING),
             (

@@ -1,7 +1,14 @@
 //! What a commit is given to do.
 
 use super::{Edits, Facts, Live, Origin, Plan};
-use crate::{error::Error, lifetime::Lifetime, observe::EndReason, principal::PrincipalId};
+use crate::{
+    clock::Timestamp,
+    error::Error,
+    lifetime::Lifetime,
+    observe::EndReason,
+    principal::{CredentialStamp, PrincipalId},
+    record::Begun,
+};
 
 /// What is to become of the session, apart from its values.
 #[derive(Clone, Debug, Default)]
@@ -9,6 +16,10 @@ pub(crate) struct Pending {
     /// The record is to be deleted, and everything else here is about a new one.
     pub(crate) end: Option<EndReason>,
     pub(crate) login: Option<PrincipalId>,
+    /// Of the credential that the login has checked.
+    pub(crate) stamp: Option<Box<CredentialStamp>>,
+    /// A login that still waits for its second factor.
+    pub(crate) begin: Option<Box<LoginBegun>>,
     pub(crate) cycle: bool,
     pub(crate) lifetime: Option<Lifetime>,
 }
@@ -24,6 +35,24 @@ pub(crate) struct Work {
     pub(super) default_lifetime: Lifetime,
     /// More is pending than what was taken.
     pub(super) is_partial: bool,
+}
+
+/// A login whose first factor was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LoginBegun {
+    pub(crate) principal: PrincipalId,
+    pub(crate) stamp: Option<CredentialStamp>,
+}
+
+impl LoginBegun {
+    /// Returns what a header keeps of it.
+    pub(crate) fn at(&self, now: Timestamp) -> Begun<'_> {
+        Begun {
+            principal: self.principal.as_str(),
+            at: now,
+            stamp: self.stamp,
+        }
+    }
 }
 
 impl Work {
@@ -49,6 +78,10 @@ impl Work {
 
 impl Pending {
     pub(super) fn is_any(&self) -> bool {
-        self.end.is_some() || self.login.is_some() || self.cycle || self.lifetime.is_some()
+        self.end.is_some()
+            || self.login.is_some()
+            || self.begin.is_some()
+            || self.cycle
+            || self.lifetime.is_some()
     }
 }

@@ -6,6 +6,7 @@
 //! A commit is a state machine and not an `async` function: where the store answers at once it neither allocates nor
 //! waits, and that is most of what a write costs in process.
 
+mod admission;
 mod ending;
 mod patience;
 mod replacing;
@@ -15,6 +16,7 @@ use std::{
     task::{Context as Task, Poll, ready},
 };
 
+use admission::Admitting;
 use patience::{Attempt, Patience};
 use replacing::{Change, Replacing};
 
@@ -26,7 +28,7 @@ use crate::{
     id::{RandomError, Token},
     observe::{Event, EventKind},
     record::{Header, Record, Version},
-    store::{Answer, Created, Loaded, StoreError, StoreErrorKind, Updated},
+    store::{Answer, Created, Entry, Loaded, StoreError, StoreErrorKind, Updated},
 };
 
 /// What a commit has left behind.
@@ -66,11 +68,15 @@ pub(crate) struct Commit {
     context: Arc<Context>,
     work: Work,
     patience: Patience,
+    /// What the index was told of a login.
+    entered: Option<Entry>,
     step: Step,
 }
 
 /// What a commit waits for.
 enum Step {
+    /// A login asks to be let in.
+    Admit(Change, Admitting),
     Begin,
     Create(Creating, Answer<Created>),
     Delete(Attempt, Answer<bool>),
@@ -103,6 +109,7 @@ impl Commit {
             patience: Patience::new(context.commit_timeout),
             context,
             work,
+            entered: None,
             step: Step::Begin,
         }
     }
@@ -125,6 +132,7 @@ impl Commit {
             }),
             Err(error) => {
                 self.forsake_a_failed_login();
+                self.withdraw_a_failed_login(&error);
                 Err(Failure {
                     error: self.report(error),
                     // What was ended is ended, whatever became of the rest.
@@ -136,6 +144,13 @@ impl Commit {
 
     fn poll_step(&mut self, step: Step, task: &mut Task<'_>) -> Poll<Result<Next, Error>> {
         Poll::Ready(match step {
+            Step::Admit(change, mut answer) => {
+                let Poll::Ready(verdict) = self.patience.poll(Attempt::Last, &mut answer, task)
+                else {
+                    return self.wait_for(Step::Admit(change, answer));
+                };
+                self.admitted(change, verdict)
+            }
             Step::Begin => self.begin(),
             Step::Create(creating, mut answer) => {
                 let Poll::Ready(created) = self.patience.poll(creating.attempt, &mut answer, task)
@@ -324,7 +339,7 @@ impl Cookie {
 impl Pending {
     /// Returns what is to be told of a change of rights.
     fn event(&self) -> Option<EventKind> {
-        match (&self.login, self.cycle) {
+        match (&self.login, self.cycle || self.begin.is_some()) {
             (Some(_), _) => Some(EventKind::Authenticated),
             (None, true) => Some(EventKind::Cycled),
             (None, false) => None,

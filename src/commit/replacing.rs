@@ -25,6 +25,12 @@ pub(super) struct Change {
     turn: Option<Turn>,
 }
 
+impl Change {
+    pub(super) const fn version(&self) -> Version {
+        self.version
+    }
+}
+
 /// A record that is being replaced.
 pub(super) struct Replacing {
     change: Change,
@@ -62,14 +68,14 @@ impl Commit {
             .transpose()
             .map_err(no_random)?;
         let change = self.change(token)?;
-        self.replace(change)
+        self.admit(change)
     }
 
     /// Binds a record that was created just now to its principal.
     pub(super) fn bind(&mut self, live: Live, token: Token) -> Result<Next, Error> {
         self.work.live = Some(live);
         let change = self.change(Some(token))?;
-        self.replace(change)
+        self.admit(change)
     }
 
     fn change(&self, token: Option<Token>) -> Result<Change, Error> {
@@ -82,7 +88,7 @@ impl Commit {
     }
 
     /// Makes the successor of the record and sends it, unless the record is already what it would become.
-    fn replace(&mut self, change: Change) -> Result<Next, Error> {
+    pub(super) fn replace(&mut self, change: Change) -> Result<Next, Error> {
         let secret = change.token.as_ref().filter(|_| !self.is_binding());
         let now = self.context.now(&self.live().seen);
         let step = Succession {
@@ -90,6 +96,7 @@ impl Commit {
             now,
             secret: secret.map(|token| self.context.hasher.hash(token)),
             login: self.work.pending.login.as_ref(),
+            begin: self.work.pending.begin.as_deref(),
             lifetime: self.work.pending.lifetime,
         };
         let live = self.live();

@@ -9,6 +9,7 @@ use crate::{
     clock::Timestamp,
     id::SecretHash,
     lifetime::{Lifetime, Stamps},
+    principal::CredentialStamp,
 };
 
 /// What a record says about itself, apart from its values. It is read where it stands, and nothing is copied that is
@@ -25,6 +26,8 @@ pub(crate) struct Header<'a> {
     pub(crate) lifetime: Option<Lifetime>,
     /// The secret that has just been replaced, which is not among the fields yet.
     retiring: Option<Retired>,
+    /// What becomes of a login that was begun; `None` if it stays as it is.
+    pub(crate) begun: Option<Option<Begun<'a>>>,
     /// All fields, for those that are kept as they are: the secrets that were replaced lately, newest last, and what
     /// later releases have added.
     fields: Fields<'a>,
@@ -54,6 +57,7 @@ impl<'a> Header<'a> {
             identity: None,
             lifetime,
             retiring: None,
+            begun: None,
             fields: Fields(&[]),
         }
     }
@@ -118,7 +122,10 @@ impl<'a> Header<'a> {
                 &[&stamp(retired.at), retired.secret.as_bytes()],
             );
         }
-        let known = tag::SECRET..=tag::RETIRED;
+        if let Some(begun) = self.begun() {
+            begun.write(&mut bytes);
+        }
+        let known = tag::SECRET..=tag::BEGUN;
         for field in self
             .fields
             .flatten()
@@ -154,6 +161,15 @@ impl<'a> Header<'a> {
         Ok(header)
     }
 
+    /// Returns the login that was begun and is not finished, decoded where it stands.
+    pub(crate) fn begun(&self) -> Option<Begun<'a>> {
+        self.begun.unwrap_or_else(|| {
+            let mut fields = self.fields.flatten();
+            let begun = fields.find(|field| field.tag == tag::BEGUN)?;
+            Begun::decode(begun.content).ok()
+        })
+    }
+
     /// Lists the replaced secrets that are worth keeping: all, or after a rotation the newest.
     fn remembered(&self) -> Vec<Retired> {
         let Some(retiring) = self.retiring else {
@@ -184,6 +200,53 @@ impl<'a> Identity<'a> {
             principal: str::from_utf8(text).map_err(|_| Undecodable)?,
             authenticated_at: timestamp(stamp)?,
         })
+    }
+}
+
+/// A login whose first factor was checked, and whose second is missing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun<'a> {
+    pub(crate) principal: &'a str,
+    pub(crate) at: Timestamp,
+    /// Of the credential that was checked.
+    pub(crate) stamp: Option<CredentialStamp>,
+}
+
+impl<'a> Begun<'a> {
+    fn decode(content: &'a [u8]) -> Result<Self, Undecodable> {
+        let (at, rest) = content.split_at_checked(STAMP_LEN).ok_or(Undecodable)?;
+        let (stamp, text) = match rest {
+            [0, text @ ..] => (None, text),
+            [1, rest @ ..] => {
+                let (stamp, text) = rest.split_first_chunk().ok_or(Undecodable)?;
+                (Some(CredentialStamp::from_bytes(*stamp)), text)
+            }
+            _ => return Err(Undecodable),
+        };
+        Ok(Self {
+            principal: str::from_utf8(text).map_err(|_| Undecodable)?,
+            at: timestamp(at)?,
+            stamp,
+        })
+    }
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        let (flag, credential) = match &self.stamp {
+            Some(credential) => (1, &credential.as_bytes()[..]),
+            None => (0, &[][..]),
+        };
+        let content: [&[u8]; 4] = [
+            &stamp(self.at),
+            &[flag],
+            credential,
+            self.principal.as_bytes(),
+        ];
+        write(bytes, tag::BEGUN, &content);
+    }
+
+    /// Tells whether it can still be finished.
+    pub(crate) fn is_open(&self, now: Timestamp) -> bool {
+        now.since(self.at) < TO_FINISH
     }
 }
 
@@ -305,6 +368,7 @@ mod tag {
     pub(super) const IDENTITY: u8 = 4;
     pub(super) const LIFETIME: u8 = 5;
     pub(super) const RETIRED: u8 = 6;
+    pub(super) const BEGUN: u8 = 7;
     pub(super) const MUST_BE_KNOWN: u8 = 128;
 }
 
@@ -314,6 +378,9 @@ const STAMP_LEN: usize = 8;
 const RETIRED_LEN: usize = FIELD_HEAD + STAMP_LEN + SecretHash::LEN;
 /// Format, secret, generation, rotation and an identity of 16 bytes.
 const TYPICAL_LEN: usize = 1 + 35 + 11 + 11 + 27;
+
+/// How long a login that was begun waits for its second factor.
+const TO_FINISH: Duration = Duration::from_secs(10 * 60);
 
 /// How many replaced secrets are remembered. More privilege changes within a minute forget the oldest.
 const MAX_RETIRED: usize = 4;
@@ -401,6 +468,34 @@ mod tests {
         bytes.extend([77, 0, 3, b'n', b'e', b'w']);
         let bytes = rotated(&bytes, hash(4), at(30));
         assert!(bytes.ends_with(&[77, 0, 3, b'n', b'e', b'w']));
+    }
+
+    #[test]
+    fn a_login_that_was_begun_reads_back_is_kept_and_can_be_dropped() {
+        let stamp = Some(CredentialStamp::of("hash"));
+        for stamp in [None, stamp] {
+            let bytes = full();
+            let mut header = Header::decode(&bytes).unwrap();
+            header.begun = Some(Some(Begun {
+                principal: "42",
+                at: at(5),
+                stamp,
+            }));
+            let bytes = rotated(&header.encode(), hash(4), at(30));
+            let header = Header::decode(&bytes).unwrap();
+            let begun = header.begun().unwrap();
+            assert_eq!(
+                (begun.principal, begun.at, begun.stamp),
+                ("42", at(5), stamp)
+            );
+            assert!(begun.is_open(at(604)) && !begun.is_open(at(605)));
+            let dropped = Header {
+                begun: Some(None),
+                ..header
+            }
+            .encode();
+            assert!(Header::decode(&dropped).unwrap().begun().is_none());
+        }
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 mod place;
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData, str::FromStr, sync::Arc, time::Duration};
 
 pub(crate) use place::Slots;
 pub use place::{LoadFuture, SessionSlot};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    change::{Deed, Edits, Live, Look, Operation, Update},
+    change::{Deed, Edits, Live, Look, Operation, Origin, Update},
     clock::Timestamp,
     error::{Error, ErrorKind},
     id::Handle,
@@ -17,7 +17,8 @@ use crate::{
     key::{Key, KeyName, Undecodable, is_valid_name},
     lifetime::{Lifetime, Stamps},
     observe::EndReason,
-    principal::PrincipalId,
+    principal::{CredentialStamp, PrincipalId},
+    sessions::Sessions,
     slot::{Commit, Slot},
 };
 
@@ -416,6 +417,107 @@ impl<L> Session<L> {
         self.slot.change(|draft| draft.login(principal))
     }
 
+    /// Attaches an identity, and says which credential was checked for it.
+    ///
+    /// As [`login`](Self::login), and refused at the commit
+    /// ([`CredentialsChanged`](ErrorKind::CredentialsChanged), 403) if that credential has been changed meanwhile, which
+    /// is told by [`credentials_changed`](Self::credentials_changed): to verify a password takes time, and a login that
+    /// verified the old one does not get in after the change.
+    ///
+    /// ```
+    /// use tenure::{CredentialStamp, Session};
+    ///
+    /// # let session: Session = Session::for_test([("visits", 3)]);
+    /// let stored = "$argon2id$v=19$…"; // the hash that the password was verified against
+    /// session.login_with(42, CredentialStamp::of(stored)).unwrap();
+    /// assert_eq!(session.principal().unwrap(), "42");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`login`](Self::login), or [`NoIndex`](ErrorKind::NoIndex) if the store could not remember a change.
+    pub fn login_with(
+        &self,
+        principal: impl Into<PrincipalId>,
+        stamp: CredentialStamp,
+    ) -> Result<(), Error> {
+        let principal = principal.into();
+        self.can_remember(Some(&stamp))?;
+        self.slot.change(|draft| draft.login_with(principal, stamp))
+    }
+
+    /// Says that the signed-in user's credential was changed: ends all of his other sessions at once, gives this one a
+    /// new id, and refuses logins that checked another credential.
+    ///
+    /// Call it when the new password is stored. A login that verified the old one and is committed afterwards is
+    /// refused, if it said what it checked: [`login_with`](Self::login_with). It is remembered for a day.
+    ///
+    /// Returns how many sessions have ended.
+    ///
+    /// ```
+    /// use tenure::{CredentialStamp, Session};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let session: Session = Session::for_test([("visits", 3)]);
+    /// session.login(42)?;
+    /// session.commit().await?;
+    /// let ended = session.credentials_changed(CredentialStamp::of("the new hash")).await?;
+    /// assert_eq!(ended, 0, "this one goes on");
+    /// # Ok::<_, tenure::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotSignedIn`](ErrorKind::NotSignedIn) if nobody is signed in here, [`NoIndex`](ErrorKind::NoIndex) if the
+    /// store cannot tell which sessions he has, or those of [`cycle_id`](Self::cycle_id) and the store's: then some may
+    /// have ended, and the call may be made again.
+    pub async fn credentials_changed(&self, stamp: CredentialStamp) -> Result<usize, Error> {
+        let principal = self.signed_in()?;
+        self.cycle_id()?;
+        let sessions = Sessions::new(self.slot.context().clone());
+        sessions.restamp(&principal, &stamp, self.handle()).await
+    }
+
+    /// Ends all other sessions of the user who is signed in here, at once, and returns how many there were.
+    ///
+    /// ```
+    /// use tenure::Session;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let session: Session = Session::for_test([("visits", 3)]);
+    /// session.login(42)?;
+    /// session.commit().await?;
+    /// assert_eq!(session.revoke_others().await?, 0);
+    /// # Ok::<_, tenure::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotSignedIn`](ErrorKind::NotSignedIn) if nobody is signed in here, [`NoIndex`](ErrorKind::NoIndex) if the store
+    /// cannot tell which sessions he has, or the store's: then some may have ended.
+    pub async fn revoke_others(&self) -> Result<usize, Error> {
+        let principal = self.signed_in()?;
+        let sessions = Sessions::new(self.slot.context().clone());
+        sessions.revoke_all_but(principal, self.handle()).await
+    }
+
+    /// A stamp is worth nothing where its change could not be remembered.
+    fn can_remember(&self, stamp: Option<&CredentialStamp>) -> Result<(), Error> {
+        match stamp {
+            Some(_) if self.slot.context().store.index().is_none() => {
+                Err(Error::new(ErrorKind::NoIndex))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn signed_in(&self) -> Result<PrincipalId, Error> {
+        let principal = self.principal();
+        principal.ok_or_else(|| Error::new(ErrorKind::NotSignedIn))
+    }
+
     /// Attaches an identity to a new session that has nothing of the old, not even its handle.
     ///
     /// ```
@@ -431,6 +533,74 @@ impl<L> Session<L> {
     pub fn login_fresh(&self, principal: impl Into<PrincipalId>) -> Result<(), Error> {
         let principal = principal.into();
         self.slot.change(|draft| draft.login_fresh(principal))
+    }
+
+    /// Attaches an identity to a new session that keeps some of the values of the old.
+    ///
+    /// For what may outlive a change of rights, such as a cart; all else goes, whoever wrote it.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("cart", 3), ("draft", 4)]);
+    /// session.login_keeping(42, &["cart"]).unwrap();
+    /// assert_eq!(session.keys().unwrap(), ["cart"]);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`login`](Self::login).
+    pub fn login_keeping(
+        &self,
+        principal: impl Into<PrincipalId>,
+        keys: &[&str],
+    ) -> Result<(), Error> {
+        let principal = principal.into();
+        self.slot
+            .change(|draft| draft.login_keeping(principal, keys))
+    }
+
+    /// Notes that the first factor of a login was checked and the second is missing.
+    ///
+    /// Nobody is signed in by it: it satisfies neither [`principal`](Self::principal) nor any extractor. The session gets a
+    /// new id. [`finish_login`](Self::finish_login) signs in when the second factor was checked, within ten minutes.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.begin_login(42, None).unwrap();
+    /// assert_eq!(session.principal(), None);
+    /// assert_eq!(session.begun_login().unwrap(), "42");
+    ///
+    /// assert_eq!(session.finish_login().unwrap(), "42"); // the code was right
+    /// assert_eq!(session.principal().unwrap(), "42");
+    /// assert_eq!(session.begun_login(), None);
+    /// ```
+    ///
+    /// The stamp is of the credential that was checked, as for [`login_with`](Self::login_with).
+    ///
+    /// # Errors
+    ///
+    /// As for [`login_with`](Self::login_with).
+    pub fn begin_login(
+        &self,
+        principal: impl Into<PrincipalId>,
+        stamp: impl Into<Option<CredentialStamp>>,
+    ) -> Result<(), Error> {
+        let (principal, stamp) = (principal.into(), stamp.into());
+        self.can_remember(stamp.as_ref())?;
+        self.slot
+            .change(|draft| draft.begin_login(principal, stamp))
+    }
+
+    /// Signs in whose login was begun, and returns who that is.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSignedIn`](ErrorKind::NotSignedIn) if no login was begun in the last ten minutes, or those of
+    /// [`login_with`](Self::login_with).
+    pub fn finish_login(&self) -> Result<PrincipalId, Error> {
+        let now = self.now();
+        self.slot.change(|draft| draft.finish_login(now))
     }
 
     /// Ends the session because its user asks for it, and tells the browser to forget its id.
@@ -582,6 +752,68 @@ impl<L> Session<L> {
         self.slot.ask(|draft| draft.principal())
     }
 
+    /// Returns who is signed in, as the application's own type.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// assert_eq!(session.require_principal::<u64>().unwrap_err().status(), 401);
+    /// session.login(42).unwrap();
+    /// let user: u64 = session.require_principal().unwrap();
+    /// assert_eq!(user, 42);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotSignedIn`](ErrorKind::NotSignedIn) (401) if nobody is; [`Superseded`](ErrorKind::Superseded) (409, with
+    /// `Retry-After: 0`) if the id was replaced a moment ago, for the browser has the new one already;
+    /// [`InvalidPrincipal`](ErrorKind::InvalidPrincipal) if it is none of this type.
+    pub fn require_principal<T: FromStr>(&self) -> Result<T, Error> {
+        let (principal, origin) = self.slot.ask(|draft| (draft.principal(), draft.origin()));
+        match (principal, origin) {
+            (Some(principal), _) => {
+                let parsed = principal.as_str().parse();
+                parsed.map_err(|_| Error::new(ErrorKind::InvalidPrincipal))
+            }
+            (None, Origin::Superseded) => Err(Error::new(ErrorKind::Superseded)),
+            (None, _) => Err(Error::new(ErrorKind::NotSignedIn)),
+        }
+    }
+
+    /// Returns whose login was begun in the last ten minutes and waits for its second factor.
+    #[must_use]
+    pub fn begun_login(&self) -> Option<PrincipalId> {
+        let now = self.now();
+        let begun = self.slot.ask(|draft| draft.begun(now));
+        begun.map(|begun| begun.principal)
+    }
+
+    /// Tells whether somebody is signed in who has shown his credential lately.
+    ///
+    /// For what a session that was left open must not do: change a password, an address, pay. The store's clock decides.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// use std::time::Duration;
+    ///
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// assert!(!session.is_fresh(Duration::from_secs(300)));
+    /// session.login(42).unwrap();
+    /// assert!(session.is_fresh(Duration::from_secs(300)));
+    /// ```
+    #[must_use]
+    pub fn is_fresh(&self, within: Duration) -> bool {
+        let now = self.now();
+        self.slot.ask(|draft| match draft.is_signing_in() {
+            true => true,
+            false => {
+                let authenticated = draft.current().and_then(|live| live.stamps().authenticated);
+                let since = authenticated.zip(now).map(|(then, now)| now.since(then));
+                since.is_some_and(|since| since < within)
+            }
+        })
+    }
+
     /// Returns the public name of the session: safe to log and to list. `None` until there is a record.
     ///
     /// ```
@@ -661,6 +893,12 @@ impl<L> Session<L> {
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.deadline(Lifetime::absolute_deadline)
+    }
+
+    /// Tells what the store's clock says, if there is a record.
+    fn now(&self) -> Option<Timestamp> {
+        let seen = self.current(|live| live.seen)?;
+        Some(self.slot.context().now(&seen))
     }
 
     fn deadline(&self, of: impl FnOnce(&Lifetime, Stamps) -> Timestamp) -> Option<Timestamp> {

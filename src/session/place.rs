@@ -15,6 +15,7 @@ use http::Extensions;
 use super::{Main, Session};
 use crate::{
     error::Error,
+    sessions::Sessions,
     slot::{Load, Slot},
 };
 
@@ -75,6 +76,14 @@ impl<L> SessionSlot<L> {
             load: Load::new(self.slot.clone()),
             layer: PhantomData,
         }
+    }
+
+    /// Returns the sessions of this layer's principals; nothing is loaded for it.
+    ///
+    /// Under axum [`Sessions`] is an extractor.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(self.slot.context().clone())
     }
 
     pub(crate) const fn of(slot: Arc<Slot>) -> Self {

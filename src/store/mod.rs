@@ -7,16 +7,24 @@
 mod backoff;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod index;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod link;
 mod memory;
+#[cfg(feature = "mysql")]
+mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+#[cfg(any(
+    feature = "mysql",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite"
+))]
 mod setup;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -33,10 +41,18 @@ use std::{
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisStore, RedisStoreBuilder};
+pub use index::{Cursor, Entered, Entry, PrincipalIndex, Walked};
 pub use memory::MemoryStore;
+#[cfg(feature = "mysql")]
+pub use mysql::{MySqlStore, MySqlStoreBuilder};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresStoreBuilder};
-#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+#[cfg(any(
+    feature = "mysql",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite"
+))]
 pub use setup::{SetupError, SetupErrorKind};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
@@ -114,6 +130,13 @@ pub trait SessionStore: Send + Sync + 'static {
     ///
     /// Default: `None`; the time that has passed since an answer is then measured. A store answers it always or never.
     fn now(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Returns the index of principals that the store keeps, if it keeps one.
+    ///
+    /// Default: `None`. Then a login binds a session as always, and nobody can list or limit a principal's sessions.
+    fn index(&self) -> Option<&dyn PrincipalIndex> {
         None
     }
 }
@@ -408,6 +431,10 @@ macro_rules! forward_to_the_inner_store {
 
             fn now(&self) -> Option<Timestamp> {
                 (**self).now()
+            }
+
+            fn index(&self) -> Option<&dyn PrincipalIndex> {
+                (**self).index()
             }
         }
     )*};

@@ -7,7 +7,7 @@ use http::{
 use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{join, net::TcpStream};
 
 /// A clone has the same cookie, as another tab has.
 #[derive(Clone, Debug)]
@@ -65,19 +65,22 @@ impl Customer {
     }
 }
 
-async fn exchange(host: &str, request: Request<String>) -> Page {
+/// Sends a request over a connection of its own, which ends with the answer, or when nobody waits for that any more.
+pub async fn exchange(host: &str, request: Request<String>) -> Page {
     let stream = TcpStream::connect(host).await.unwrap();
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-    let connection = tokio::spawn(connection);
-    let response = sender.send_request(request).await.unwrap();
-    let (head, body) = response.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    connection.abort();
-    Page {
-        status: head.status,
-        headers: head.headers,
-        text: String::from_utf8(body.to_vec()).unwrap(),
-    }
+    let answered = async move {
+        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Page {
+            status: head.status,
+            headers: head.headers,
+            text: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    };
+    // Once nobody holds its sender the connection has no more to do.
+    let (page, _) = join!(answered, connection);
+    page
 }
 
 /// What the shop answered.

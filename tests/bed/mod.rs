@@ -10,13 +10,19 @@
 
 pub mod account;
 pub mod customer;
+pub mod engine;
 pub mod folder;
+pub mod gated;
+pub mod leftovers;
 pub mod load;
 pub mod lossy;
+#[cfg(feature = "mysql")]
+pub mod mariadb;
 pub mod model;
 pub mod nginx;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod principals;
 pub mod process;
 pub mod promises;
 pub mod proxy;

@@ -5,7 +5,7 @@ use std::{env, path::PathBuf, process::Command};
 use super::process::{Process, port_after};
 
 pub(crate) struct Shop {
-    _process: Process,
+    process: Process,
     pub(crate) port: u16,
 }
 
@@ -27,10 +27,12 @@ impl Shop {
             .args(options);
         let port = |line: &str| port_after("http://localhost:", line);
         let (process, port) = Process::start(&mut command, port);
-        Self {
-            _process: process,
-            port,
-        }
+        Self { process, port }
+    }
+
+    /// Closes it as its owner does, and waits until what it has begun is done.
+    pub(crate) fn close(self) {
+        self.process.interrupt();
     }
 
     pub(crate) fn at(&self, path: &str) -> String {

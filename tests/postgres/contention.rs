@@ -49,7 +49,7 @@ fn update(store: &PostgresStore) -> JoinHandle<Updated> {
 }
 
 /// Asks the server until a connection to this database waits for a lock.
-async fn until_one_waits(client: &Client) {
+pub(super) async fn until_one_waits(client: &Client) {
     let text = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while client.query_one(text, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
 }

@@ -54,7 +54,7 @@ async fn each_verb_is_one_statement() {
 }
 
 /// Returns how many statements about the table the server has carried out since it was last asked.
-async fn statements(client: &Client) -> i64 {
+pub(super) async fn statements(client: &Client) -> i64 {
     let text = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements \
                 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
                 AND query LIKE '%tenure_sessions%'";
@@ -63,7 +63,7 @@ async fn statements(client: &Client) -> i64 {
     count
 }
 
-async fn forget(client: &Client) {
+pub(super) async fn forget(client: &Client) {
     let text = "SELECT pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE datname = current_database()";
     client.query(text, &[]).await.unwrap();
 }

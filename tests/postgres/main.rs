@@ -5,7 +5,10 @@ mod bed;
 mod contention;
 mod engine;
 mod faults;
+mod index;
+mod leftovers;
 mod model;
+mod principals;
 mod promises;
 mod setup;
 
@@ -15,8 +18,8 @@ use bed::postgres::Database;
 use tenure::{
     Handle,
     store::{
-        PostgresStore, Record, SessionStore, Sweep, Version,
-        conformance::{Subject, Swept},
+        PostgresStore, PrincipalIndex, Record, SessionStore, Sweep, Version,
+        conformance::{Indexed, Subject, Swept},
     },
 };
 
@@ -42,6 +45,12 @@ impl Swept for Stored {
     }
 }
 
+impl Indexed for Stored {
+    fn index(&self) -> Arc<dyn PrincipalIndex> {
+        Arc::new(self.0.clone())
+    }
+}
+
 async fn stored() -> Stored {
     let database = Database::new().await;
     Stored(open(&database).await, database)
@@ -49,6 +58,7 @@ async fn stored() -> Stored {
 
 tenure::store_conformance!(stored().await);
 tenure::sweep_conformance!(stored().await);
+tenure::index_conformance!(stored().await);
 
 /// Opens a store as a process does that starts.
 async fn open(database: &Database) -> PostgresStore {

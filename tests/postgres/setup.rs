@@ -2,12 +2,15 @@
 
 use std::{error::Error, sync::Arc};
 
-use tenure::store::{PostgresStore, SessionStore, SetupError, SetupErrorKind, StoreErrorKind};
+use tenure::store::{
+    Entry, PostgresStore, PrincipalIndex, SessionStore, SetupError, SetupErrorKind, StoreErrorKind,
+    Sweep,
+};
 use tokio::sync::Barrier;
 
-use super::{HANDLE, HOUR, bed::postgres::Database, open, record};
+use super::{HANDLE, HOUR, bed::postgres::Database, open, record, version};
 
-fn said(error: &SetupError, kind: SetupErrorKind, words: &str) {
+pub(super) fn said(error: &SetupError, kind: SetupErrorKind, words: &str) {
     assert_eq!(error.kind(), kind, "{error:?}");
     assert!(error.to_string().contains(words), "{error}");
 }
@@ -82,7 +85,8 @@ async fn a_user_who_may_make_no_tables_finds_those_that_are_there() {
     let role = format!("clerk_{:08x}", getrandom::u32().unwrap());
     let grants = format!(
         "CREATE ROLE {role} LOGIN; REVOKE CREATE ON SCHEMA public FROM public; \
-         GRANT SELECT, INSERT, UPDATE, DELETE ON tenure_sessions TO {role}; GRANT SELECT ON tenure_sessions_schema TO {role}"
+         GRANT SELECT, INSERT, UPDATE, DELETE ON tenure_sessions, tenure_sessions_logins, tenure_sessions_principals TO {role}; \
+         GRANT SELECT ON tenure_sessions_schema TO {role}"
     );
     database
         .client()
@@ -94,6 +98,10 @@ async fn a_user_who_may_make_no_tables_finds_those_that_are_there() {
     let store = PostgresStore::connect(&url).await.unwrap();
     store.migrate().await.unwrap();
     store.create(&HANDLE, &record(1), HOUR).await.unwrap();
+    let entry = Entry::new(HANDLE, version(1));
+    store.enter(&"ada".into(), entry, None).await.unwrap();
+    assert_eq!(store.sweep(100).await.unwrap(), 0);
+    assert!(store.delete(&HANDLE).await.unwrap());
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod reentry;
 mod response;
 mod security;
 mod situations;
+mod step_up;
 mod support;
 mod told;
 mod user_agent;

@@ -4,17 +4,19 @@ use tenure::store::RedisStore;
 
 use super::{
     bed::{
+        principals::principals,
         promises::promises,
         redis::cluster::{Cluster, Watch, space},
     },
-    costs, model,
-    promises::site,
-    stored,
+    costs, model, principals, promises, stored,
 };
 
 tenure::store_conformance!(stored(space()).await);
+tenure::index_conformance!(stored(space()).await);
 
-promises!(site(space()).await);
+promises!(promises::site(space()).await);
+
+principals!(principals::site(space()).await);
 
 #[test]
 fn overlapping_requests_do_what_the_model_says() {

@@ -7,21 +7,27 @@ mod contention;
 mod costs;
 mod engine;
 mod faults;
+mod index;
 mod model;
 mod moving;
+mod principals;
 mod promises;
 mod replicas;
 mod sentinel;
 mod setup;
 #[cfg(feature = "redis-tls")]
 mod tls;
+mod walk;
 
 use std::{sync::Arc, time::Duration};
 
 use bed::redis::Space;
 use tenure::{
     Handle,
-    store::{Record, RedisStore, SessionStore, Version, conformance::Subject},
+    store::{
+        PrincipalIndex, Record, RedisStore, SessionStore, Version,
+        conformance::{Indexed, Subject},
+    },
 };
 
 /// A store with keys of its own.
@@ -40,16 +46,23 @@ impl Subject for Stored {
     }
 }
 
+impl Indexed for Stored {
+    fn index(&self) -> Arc<dyn PrincipalIndex> {
+        Arc::new(self.0.clone())
+    }
+}
+
 async fn stored(space: Space) -> Stored {
     Stored(space.open().await, space)
 }
 
 tenure::store_conformance!(stored(Space::new()).await);
+tenure::index_conformance!(stored(Space::new()).await);
 
 const HANDLE: Handle = Handle::from_bytes([7; 16]);
 const HOUR: Duration = Duration::from_secs(3_600);
 
-fn version(number: u64) -> Version {
+const fn version(number: u64) -> Version {
     Version::from_u64(number)
 }
 

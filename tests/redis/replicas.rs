@@ -2,7 +2,13 @@
 
 use std::{error::Error, time::Duration};
 
-use tenure::store::{Created, RedisStore, SessionStore, StoreError, StoreErrorKind, Updated};
+use tenure::{
+    CredentialStamp, PrincipalId,
+    store::{
+        Created, Entry, PrincipalIndex, RedisStore, SessionStore, StoreError, StoreErrorKind,
+        Updated,
+    },
+};
 
 use super::{
     HANDLE, HOUR,
@@ -64,7 +70,8 @@ async fn a_change_that_no_replica_has_acknowledged_is_unknown_and_a_load_does_no
 #[tokio::test]
 async fn what_was_carried_out_before_is_waited_for_all_the_same() {
     let (primary, replica, store) = waiting(SHORT).await;
-    store.create(&HANDLE, &record(1), HOUR).await.unwrap();
+    let other = RedisStore::connect(&primary.url()).await.unwrap();
+    other.create(&HANDLE, &record(1), HOUR).await.unwrap();
     replica.pause();
     for _ in 0..2 {
         is_unknown(store.update(&HANDLE, version(1), &record(2), HOUR).await);
@@ -82,6 +89,44 @@ async fn what_was_carried_out_before_is_waited_for_all_the_same() {
     until("it has caught up", || {
         replica.ask(&format!("EXISTS tenure:{HANDLE}")).number() == 0
     });
+}
+
+#[tokio::test]
+async fn what_the_index_has_answered_is_on_the_replica() {
+    let (_primary, replica, store) = waiting(PATIENT).await;
+    let (ada, entry) = (PrincipalId::from("ada"), Entry::new(HANDLE, version(1)));
+    let count = || replica.ask("ZCARD tenure:@ada").number();
+    store.enter(&ada, entry, None).await.unwrap();
+    assert_eq!(count(), 1);
+    store
+        .restamp(&ada, &CredentialStamp::of("new"))
+        .await
+        .unwrap();
+    assert_eq!(count(), 2);
+    store.leave(&ada, &[entry]).await.unwrap();
+    assert_eq!(count(), 1);
+}
+
+#[tokio::test]
+async fn what_the_index_was_told_and_no_replica_has_acknowledged_is_unknown() {
+    let (primary, replica, store) = waiting(SHORT).await;
+    let (ada, entry) = (PrincipalId::from("ada"), Entry::new(HANDLE, version(1)));
+    let stamp = CredentialStamp::of("new");
+    let other = RedisStore::connect(&primary.url()).await.unwrap();
+    other.enter(&ada, entry, None).await.unwrap();
+    replica.pause();
+    for _ in 0..2 {
+        is_unknown(store.enter(&ada, entry, Some(&stamp)).await);
+        is_unknown(store.restamp(&ada, &stamp).await);
+        lose_connections(&primary, &store).await;
+    }
+    assert_eq!(
+        store.entries(&ada).await.unwrap(),
+        [entry],
+        "the primary has it"
+    );
+    is_unknown(store.leave(&ada, &[entry]).await);
+    assert_eq!(store.entries(&ada).await.unwrap(), []);
 }
 
 async fn lose_connections(primary: &Redis, store: &RedisStore) {

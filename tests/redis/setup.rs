@@ -6,8 +6,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tenure::store::{
-    RedisStore, SessionStore, SetupError, SetupErrorKind, StoreErrorKind, Updated,
+use tenure::{
+    CredentialStamp,
+    store::{
+        Entered, Entry, PrincipalIndex, RedisStore, SessionStore, SetupError, SetupErrorKind,
+        StoreErrorKind, Updated,
+    },
 };
 
 use super::{HANDLE, HOUR, bed::redis::Redis, record, version};
@@ -103,7 +107,7 @@ async fn a_wrong_password_is_named_and_the_right_one_opens() {
 #[tokio::test]
 async fn a_user_with_few_rights_can_start_and_carry_out_every_verb() {
     let rights = "user app on >secret ~tenure:* -@all +evalsha +eval +get +set +getrange +setrange +pexpire +exists +time \
-                  +del";
+                  +del +scan +zadd +zrange +zrem +zscore +persist";
     let server = Redis::start_with(&[rights]);
     let url = server.url().replace("//", "//app:secret@");
     let store = RedisStore::connect(&url).await.unwrap();
@@ -113,11 +117,26 @@ async fn a_user_with_few_rights_can_start_and_carry_out_every_verb() {
     assert!(store.touch(&HANDLE, version(2), HOUR).await.unwrap());
     let loaded = store.load(&HANDLE).await.unwrap().unwrap();
     assert_eq!(loaded.record, record(2));
+    can_keep_the_index(&store).await;
     assert!(store.delete(&HANDLE).await.unwrap());
     let other = RedisStore::builder(&url).unwrap().with_prefix("shop:");
     let other = other.unwrap().connect().await.unwrap();
     let error = other.load(&HANDLE).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+}
+
+async fn can_keep_the_index(store: &RedisStore) {
+    let (ada, entry) = ("ada".into(), Entry::new(HANDLE, version(2)));
+    for password in ["old", "new"] {
+        let stamp = CredentialStamp::of(password);
+        store.restamp(&ada, &stamp).await.unwrap();
+        let entered = store.enter(&ada, entry, Some(&stamp)).await.unwrap();
+        assert_eq!(entered, Entered::After(vec![]));
+    }
+    assert_eq!(store.entries(&ada).await.unwrap(), [entry]);
+    assert!(store.load_all(&[HANDLE]).await.unwrap()[0].is_some());
+    assert_eq!(store.walk(None, 100).await.unwrap().handles, [HANDLE]);
+    store.leave(&ada, &[entry]).await.unwrap();
 }
 
 #[tokio::test]

@@ -7,7 +7,6 @@ mod bed;
 mod orders;
 mod restart;
 mod start;
-#[cfg(feature = "postgres")]
 mod two;
 
 use bed::{customer::Customer, folder::Folder, shop::Shop};

@@ -49,6 +49,40 @@ async fn an_order_whose_answer_was_lost_is_not_placed_again() {
 }
 
 #[tokio::test]
+async fn an_order_whose_cart_could_not_be_emptied_is_not_placed_again_and_what_is_new_is_kept() {
+    let (_folder, url) = file();
+    let shop = open(&url);
+    let mut customer = Customer::new(shop.port);
+    add(&mut customer, 2).await;
+    sign_up(&mut customer).await;
+    // Shows the greeting, so that later pages change nothing.
+    customer.get("/cart").await;
+    let database = SqlitePool::connect(&url).await.unwrap();
+    // What is left when the shop is killed at that moment, or the session has changed.
+    run(
+        &database,
+        "CREATE TRIGGER refuses BEFORE UPDATE ON tenure_sessions WHEN EXISTS (SELECT 1 FROM shop_orders) BEGIN
+            SELECT RAISE(ABORT, 'no');
+        END",
+    )
+    .await;
+    let placed = customer.post("/checkout", &checkout(2)).await;
+    assert!(placed.goes_to().starts_with("/orders/"), "{placed:?}");
+    let page = customer.get("/orders").await;
+    assert_eq!((page.count(), page.orders()), (2, 1));
+    run(&database, "DROP TRIGGER refuses").await;
+    add(&mut customer, 1).await;
+    let again = customer.post("/checkout", &checkout(3)).await;
+    assert_eq!(again.goes_to(), placed.goes_to());
+    let page = customer.get("/orders").await;
+    assert_eq!((page.count(), page.orders()), (1, 1));
+    let another = customer.post("/checkout", &checkout(1)).await;
+    assert_ne!(another.goes_to(), placed.goes_to());
+    let page = customer.get("/orders").await;
+    assert_eq!((page.count(), page.orders()), (0, 2));
+}
+
+#[tokio::test]
 async fn an_address_has_one_account() {
     let (_folder, url) = file();
     let shop = open(&url);

@@ -4,17 +4,30 @@ use std::process::Command;
 
 use sqlx::{Connection as _, SqliteConnection};
 
-use crate::{bed::shop, file, open};
+#[cfg(feature = "redis")]
+use crate::bed::redis::Space;
+use crate::{
+    bed::{folder::Folder, shop},
+    file, open,
+};
 
 #[test]
 fn a_store_that_is_none_or_does_not_answer_is_one_line_that_says_what_helps() {
-    let missing = "sqlite:/nowhere/at/all.db";
     for (url, words) in [
         (
-            "mysql://localhost/shop",
-            "`mysql` is no store; `--store` takes",
+            "oracle://localhost/shop",
+            "`oracle` is no store; `--store` takes",
         ),
-        (missing, "does the file's folder exist"),
+        ("sqlite:/nowhere/at/all.db", "does the file's folder exist"),
+        #[cfg(feature = "mysql")]
+        ("mysql://ada:secret@127.0.0.1:1/shop", "is it running"),
+        #[cfg(feature = "mysql")]
+        (
+            "mysql://ada:secret@127.0.0.1:x/shop",
+            "no URL of such a database",
+        ),
+        #[cfg(not(feature = "mysql"))]
+        ("mysql://ada:secret@127.0.0.1/shop", "--features mysql"),
         #[cfg(feature = "postgres")]
         ("postgres://ada:secret@127.0.0.1:1/shop", "is it running"),
         #[cfg(feature = "postgres")]
@@ -28,10 +41,40 @@ fn a_store_that_is_none_or_does_not_answer_is_one_line_that_says_what_helps() {
             "--features postgres",
         ),
     ] {
-        let said = refusal(url);
-        assert!(said.contains(words), "{url}: {said}");
-        assert!(!said.contains("secret"), "{url}: {said}");
+        check(&["--store", url], words);
     }
+}
+
+#[test]
+fn sessions_in_redis_need_a_file_for_users_and_orders_and_others_need_none() {
+    let folder = Folder::new("shop");
+    let file = folder.path().join("shop.db").display().to_string();
+    for url in [
+        "redis://:secret@127.0.0.1:1",
+        "redis-sentinel://:secret@127.0.0.1:1?service=shop",
+        "redis-cluster://:secret@127.0.0.1:1",
+    ] {
+        check(&["--store", url], "`--data shop.db`");
+        let words = match cfg!(feature = "redis") {
+            true => "the database does not answer",
+            false => "--features redis,sqlite",
+        };
+        check(&["--store", url, "--data", &file], words);
+    }
+    check(
+        &["--store", "memory", "--data", &file],
+        "`--data` is for sessions in Redis",
+    );
+    #[cfg(feature = "redis")]
+    check(
+        &[
+            "--store",
+            Space::new().url(),
+            "--data",
+            "/nowhere/at/all.db",
+        ],
+        "does the file's folder exist",
+    );
 }
 
 #[tokio::test]
@@ -40,18 +83,23 @@ async fn a_file_whose_lock_somebody_holds_is_named_as_such() {
     drop(open(&url));
     let mut other = SqliteConnection::connect(&url).await.unwrap();
     let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
-    let said = refusal(&url);
-    assert!(said.contains("does nobody hold its lock"), "{said}");
+    check(&["--store", &url], "does nobody hold its lock");
     drop(lock);
 }
 
-/// Starts a shop that cannot, and returns its last words.
-fn refusal(url: &str) -> String {
+/// Starts a shop that cannot, and looks at its last words.
+fn check(options: &[&str], words: &str) {
+    let said = refusal(options);
+    assert!(said.contains(words), "{options:?}: {said}");
+    assert!(!said.contains("secret"), "{options:?}: {said}");
+}
+
+fn refusal(options: &[&str]) -> String {
     let mut command = Command::new(shop::program());
-    command.args(["--port", "0", "--store", url]);
+    command.args(["--port", "0"]).args(options);
     let ended = command.output().unwrap();
-    assert_eq!(ended.status.code(), Some(1), "{url}");
+    assert_eq!(ended.status.code(), Some(1), "{options:?}");
     let said = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(said.lines().count(), 1, "{url}: {said}");
+    assert_eq!(said.lines().count(), 1, "{options:?}: {said}");
     said
 }

@@ -1,4 +1,4 @@
-//! Two shops behind nginx, which sends each request to the next, and one PostgreSQL behind both.
+//! Two shops behind nginx, which sends each request to the next, and one engine behind both.
 
 use std::collections::HashSet;
 
@@ -9,40 +9,21 @@ use crate::{
     add,
     bed::{
         customer::{Customer, Page},
-        nginx::{Nginx, SERVED_BY},
-        postgres::Database,
-        shop::Shop,
+        engine::{Engine, Site, on_each_engine},
+        nginx::SERVED_BY,
     },
     checkout, sign_up,
 };
 
-struct Two {
-    proxy: Nginx,
-    shops: [Shop; 2],
-    database: Database,
+on_each_engine! {
+    a_checkout_that_is_pressed_in_two_shops_at_once_orders_once
+    a_logout_in_one_shop_is_a_logout_in_the_other
+    forty_adds_at_once_through_two_shops_all_count
 }
 
-impl Two {
-    async fn open(options: &[&str]) -> Self {
-        let database = Database::new().await;
-        let options = [&["--store", database.url()], options].concat();
-        let shops = [Shop::open_with(&options), Shop::open_with(&options)];
-        Self {
-            proxy: Nginx::before(&shops.each_ref().map(|shop| shop.port)),
-            shops,
-            database,
-        }
-    }
-
-    fn customer(&self) -> Customer {
-        Customer::new(self.proxy.port())
-    }
-}
-
-#[tokio::test]
-async fn forty_adds_at_once_through_two_shops_all_count() {
-    let two = Two::open(&[]).await;
-    let mut customer = two.customer();
+async fn forty_adds_at_once_through_two_shops_all_count(engine: Engine) {
+    let two = Site::open(engine, 2, &[]);
+    let mut customer = Customer::new(two.port());
     add(&mut customer, 1).await;
     let adds = (0..40).map(|_| post(customer.clone(), "/cart", "product=1&quantity=1".to_owned()));
     let answers = join_all(adds).await;
@@ -57,11 +38,10 @@ async fn forty_adds_at_once_through_two_shops_all_count() {
     }
 }
 
-#[tokio::test]
-async fn a_checkout_that_is_pressed_in_two_shops_at_once_orders_once() {
+async fn a_checkout_that_is_pressed_in_two_shops_at_once_orders_once(engine: Engine) {
     // Each takes its time, so that they overlap.
-    let two = Two::open(&["--slow", "300"]).await;
-    let mut customer = two.customer();
+    let two = Site::open(engine, 2, &["--slow", "300"]);
+    let mut customer = Customer::new(two.port());
     add(&mut customer, 2).await;
     sign_up(&mut customer).await;
     let presses = (0..2).map(|_| post(customer.clone(), "/checkout", checkout(2)));
@@ -74,15 +54,11 @@ async fn a_checkout_that_is_pressed_in_two_shops_at_once_orders_once() {
     assert_eq!(served_by(&answers).len(), 2);
     let page = customer.get("/orders").await;
     assert_eq!((page.count(), page.orders()), (0, 1));
-    let count = "SELECT count(*) FROM shop_orders";
-    let count = two.database.client().await.query_one(count, &[]).await;
-    assert_eq!(count.unwrap().get::<_, i64>(0), 1);
 }
 
-#[tokio::test]
-async fn a_logout_in_one_shop_is_a_logout_in_the_other() {
-    let two = Two::open(&[]).await;
-    let [one, other] = two.shops.each_ref().map(|shop| shop.port);
+async fn a_logout_in_one_shop_is_a_logout_in_the_other(engine: Engine) {
+    let two = Site::open(engine, 2, &[]);
+    let [one, other] = [0, 1].map(|number| two.shops[number].port);
     let mut customer = Customer::new(one);
     sign_up(&mut customer).await;
     let mut kept = customer.at(other);

@@ -4,9 +4,12 @@
 mod bed;
 mod contention;
 mod faults;
+mod leftovers;
 mod model;
+mod principals;
 mod promises;
 mod setup;
+mod together;
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,8 +17,8 @@ use bed::{folder::Folder, visitor};
 use tenure::{
     Clock, Handle, SessionLayer,
     store::{
-        Record, SessionStore, SqliteStore, Sweep, Version,
-        conformance::{Subject, Swept},
+        PrincipalIndex, Record, SessionStore, SqliteStore, Sweep, Version,
+        conformance::{Indexed, Subject, Swept},
     },
 };
 
@@ -64,6 +67,12 @@ mod in_a_file {
         }
     }
 
+    impl Indexed for Stored {
+        fn index(&self) -> Arc<dyn PrincipalIndex> {
+            Arc::new(self.0.clone())
+        }
+    }
+
     async fn stored() -> Stored {
         let file = File::new();
         Stored(file.open().await, file)
@@ -71,6 +80,7 @@ mod in_a_file {
 
     tenure::store_conformance!(stored().await);
     tenure::sweep_conformance!(stored().await);
+    tenure::index_conformance!(stored().await);
 }
 
 mod in_memory {
@@ -84,6 +94,7 @@ mod in_memory {
 
     tenure::store_conformance!(memory().await);
     tenure::sweep_conformance!(memory().await);
+    tenure::index_conformance!(memory().await);
 }
 
 #[tokio::test]

@@ -1,25 +1,21 @@
 //! What the shop keeps beside the sessions: users and orders.
 //!
-//! In memory they end with the program; in SQLite and PostgreSQL they are in the sessions' database, in tables of their
-//! own that are made at the start.
+//! In memory they end with the program. In what speaks SQL they are in the sessions' database, in tables of their own that
+//! are made at the start. With sessions in Redis they are in a file of SQLite.
 
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+pub(crate) mod engines;
 mod memory;
-#[cfg(feature = "postgres")]
-mod postgres;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
-#[cfg(feature = "sqlite")]
-mod sqlite;
 
 use std::{error::Error, sync::Arc};
 
 use futures::future::BoxFuture;
 
 pub(crate) use memory::MemoryTables;
-#[cfg(feature = "postgres")]
-pub(crate) use postgres::PostgresTables;
-#[cfg(feature = "sqlite")]
-pub(crate) use sqlite::SqliteTables;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+pub(crate) use sql::SqlTables;
 
 use crate::cart::Cart;
 

@@ -12,11 +12,13 @@
 //! be any [`Subject`]: a store whose time passes by itself, or one whose clock the test moves. Handles are drawn at
 //! random, so tests may share a database.
 //!
-//! A store that [sweeps](super::Sweep) has `tenure::sweep_conformance!` beside it, for a [`Swept`] subject with a
+//! A store that keeps an [index of principals](super::PrincipalIndex) has `tenure::index_conformance!` beside it, for an
+//! [`Indexed`] subject. A store that [sweeps](super::Sweep) has `tenure::sweep_conformance!` beside it, for a [`Swept`] subject with a
 //! table of its own.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod indexing;
 mod sweeping;
 
 use std::{
@@ -27,6 +29,15 @@ use std::{
     time::Duration,
 };
 
+pub use indexing::{
+    INDEX_SENTENCES, Indexed, a_remembered_stamp_refuses_another, a_stamp_is_of_its_principal,
+    a_walk_finds_every_record, an_entry_stays_as_long_as_its_record,
+    entries_keep_the_order_in_which_they_were_entered, many_records_are_read_in_their_places,
+    of_entries_made_at_once_one_finds_the_other, of_two_logins_of_a_session_one_can_leave,
+    principals_are_compared_byte_for_byte, the_store_says_that_it_keeps_an_index,
+    to_enter_an_entry_again_changes_nothing,
+    what_is_entered_while_a_stamp_changes_is_refused_or_seen,
+};
 pub use sweeping::{
     SWEEP_SENTENCES, Swept, a_sweep_removes_no_more_than_it_may, a_sweep_removes_what_has_expired,
     a_sweep_spares_what_was_created_on_an_expired_handle, a_sweep_spares_what_was_given_more_time,

@@ -1,17 +1,23 @@
 //! A store in this process's memory: bounded, and expiring by itself.
 
+mod index;
 mod shard;
 #[cfg(test)]
 mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use index::Index;
 use shard::{Entry, Placed, Shard};
 
-use super::{Answer, Created, Loaded, Record, SessionStore, StoreError, Updated, Version};
+use super::{
+    Answer, Created, Cursor, Entered, Loaded, PrincipalIndex, Record, SessionStore, StoreError,
+    Updated, Version, Walked, index::Entry as Login,
+};
 use crate::{
     clock::{Clock, Timestamp},
     id::Handle,
+    principal::{CredentialStamp, PrincipalId},
     sync::{AtomicUsize, Mutex, Ordering},
 };
 
@@ -36,6 +42,7 @@ pub struct MemoryStore(Arc<Shared>);
 
 struct Shared {
     shards: Box<[Mutex<Shard>]>,
+    index: Mutex<Index>,
     clock: Clock,
     entries: Quota,
     bytes: Quota,
@@ -51,6 +58,7 @@ impl MemoryStore {
     pub fn new() -> Self {
         Self(Arc::new(Shared {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            index: Mutex::default(),
             clock: Clock::system(),
             entries: Quota::of(100_000),
             bytes: Quota::of(256 * 1024 * 1024),
@@ -165,6 +173,48 @@ impl SessionStore for MemoryStore {
 
     fn now(&self) -> Option<Timestamp> {
         Some(self.0.clock.now())
+    }
+
+    fn index(&self) -> Option<&dyn PrincipalIndex> {
+        Some(self)
+    }
+}
+
+impl PrincipalIndex for MemoryStore {
+    fn enter(
+        &self,
+        principal: &PrincipalId,
+        entry: Login,
+        stamp: Option<&CredentialStamp>,
+    ) -> Answer<Entered> {
+        let now = self.0.clock.now();
+        let mut index = self.0.index.lock();
+        index.tidy(now, |entry| self.0.has(&entry.handle, now));
+        Answer::ready(Ok(index.enter(principal, entry, stamp)))
+    }
+
+    fn entries(&self, principal: &PrincipalId) -> Answer<Vec<Login>> {
+        Answer::ready(Ok(self.0.index.lock().entries(principal)))
+    }
+
+    fn leave(&self, principal: &PrincipalId, entries: &[Login]) -> Answer<()> {
+        self.0.index.lock().leave(principal, entries);
+        Answer::ready(Ok(()))
+    }
+
+    fn restamp(&self, principal: &PrincipalId, stamp: &CredentialStamp) -> Answer<Vec<Login>> {
+        let now = self.0.clock.now();
+        Answer::ready(Ok(self.0.index.lock().restamp(principal, stamp, now)))
+    }
+
+    fn load_all(&self, handles: &[Handle]) -> Answer<Vec<Option<Loaded>>> {
+        let now = self.0.clock.now();
+        let load = |handle| self.0.shard(handle).lock().load(handle, now);
+        Answer::ready(Ok(handles.iter().map(load).collect()))
+    }
+
+    fn walk(&self, from: Option<&Cursor>, most: usize) -> Answer<Walked> {
+        Answer::ready(self.0.walk(from, most))
     }
 }
 
@@ -311,6 +361,26 @@ impl Shared {
             self.bytes.give_back(entry.cost());
             self.anonymous.give_back(usize::from(entry.is_anonymous()));
         }
+    }
+
+    /// Tells whether there is a live record.
+    fn has(&self, handle: &Handle, now: Timestamp) -> bool {
+        self.shard(handle).lock().live(handle, now).is_some()
+    }
+
+    /// Goes through whole shards, as a place in one would be lost when it grows.
+    fn walk(&self, from: Option<&Cursor>, most: usize) -> Result<Walked, StoreError> {
+        let first = from.map_or(Ok(0), |cursor| cursor.as_str().parse::<usize>());
+        let first = first.map_err(StoreError::unavailable)?;
+        let now = self.clock.now();
+        let mut handles = Vec::new();
+        for (number, shard) in self.shards.iter().enumerate().skip(first) {
+            if handles.len() >= most {
+                return Ok(Walked::new(handles, Some(Cursor::new(number.to_string()))));
+            }
+            handles.extend(shard.lock().handles(now));
+        }
+        Ok(Walked::new(handles, None))
     }
 
     fn shard(&self, handle: &Handle) -> &Mutex<Shard> {

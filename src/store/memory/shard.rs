@@ -88,6 +88,15 @@ impl Shard {
         ))
     }
 
+    /// Returns the handles of all live records.
+    pub(super) fn handles(&self, now: Timestamp) -> impl Iterator<Item = Handle> {
+        let live = self
+            .entries
+            .iter()
+            .filter(move |(_, entry)| entry.is_live(now));
+        live.map(|(handle, _)| *handle)
+    }
+
     /// Tells whether somebody has a session of this handle without having signed in.
     pub(super) fn is_anonymous(&self, handle: &Handle) -> bool {
         self.entries

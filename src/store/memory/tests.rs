@@ -444,3 +444,21 @@ fn parallel_verbs_exceed_no_bound_and_leave_nothing_behind() {
     let left = [&store.0.entries, &store.0.bytes, &store.0.anonymous].map(Quota::used);
     assert_eq!(left, [0; 3]);
 }
+
+#[test]
+fn principals_who_never_come_back_leave_nothing_behind() {
+    let clock = Clock::manual();
+    let store = MemoryStore::new().with_clock(clock.clone());
+    let enter = |number: u64| {
+        drop(store.create(&handle(number), &record(None), HOUR));
+        let entry = Login::new(handle(number), Version::from_u64(number));
+        drop(store.enter(&number.into(), entry, None));
+    };
+    (0..1_000).for_each(enter);
+    drop(store.restamp(&7_u64.into(), &CredentialStamp::of("new")));
+    assert_eq!(store.0.index.lock().len(), 1_000);
+    clock.advance(HOUR * 25);
+    (1_000..2_000).for_each(enter);
+    let left = store.0.index.lock().len();
+    assert!((1_000..1_500).contains(&left), "{left}");
+}

@@ -10,14 +10,14 @@ use tokio_postgres::{Client, Row as PgRow, Statement, types::ToSql};
 
 use super::{
     failure,
-    statements::{Prepared, Statements},
+    statements::{Prepared, PreparedIndex, Statements},
 };
 use crate::{
     id::Handle,
     store::{
         Created, Loaded, Record, StoreError, Updated, Version,
         link::Connected,
-        sql::{Row, Table, Ttl, missed, signed, timestamp},
+        sql::{Row, Table, Ttl, at_most, half_done, missed, signed, timestamp},
     },
 };
 
@@ -27,11 +27,12 @@ pub(super) struct Connection {
     table: Table,
     statements: Arc<Statements>,
     prepared: OnceCell<Prepared>,
+    prepared_index: OnceCell<PreparedIndex>,
     places: Arc<Semaphore>,
     given_up: Notify,
 }
 
-type Parameter<'a> = &'a (dyn ToSql + Sync);
+pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
 
 impl Connection {
     pub(super) fn new(client: Client, table: Table, statements: Arc<Statements>) -> Self {
@@ -40,6 +41,7 @@ impl Connection {
             table,
             statements,
             prepared: OnceCell::new(),
+            prepared_index: OnceCell::new(),
             places: Arc::new(Semaphore::new(PLACES)),
             given_up: Notify::new(),
         }
@@ -155,9 +157,14 @@ impl Connection {
         Ok(deleted > 0)
     }
 
-    pub(super) async fn sweep(&self, most: i64) -> Result<u64, StoreError> {
+    pub(super) async fn sweep(&self, most: usize) -> Result<usize, StoreError> {
         let statement = &self.prepared().await?.sweep;
-        self.execute(statement, &[&most]).await
+        let records = self.execute(statement, &[&at_most(most)]).await? as usize;
+        if records == most {
+            return Ok(records);
+        }
+        let principals = self.sweep_principals(most - records).await;
+        Ok(records + principals.map_err(half_done)?)
     }
 
     async fn prepared(&self) -> Result<&Prepared, StoreError> {
@@ -166,7 +173,13 @@ impl Connection {
         prepared.map_err(|error| failure::preparing(error, &self.table))
     }
 
-    async fn row(
+    pub(super) async fn prepared_index(&self) -> Result<&PreparedIndex, StoreError> {
+        let prepare = || self.statements.prepare_index(&self.client);
+        let prepared = self.prepared_index.get_or_try_init(prepare).await;
+        prepared.map_err(|error| failure::preparing(error, &self.table))
+    }
+
+    pub(super) async fn row(
         &self,
         statement: &Statement,
         parameters: &[Parameter<'_>],
@@ -175,7 +188,16 @@ impl Connection {
         row.map_err(|error| self.failed(error))
     }
 
-    async fn execute(
+    pub(super) async fn rows(
+        &self,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<PgRow>, StoreError> {
+        let rows = self.client.query(statement, parameters).await;
+        rows.map_err(|error| self.failed(error))
+    }
+
+    pub(super) async fn execute(
         &self,
         statement: &Statement,
         parameters: &[Parameter<'_>],
@@ -207,7 +229,7 @@ fn principal(record: &Record) -> Option<&str> {
     record.principal().filter(|text| !text.contains('\0'))
 }
 
-fn loaded(row: &PgRow) -> Result<Loaded, StoreError> {
+pub(super) fn loaded(row: &PgRow) -> Result<Loaded, StoreError> {
     let row = Row {
         version: get(row, 0)?,
         header: get(row, 1)?,
@@ -219,7 +241,7 @@ fn loaded(row: &PgRow) -> Result<Loaded, StoreError> {
     row.loaded()
 }
 
-fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
+pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
     row: &'a PgRow,
     column: usize,
 ) -> Result<T, StoreError> {

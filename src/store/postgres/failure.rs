@@ -21,7 +21,7 @@ pub(super) fn verb(error: Error, table: &Table) -> StoreError {
             StoreError::unavailable(read_only().because(error))
         }
         Some(&SqlState::UNDEFINED_TABLE) => {
-            StoreError::unavailable(SetupError::missing_table(table).because(error))
+            StoreError::unavailable(missing_table(&error, table).because(error))
         }
         _ => StoreError::unavailable(error),
     }
@@ -31,17 +31,15 @@ pub(super) fn verb(error: Error, table: &Table) -> StoreError {
 pub(super) fn preparing(error: Error, table: &Table) -> StoreError {
     match error.code() {
         Some(&SqlState::UNDEFINED_TABLE) => {
-            StoreError::unavailable(SetupError::missing_table(table).because(error))
+            StoreError::unavailable(missing_table(&error, table).because(error))
         }
         Some(
             &SqlState::UNDEFINED_COLUMN
             | &SqlState::UNDEFINED_FUNCTION
             | &SqlState::DATATYPE_MISMATCH,
         ) => {
-            let what = error
-                .as_db_error()
-                .map_or_else(String::new, |error| error.message().to_owned());
-            StoreError::unavailable(SetupError::layout(table, &what).because(error))
+            let (what, table) = (message(&error).to_owned(), table.named_in(message(&error)));
+            StoreError::unavailable(SetupError::layout(&table, &what).because(error))
         }
         _ => StoreError::unavailable(error),
     }
@@ -73,6 +71,14 @@ pub(super) fn read_only() -> SetupError {
         "connect to the primary (`target_session_attrs=read-write` finds it among several hosts), with a user whose \
          `default_transaction_read_only` is off",
     )
+}
+
+fn missing_table(error: &Error, table: &Table) -> SetupError {
+    SetupError::missing_table(&table.named_in(message(error)))
+}
+
+fn message(error: &Error) -> &str {
+    error.as_db_error().map_or("", |error| error.message())
 }
 
 /// An *error* ends its transaction and says so. Anything graver may have come after the commit, and so may silence.

@@ -32,25 +32,35 @@ impl Links {
         Self(links.collect())
     }
 
-    /// Returns the link of a handle, always the same for writing. A load takes the first that nobody waits on, counted
-    /// from that one, or else the one that fewest wait on: it does not stand behind a commit if it need not.
+    /// Returns a link of a handle on which few wait. A write has two to choose from, always the same: so a row's lock
+    /// holds up those and not all. A load has all of them: it does not stand behind a commit if it need not.
     pub(super) fn link(&self, way: Way, handle: Handle) -> &Link {
-        // Handles are random, so any byte of theirs is a fair choice.
-        let own = usize::from(handle.as_bytes()[0]) % self.0.len();
-        if way == Way::Writing {
-            return &self.0[own];
-        }
-        let (before, from) = self.0.split_at(own);
-        let mut least = (usize::MAX, &self.0[own]);
-        for link in from.iter().chain(before) {
-            match waiting(link) {
-                0 => return link,
-                waiting if waiting < least.0 => least = (waiting, link),
-                _ => {}
+        // Handles are random, so any bytes of theirs are a fair choice.
+        let [own, other, ..] = *handle.as_bytes();
+        let place = |byte: u8| usize::from(byte) % self.0.len();
+        match way {
+            Way::Writing => least([&self.0[place(own)], &self.0[place(other)]]),
+            Way::Reading => {
+                let (before, from) = self.0.split_at(place(own));
+                least(from.iter().chain(before))
             }
         }
-        least.1
     }
+}
+
+/// Returns the first link that nobody waits on, or else the one that fewest wait on.
+fn least<'a>(links: impl IntoIterator<Item = &'a Link>) -> &'a Link {
+    let mut least: Option<(usize, &Link)> = None;
+    for link in links {
+        match waiting(link) {
+            0 => return link,
+            waiting if least.is_none_or(|(fewest, _)| waiting < fewest) => {
+                least = Some((waiting, link));
+            }
+            _ => {}
+        }
+    }
+    least.expect("there is a link").1
 }
 
 /// Returns how many statements wait for an answer; as many as can be counted where there is no connection.

@@ -3,6 +3,7 @@
 mod builder;
 mod connection;
 mod failure;
+mod index;
 mod links;
 mod schema;
 mod statements;
@@ -16,8 +17,9 @@ use self::{
     links::{Connect, Links, Way},
 };
 use super::{
-    Answer, Created, Loaded, Record, SessionStore, StoreError, Sweep, Updated, Version,
-    sql::{SetupError, Table, Ttl, at_most},
+    Answer, Created, Loaded, PrincipalIndex, Record, SessionStore, StoreError, Sweep, Updated,
+    Version,
+    sql::{SetupError, Table, Ttl},
 };
 use crate::id::Handle;
 
@@ -35,10 +37,10 @@ use crate::id::Handle;
 ///
 /// # Connections
 ///
-/// Statements of all requests are pipelined over a few connections: nobody waits for a free one. What changes a record
-/// goes over the connection of its handle, so within a process changes are carried out in the order they were sent, and
-/// a conflict brings the fresh record; a load takes a connection that nobody waits on. A lost connection is made again, with back-off; meanwhile verbs fail at once. A connection that does not answer for five seconds
-/// is given up for another.
+/// Statements of all requests are pipelined over a few connections: nobody waits for a free one. A load takes a
+/// connection that nobody waits on, if there is one; what changes a record takes the freer one of two, always the same
+/// for a handle, so that a lock on its row holds up no more. A lost connection is made again, with back-off; meanwhile
+/// verbs fail at once. A connection that does not answer for five seconds is given up for another.
 ///
 /// ```no_run
 /// use tenure::{SessionLayer, store::PostgresStore};
@@ -153,6 +155,10 @@ impl SessionStore for PostgresStore {
             connection.delete(handle).await
         })
     }
+
+    fn index(&self) -> Option<&dyn PrincipalIndex> {
+        Some(self)
+    }
 }
 
 impl Sweep for PostgresStore {
@@ -160,7 +166,7 @@ impl Sweep for PostgresStore {
         // Any connection for writes will do.
         let any = Handle::from_bytes([0; Handle::LEN]);
         self.ask(Way::Writing, any, move |connection| async move {
-            Ok(connection.sweep(at_most(most)).await? as usize)
+            connection.sweep(most).await
         })
     }
 }

@@ -4,7 +4,7 @@ use tokio_postgres::{Client, Row};
 
 use super::{PostgresStore, builder::client, failure, statements::DIALECT};
 use crate::store::sql::{
-    SetupError, SetupErrorKind, Table, check_columns, check_layout, columns, layout,
+    SetupError, SetupErrorKind, Table, check_columns, check_layout, layout, tables,
 };
 
 /// The oldest release that is supported, as the server counts.
@@ -39,11 +39,10 @@ impl PostgresStore {
         let table = &self.0.table;
         let client = client(&self.0.connect).await?;
         check_writable(&client).await?;
-        check_columns(
-            table,
-            &columns(&DIALECT),
-            &columns_of(&client, table).await?,
-        )?;
+        for (table, columns) in tables(&DIALECT, table) {
+            let found = columns_of(&client, &table).await?;
+            check_columns(&table, &columns, &found)?;
+        }
         check_layout(table, layout_of(&client, &table.of_layout()).await?)
     }
 

@@ -1,7 +1,7 @@
 //! One connection, over which commands follow each other without waiting for answers.
 
 use std::{
-    future,
+    future, io, process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -27,9 +27,12 @@ use super::{
     script::Request,
     sentinels::Asked,
 };
-use crate::store::{
-    StoreError,
-    link::{Connected, Driver},
+use crate::{
+    id::Random,
+    store::{
+        StoreError,
+        link::{Connected, Driver},
+    },
 };
 
 /// A connection to one server.
@@ -44,6 +47,7 @@ pub(super) struct Connection {
     is_unfit: Notify,
     /// Who has named this server, and where it is.
     named: Option<(Arc<Asked>, Address)>,
+    number: u64,
 }
 
 /// What a server is to be.
@@ -100,6 +104,8 @@ impl Connection {
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let opened = MultiplexedConnection::new_with_config(&access.settings, stream, config);
         let (wire, drive) = opened.await?;
+        let number = Random::System.draw_number(process::id().into());
+        let number = number.map_err(io::Error::other)?;
         let is_over = Arc::new(AtomicBool::new(false));
         let over = is_over.clone();
         let driver = tokio::spawn(async move {
@@ -115,6 +121,7 @@ impl Connection {
             is_used: AtomicBool::new(false),
             is_unfit: Notify::new(),
             named: None,
+            number,
         };
         Ok((connection, driver))
     }
@@ -136,6 +143,20 @@ impl Connection {
     pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, RedisError> {
         let answer = self.wire.clone().send_packed_command(command).await;
         answer?.extract_error()
+    }
+
+    /// Asks several things in one trip; each of them may be refused.
+    pub(super) async fn ask_all(&self, questions: &Pipeline) -> Result<Vec<Said>, StoreError> {
+        self.is_used.store(true, Ordering::Relaxed);
+        let mut wire = self.wire.clone();
+        let answers = wire.send_packed_commands(questions, 0, questions.len());
+        let answers = answers.await.map_err(failure::lost)?;
+        Ok(answers.into_iter().map(said).collect())
+    }
+
+    /// Returns what no other connection is called: whoever meets it again meets the same process of a server.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
     }
 
     /// Carries a verb out, by the name of its script or else by its text.

@@ -5,7 +5,9 @@ mod builder;
 mod cluster;
 mod connection;
 mod failure;
+mod index;
 mod keys;
+mod many;
 mod node;
 mod script;
 mod sentinels;
@@ -24,14 +26,15 @@ use self::{
     cluster::Cluster,
     connection::{Asking, Replicas, Said},
     failure::Refusal,
-    keys::Keys,
+    keys::{Key, Keys},
     node::{Node, Way},
     script::Request,
 };
 use super::{
-    Answer, Created, Loaded, Record, SessionStore, SetupError, StoreError, Updated, Version,
+    Answer, Created, Loaded, PrincipalIndex, Record, SessionStore, SetupError, StoreError, Updated,
+    Version,
 };
-use crate::{clock::Timestamp, id::Handle};
+use crate::{clock::Timestamp, id::Handle, principal::PrincipalId};
 
 /// Keeps sessions in Redis 6.2 or later, or in Valkey, a key each.
 ///
@@ -48,11 +51,18 @@ use crate::{clock::Timestamp, id::Handle};
 ///
 /// # What it guarantees
 ///
-/// A verb is one script, one round trip, and carried out whole. The clock is the server's: a node whose clock is wrong
+/// A verb is one script or command, one round trip, and carried out whole. The clock is the server's: a node whose clock is wrong
 /// changes nothing. Expired keys go by themselves. An answer is given when the primary has carried the verb out, as
 /// durably as `appendfsync` says, and when so many replicas have acknowledged it as
 /// [`with_replicas`](RedisStoreBuilder::with_replicas) says: none by default. A replica that is promoted may not know of
 /// what was answered before, **a logout included**; `docs/stores.md` says how much that is and what can be done.
+///
+/// # The index of principals
+///
+/// A key for each principal, written before the session is: entries leave when their sessions are known to be gone, never by a
+/// clock. To [load many](PrincipalIndex::load_all) is a trip to each server that has some of them; a
+/// [walk](PrincipalIndex::walk) goes over all keys of all primaries. What a fail-over loses of the index,
+/// [`Sessions::repair`](crate::Sessions::repair) mends.
 ///
 /// # Connections
 ///
@@ -104,44 +114,38 @@ impl RedisStore {
         RedisStoreBuilder::parse(url)
     }
 
-    fn key(&self, handle: &Handle) -> String {
+    fn key(&self, handle: &Handle) -> Key {
         self.0.keys.of(*handle)
+    }
+
+    fn key_of(&self, principal: &PrincipalId) -> Key {
+        self.0.keys.of_principal(principal)
     }
 
     /// Sends a request, and reads what comes back. An answer that nobody waits for is read all the same.
     fn ask<T>(
         &self,
         way: Way,
-        handle: &Handle,
+        key: Key,
         request: impl FnOnce(&[u8]) -> Request,
         read: fn(Said) -> Result<T, StoreError>,
     ) -> Answer<T>
     where
         T: Send + 'static,
     {
-        let (store, handle, key) = (self.clone(), *handle, self.key(handle));
-        let request = request(key.as_bytes());
+        let (store, request) = (self.clone(), request(&key.name));
         Answer::later(async move {
-            let servers = &store.0.servers;
-            let said = servers
-                .carry_out(way, handle, key.as_bytes(), &request)
-                .await?;
+            let said = store.0.servers.carry_out(way, &key, &request).await?;
             read(said)
         })
     }
 }
 
 impl Servers {
-    async fn carry_out(
-        &self,
-        way: Way,
-        handle: Handle,
-        key: &[u8],
-        request: &Request,
-    ) -> Result<Said, StoreError> {
+    async fn carry_out(&self, way: Way, key: &Key, request: &Request) -> Result<Said, StoreError> {
         match self {
-            Self::Cluster(cluster) => cluster.carry_out(way, handle, key, request).await,
-            Self::One(node) => node.carry_out(way, handle, request, Asking::No).await,
+            Self::Cluster(cluster) => cluster.carry_out(way, key, request).await,
+            Self::One(node) => node.carry_out(way, key.lane, request, Asking::No).await,
         }
     }
 }
@@ -157,11 +161,11 @@ impl fmt::Debug for RedisStore {
 impl SessionStore for RedisStore {
     fn create(&self, handle: &Handle, record: &Record, expires_in: Duration) -> Answer<Created> {
         let request = |key: &[u8]| Request::create(key, record, expires_in);
-        self.ask(Way::Writing, handle, request, created)
+        self.ask(Way::Writing, self.key(handle), request, created)
     }
 
     fn load(&self, handle: &Handle) -> Answer<Option<Loaded>> {
-        self.ask(Way::Reading, handle, Request::load, loaded)
+        self.ask(Way::Reading, self.key(handle), Request::load, loaded)
     }
 
     fn update(
@@ -172,12 +176,12 @@ impl SessionStore for RedisStore {
         expires_in: Duration,
     ) -> Answer<Updated> {
         let request = |key: &[u8]| Request::update(key, expected, record, expires_in);
-        self.ask(Way::Writing, handle, request, updated)
+        self.ask(Way::Writing, self.key(handle), request, updated)
     }
 
     fn touch(&self, handle: &Handle, expected: Version, expires_in: Duration) -> Answer<bool> {
         let request = |key: &[u8]| Request::touch(key, expected, expires_in);
-        self.ask(Way::Writing, handle, request, touched)
+        self.ask(Way::Writing, self.key(handle), request, touched)
     }
 
     fn delete(&self, handle: &Handle) -> Answer<bool> {
@@ -185,7 +189,11 @@ impl SessionStore for RedisStore {
             None => Request::delete,
             Some(_) => Request::delete_for_certain,
         };
-        self.ask(Way::Writing, handle, request, deleted)
+        self.ask(Way::Writing, self.key(handle), request, deleted)
+    }
+
+    fn index(&self) -> Option<&dyn PrincipalIndex> {
+        Some(self)
     }
 }
 

@@ -11,12 +11,9 @@ use super::{
     script::Request,
     sentinels::Asked,
 };
-use crate::{
-    id::Handle,
-    store::{
-        SetupError, StoreError,
-        link::{self, Driver, Link, in_full},
-    },
+use crate::store::{
+    SetupError, StoreError,
+    link::{self, Driver, Link, in_full},
 };
 
 /// What a verb does, and so which connection it goes over.
@@ -73,7 +70,7 @@ impl Node {
     pub(super) async fn carry_out(
         &self,
         way: Way,
-        handle: Handle,
+        lane: u8,
         request: &Request,
         asking: Asking,
     ) -> Result<Said, StoreError> {
@@ -82,8 +79,7 @@ impl Node {
             Some(_) => &self.waiting,
             None => &self.links,
         };
-        // Handles are random, so any byte of theirs is a fair choice.
-        let link = &links[usize::from(handle.as_bytes()[0]) % links.len()];
+        let link = &links[usize::from(lane) % links.len()];
         let connection = link.connection().await?;
         connection.carry_out(request, asking, replicas).await
     }

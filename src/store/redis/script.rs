@@ -57,12 +57,7 @@ impl Request {
 
     /// Removes whatever is there: answers how much that was.
     pub(super) fn delete(key: &[u8]) -> Self {
-        let mut command = ::redis::cmd("DEL");
-        command.arg(key);
-        Self {
-            command,
-            script: None,
-        }
+        Self::plain("DEL", key)
     }
 
     /// Removes whatever is there, and writes even if that is nothing: whoever waits for replicas waits for what was
@@ -92,7 +87,18 @@ impl Request {
         Self::begin(script, key, record.header().len() + record.values().len())
     }
 
-    fn begin(script: &'static Script, key: &[u8], room: usize) -> Self {
+    /// Begins with a command that needs no script.
+    pub(super) fn plain(name: &str, key: &[u8]) -> Self {
+        let mut command = ::redis::cmd(name);
+        command.arg(key);
+        Self {
+            command,
+            script: None,
+        }
+    }
+
+    /// Begins with a script, and room for so many bytes more.
+    pub(super) fn begin(script: &'static Script, key: &[u8], room: usize) -> Self {
         let mut command = Cmd::with_capacity(MOST_ARGUMENTS, 160 + room);
         command.arg("EVALSHA").arg(&script.name).arg(1).arg(key);
         Self {
@@ -101,7 +107,7 @@ impl Request {
         }
     }
 
-    fn with(mut self, bytes: &[u8]) -> Self {
+    pub(super) fn with(mut self, bytes: &[u8]) -> Self {
         self.command.arg(bytes);
         self
     }
@@ -120,18 +126,23 @@ fn millis(duration: Duration) -> i64 {
 }
 
 /// The text of a script, and the name that the server gives it.
-struct Script {
+pub(super) struct Script {
     text: String,
     name: String,
 }
 
 impl Script {
-    fn new(lines: &str) -> Self {
+    pub(super) fn new(lines: &str) -> Self {
         let text = lines
             .replace("$NOW", NOW)
             .replace("$IS_EXPECTED", IS_EXPECTED);
         let name = ::redis::Script::new(&text).get_hash().to_owned();
         Self { text, name }
+    }
+
+    #[cfg(test)]
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ::redis::Value;
+use memchr::memchr;
 
 use super::address::Address;
 
@@ -45,6 +46,12 @@ impl<N> Slots<N> {
     /// Returns the nodes that have slots, some of them several times.
     pub(super) fn nodes(&self) -> impl Iterator<Item = &Arc<N>> {
         self.0.iter().map(|range| &range.node)
+    }
+
+    /// Returns the first and the last slot of each range, and its node.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (u16, u16, &Arc<N>)> {
+        let ranges = self.0.iter();
+        ranges.map(|range| (range.first, range.last, &range.node))
     }
 }
 
@@ -92,15 +99,27 @@ fn at(host: &str, port: u16, asked: &Address) -> Address {
     }
 }
 
-/// Returns the slot of a key without braces: CRC-16 of it, as XMODEM reckons it.
+/// Returns the slot of a key: CRC-16 of it, as XMODEM reckons it.
 pub(super) fn slot(key: &[u8]) -> u16 {
-    let crc = key.iter().fold(0_u16, |crc, byte| {
+    let crc = tag(key).iter().fold(0_u16, |crc, byte| {
         (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| match crc & 0x8000 {
             0 => crc << 1,
             _ => crc << 1 ^ 0x1021,
         })
     });
     crc % 16_384
+}
+
+/// Returns the part of a key that chooses the slot: what is in its first braces, unless that is nothing, or all of it.
+fn tag(key: &[u8]) -> &[u8] {
+    let Some(open) = memchr(b'{', key) else {
+        return key;
+    };
+    let inner = &key[open + 1..];
+    match memchr(b'}', inner) {
+        None | Some(0) => key,
+        Some(close) => &inner[..close],
+    }
 }
 
 #[cfg(test)]
@@ -133,6 +152,21 @@ mod tests {
         for (key, expected) in [("123456789", 12_739), ("foo", 12_182), ("", 0)] {
             assert_eq!(slot(key.as_bytes()), expected, "{key}");
         }
+    }
+
+    #[test]
+    fn what_is_in_the_first_braces_chooses_the_slot_if_it_is_something() {
+        for (key, expected) in [
+            ("@{foo}bar{x}", "foo"),
+            ("@{{foo}}", "{foo"),
+            ("@{}{foo}", "@{}{foo}"),
+            ("@}{foo", "@}{foo"),
+            ("@{foo", "@{foo"),
+            ("@foo}", "@foo}"),
+        ] {
+            assert_eq!(str::from_utf8(tag(key.as_bytes())), Ok(expected), "{key}");
+        }
+        assert_eq!(slot(b"@{foo}1"), 12_182);
     }
 
     #[test]

@@ -3,16 +3,26 @@
 //! A store of one engine brings the connection; the text of each statement and the meaning of each answer stand here,
 //! once.
 
+mod index;
+mod layout;
 mod setup;
 mod statements;
 mod table;
 
 use std::{sync::Arc, time::Duration};
 
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(super) use index::stand_in;
+pub(super) use index::{
+    IndexStatements, LAST, REMEMBERED, after, entry, half_done, handle, in_places, load_all, walked,
+};
+#[cfg(feature = "mysql")]
+pub(super) use layout::Column;
+pub(super) use layout::{layout, tables};
 pub(super) use setup::{check_columns, check_layout};
 #[cfg(feature = "postgres")]
 pub(super) use statements::select;
-pub(super) use statements::{Dialect, Statements, columns, layout};
+pub(super) use statements::{Dialect, Index, Statements, Taking};
 pub(super) use table::Table;
 
 use super::{Loaded, Record, StoreError, Updated, Version};

@@ -19,8 +19,17 @@ impl SetupError {
     }
 
     pub(crate) fn missing_table(table: &Table) -> Self {
+        Self::missing("table", table)
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn missing_trigger(trigger: &Table) -> Self {
+        Self::missing("trigger", trigger)
+    }
+
+    fn missing(what: &str, name: &Table) -> Self {
         let message = format!(
-            "there is no table {table}; call `migrate`, or run the text that `ddl` returns"
+            "there is no {what} {name}; call `migrate`, or run the text that `ddl` returns"
         );
         Self::new(SetupErrorKind::MissingTable, message)
     }

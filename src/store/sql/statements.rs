@@ -1,20 +1,56 @@
-//! The statements of the five verbs and of the sweep, and the layout of the table, for every engine.
+//! The statements of the five verbs and of the sweep, for every engine.
 
-use super::{Table, Text, Ttl, setup::LAYOUT};
+use super::{Table, Text, Ttl};
 
 /// In what the engines differ.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dialect {
+    /// The type of a handle.
+    pub(crate) handle: &'static str,
     /// The type of bytes.
     pub(crate) bytes: &'static str,
     /// The type of 64 bits.
     pub(crate) number: &'static str,
+    /// The type of a principal beside a record.
+    pub(crate) text: &'static str,
+    /// The type of a few bytes that are found by an index: a principal, a stamp.
+    pub(crate) short: &'static str,
+    /// How a number is declared that the engine counts up.
+    pub(crate) counted: &'static str,
+    /// Of which kind the key of an entry is, beside that number.
+    pub(crate) entry_key: &'static str,
     /// The engine's clock: whole milliseconds since the Unix epoch.
     pub(crate) now: &'static str,
-    /// What follows the columns of the table.
+    /// What follows the columns of every table.
+    pub(crate) engine: &'static str,
+    /// What follows that, for tables whose rows are rewritten.
     pub(crate) storage: &'static str,
-    /// Whether an index is named with the table's schema, rather than the table it is on.
-    pub(crate) index_has_schema: bool,
+    /// Where the index is declared.
+    pub(crate) index: Index,
+    /// How a handle is taken that an expired record has.
+    pub(crate) taking: Taking,
+}
+
+/// Where an index is declared, and by which name.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code, reason = "each engine has its own")]
+pub(crate) enum Index {
+    /// In a statement of its own that names the table with its schema.
+    OfTable,
+    /// In a statement of its own that names the index with its schema.
+    OfSchema,
+    /// Within the table.
+    Within,
+}
+
+/// How an `INSERT` changes a row that is there.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code, reason = "each engine has its own")]
+pub(crate) enum Taking {
+    /// `ON CONFLICT … DO UPDATE`. A row that was made is returned, with when it was.
+    OnConflict,
+    /// `ON DUPLICATE KEY UPDATE`. What `LAST_INSERT_ID` then says is when the row was made, zero if it was not.
+    OnDuplicateKey,
 }
 
 /// One statement for each verb. Their parameters are, in this order:
@@ -38,7 +74,7 @@ impl Statements {
     pub(crate) fn new(dialect: &Dialect, table: &Table) -> Self {
         let now = dialect.now;
         Self {
-            create: create(now, table).into(),
+            create: create(dialect, table).into(),
             load: format!(
                 "{} WHERE handle = $1 AND expires > {now}",
                 select(now, table)
@@ -52,7 +88,14 @@ impl Statements {
 }
 
 /// Takes a free handle, or one whose record has expired. It never changes a live record.
-fn create(now: &str, table: &Table) -> String {
+fn create(dialect: &Dialect, table: &Table) -> String {
+    match dialect.taking {
+        Taking::OnConflict => create_on_conflict(dialect.now, table),
+        Taking::OnDuplicateKey => create_on_duplicate_key(dialect.now, table),
+    }
+}
+
+fn create_on_conflict(now: &str, table: &Table) -> String {
     format!(
         "INSERT INTO {table} AS kept \
          (handle, version, header, payload, principal, created, last_seen, expires, sweep_after) \
@@ -64,6 +107,28 @@ fn create(now: &str, table: &Table) -> String {
          expires = excluded.expires, sweep_after = excluded.sweep_after \
          WHERE kept.expires <= excluded.created \
          RETURNING created"
+    )
+}
+
+/// The assignments are made from left to right, and each sees those before it; so `expires`, which all ask for, is last.
+fn create_on_duplicate_key(now: &str, table: &Table) -> String {
+    let taken =
+        |column| format!("{column} = IF(expires <= VALUES(created), VALUES({column}), {column})");
+    let columns = [
+        "version",
+        "header",
+        "payload",
+        "principal",
+        "last_seen",
+        "sweep_after",
+    ];
+    let taken = columns.map(taken).join(", ");
+    format!(
+        "INSERT INTO {table} \
+         (handle, version, header, payload, principal, created, last_seen, expires, sweep_after) \
+         VALUES ($1, $2, $3, $4, $5, LAST_INSERT_ID({now}), created, created + $6, expires + $7) \
+         ON DUPLICATE KEY UPDATE {taken}, created = IF(expires <= VALUES(created), VALUES(created), created), \
+         expires = IF(expires <= VALUES(created), VALUES(expires), expires + LAST_INSERT_ID(0))"
     )
 }
 
@@ -95,52 +160,4 @@ fn moved(now: &str, expires_in: &str, slack: &str) -> String {
          WHEN sweep_after - {now} BETWEEN {expires_in} AND {expires_in} + {most} THEN sweep_after \
          ELSE {now} + {expires_in} + {slack} END"
     )
-}
-
-/// The statements that make the tables, each only if it is not there.
-pub(crate) fn layout(dialect: &Dialect, table: &Table) -> String {
-    let Dialect {
-        bytes,
-        number,
-        storage,
-        ..
-    } = dialect;
-    let (of_layout, of_sweep) = (table.of_layout(), table.of_sweep());
-    let (index, on) = match dialect.index_has_schema {
-        true => (of_sweep.to_string(), table.quoted_name()),
-        false => (of_sweep.quoted_name(), table.to_string()),
-    };
-    format!(
-        "CREATE TABLE IF NOT EXISTS {table} (
-    handle {bytes} NOT NULL PRIMARY KEY CHECK (length(handle) = 16),
-    version {number} NOT NULL,
-    principal TEXT,
-    created {number} NOT NULL,
-    last_seen {number} NOT NULL,
-    expires {number} NOT NULL,
-    sweep_after {number} NOT NULL,
-    header {bytes} NOT NULL,
-    payload {bytes} NOT NULL
-){storage};
-CREATE INDEX IF NOT EXISTS {index} ON {on} (sweep_after);
-CREATE TABLE IF NOT EXISTS {of_layout} (version {number} NOT NULL);
-INSERT INTO {of_layout} SELECT {LAYOUT} WHERE NOT EXISTS (SELECT 1 FROM {of_layout});
-"
-    )
-}
-
-/// Returns the columns that a table must have, each with its type.
-pub(crate) fn columns(dialect: &Dialect) -> [(&'static str, &'static str); 9] {
-    let Dialect { bytes, number, .. } = *dialect;
-    [
-        ("handle", bytes),
-        ("version", number),
-        ("principal", "text"),
-        ("created", number),
-        ("last_seen", number),
-        ("expires", number),
-        ("sweep_after", number),
-        ("header", bytes),
-        ("payload", bytes),
-    ]
 }

@@ -7,15 +7,14 @@ use crate::store::SetupError;
 /// The checked name of a table, with or without a schema. It prints quoted, as a statement needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Table {
+    quote: char,
     schema: Option<Box<str>>,
     name: Box<str>,
 }
 
 impl Table {
-    /// What follows a table's name in the name of the table that keeps the layout's number: the longest suffix.
-    const SCHEMA_SUFFIX: &str = "_schema";
-    /// PostgreSQL cuts a longer name off without a word.
-    const LONGEST: usize = 63 - Self::SCHEMA_SUFFIX.len();
+    /// PostgreSQL cuts a name of more than 63 bytes off without a word, and this is the longest that is made of one.
+    const LONGEST: usize = 63 - "_principals_sweep".len();
 
     /// Checks a name: `sessions` or `app.sessions`.
     pub(crate) fn parse(text: &str) -> Result<Self, SetupError> {
@@ -27,25 +26,54 @@ impl Table {
             return Err(SetupError::name(text, Self::LONGEST));
         }
         Ok(Self {
+            quote: '"',
             schema: schema.map(Into::into),
             name: name.into(),
         })
     }
 
-    #[cfg(feature = "sqlite")]
+    /// Prints in other quotes than SQL's.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn quoted_with(self, quote: char) -> Self {
+        Self { quote, ..self }
+    }
+
+    #[cfg(any(feature = "mysql", feature = "sqlite"))]
     pub(crate) fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
     }
 
     /// The name without its schema.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "mysql", feature = "sqlite"))]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// The table that keeps the number of the layout.
     pub(crate) fn of_layout(&self) -> Self {
-        self.with_suffix(Self::SCHEMA_SUFFIX)
+        self.with_suffix("_schema")
+    }
+
+    /// The table that keeps the entries of the index of principals.
+    pub(crate) fn of_logins(&self) -> Self {
+        self.with_suffix("_logins")
+    }
+
+    /// The table that keeps what is remembered of principals.
+    pub(crate) fn of_principals(&self) -> Self {
+        self.with_suffix("_principals")
+    }
+
+    /// Returns the table that an engine's message is about, as far as it names one.
+    pub(crate) fn named_in(&self, message: &str) -> Self {
+        let mut others = [self.of_logins(), self.of_principals()].into_iter();
+        let named = others.find(|other| message.contains(&*other.name));
+        named.unwrap_or_else(|| self.clone())
+    }
+
+    /// The index that gives the entries of a principal in their order.
+    pub(crate) fn of_order(&self) -> Self {
+        self.with_suffix("_order")
     }
 
     /// The index that the sweeper reads.
@@ -55,11 +83,12 @@ impl Table {
 
     /// The name without its schema, quoted.
     pub(crate) fn quoted_name(&self) -> String {
-        format!("\"{}\"", self.name)
+        format!("{0}{1}{0}", self.quote, self.name)
     }
 
-    fn with_suffix(&self, suffix: &str) -> Self {
+    pub(crate) fn with_suffix(&self, suffix: &str) -> Self {
         Self {
+            quote: self.quote,
             schema: self.schema.clone(),
             name: format!("{}{suffix}", self.name).into(),
         }
@@ -69,6 +98,7 @@ impl Table {
 impl Default for Table {
     fn default() -> Self {
         Self {
+            quote: '"',
             schema: None,
             name: "tenure_sessions".into(),
         }
@@ -78,9 +108,9 @@ impl Default for Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.schema {
-            write!(f, "\"{schema}\".")?;
+            write!(f, "{0}{schema}{0}.", self.quote)?;
         }
-        write!(f, "\"{}\"", self.name)
+        write!(f, "{0}{1}{0}", self.quote, self.name)
     }
 }
 
@@ -107,8 +137,21 @@ mod tests {
         ] {
             assert_eq!(Table::parse(text).unwrap().to_string(), quoted);
         }
-        let longest = "a".repeat(Table::LONGEST);
-        assert_eq!(Table::parse(&longest).unwrap().of_layout().name.len(), 63);
+        let longest = Table::parse(&"a".repeat(Table::LONGEST)).unwrap();
+        assert_eq!(longest.of_principals().of_sweep().name.len(), 63);
+    }
+
+    #[test]
+    fn the_table_that_a_message_is_about_is_told_from_the_others() {
+        let table = Table::parse("app.sessions").unwrap();
+        for (message, named) in [
+            ("no such table: sessions", table.clone()),
+            ("no such table: app.sessions_logins", table.of_logins()),
+            ("'app.sessions_principals' is gone", table.of_principals()),
+            ("", table.clone()),
+        ] {
+            assert_eq!(table.named_in(message), named);
+        }
     }
 
     #[test]

@@ -12,14 +12,14 @@ use crate::store::{
 pub(super) fn verb(error: Error, table: &Table) -> StoreError {
     match error {
         Error::Database(_) if is_missing_table(&error) => {
-            StoreError::unavailable(SetupError::missing_table(table).because(error))
+            let table = table.named_in(&error.to_string());
+            StoreError::unavailable(SetupError::missing_table(&table).because(error))
         }
         Error::Database(_) => match code(&error) {
-            // The commit was written but not synced: after a crash it may be there.
-            Some(IO_ERROR) | None => StoreError::unknown(error),
+            _ if is_unknown(&error) => StoreError::unknown(error),
             Some(FULL) => StoreError::full(error),
             Some(READ_ONLY) => StoreError::unavailable(read_only().because(error)),
-            Some(_) => StoreError::unavailable(error),
+            _ => StoreError::unavailable(error),
         },
         Error::ColumnDecode { .. }
         | Error::ColumnIndexOutOfBounds { .. }
@@ -53,6 +53,12 @@ pub(super) fn is_missing_table(error: &Error) -> bool {
 
 pub(super) fn is_busy(error: &Error) -> bool {
     code(error) == Some(BUSY)
+}
+
+/// Says whether a transaction may have been committed although its commit failed.
+pub(super) fn is_unknown(error: &Error) -> bool {
+    // The commit was written but not synced: after a crash it may be there.
+    matches!(code(error), Some(IO_ERROR) | None)
 }
 
 fn read_only() -> SetupError {

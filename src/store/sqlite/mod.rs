@@ -1,28 +1,29 @@
 //! Sessions in an SQLite file: one machine, no server, kept over a restart.
 
 mod failure;
+mod index;
+mod lists;
 mod schema;
+mod statements;
+mod writing;
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, Row as _, Sqlite, SqlitePool,
-    pool::PoolConnection,
     query::Query,
     sqlite::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
         SqliteSynchronous,
     },
 };
-use tokio::{
-    sync::{Mutex, MutexGuard},
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
-use self::schema::DIALECT;
+use self::{statements::Statements, writing::Writes};
 use super::{
-    Answer, Created, Loaded, Record, SessionStore, StoreError, Sweep, Updated, Version,
-    sql::{Row, SetupError, Statements, Table, Text, Ttl, at_most, missed, signed, timestamp},
+    Answer, Created, Loaded, PrincipalIndex, Record, SessionStore, StoreError, Sweep, Updated,
+    Version,
+    sql::{self, Row, SetupError, Table, Text, Ttl, half_done, missed, signed, timestamp},
 };
 use crate::id::Handle;
 
@@ -33,11 +34,13 @@ use crate::id::Handle;
 ///
 /// # What it guarantees
 ///
-/// A verb is one statement and a transaction of its own. An answer is given when SQLite has committed; whether that is
-/// on the disk is the setting `synchronous`, see [`connect`](Self::connect). The clock is this machine's.
+/// A verb is one statement. An answer is given when SQLite has committed; whether that is on the disk is the setting
+/// `synchronous`, see [`connect`](Self::connect). The clock is this machine's.
 ///
 /// Writes of a store queue up in this process, first come, first served, so that they do not meet the lock of
-/// the file; other processes that write to the file are waited for as long as the connection's `busy_timeout`.
+/// the file; those that wait share one transaction, and so one wait for the disk (64 at most; if one of them fails, each
+/// is carried out by itself). Other processes that write to the file are waited for as long as the connection's
+/// `busy_timeout`.
 ///
 /// ```
 /// use tenure::{SessionLayer, store::SqliteStore};
@@ -64,9 +67,7 @@ pub struct SqliteStore {
 struct Shared {
     table: Table,
     statements: Statements,
-    sweep: Text,
-    /// SQLite has one writer at a time. Who waits here is woken in turn; who waits for the file polls it.
-    writing: Mutex<()>,
+    writes: Writes,
 }
 
 impl SqliteStore {
@@ -120,43 +121,30 @@ impl SqliteStore {
 
     fn of(pool: SqlitePool, table: Table) -> Self {
         let shared = Shared {
-            statements: Statements::new(&DIALECT, &table),
-            sweep: schema::sweep(&table).into(),
+            statements: Statements::new(&table),
             table,
-            writing: Mutex::new(()),
+            writes: Writes::new(),
         };
         let shared = Arc::new(shared);
         Self { pool, shared }
     }
 
-    async fn connection(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+    async fn find(&self, handle: Handle) -> Result<Option<Loaded>, StoreError> {
+        let query = statement(&self.verbs().load).bind(handle.as_bytes().to_vec());
+        let rows = self.read(query).await?;
+        rows.first().map(loaded).transpose()
+    }
+
+    async fn read(&self, query: Statement) -> Result<Vec<SqliteRow>, StoreError> {
         // Without a connection nothing was sent, whatever the reason.
-        self.pool.acquire().await.map_err(StoreError::unavailable)
+        let connection = self.pool.acquire().await;
+        let mut connection = connection.map_err(StoreError::unavailable)?;
+        let rows = query.fetch_all(&mut *connection).await;
+        rows.map_err(|error| failure::verb(error, &self.shared.table))
     }
 
-    /// Waits for the turn to write.
-    async fn writer(&self) -> Result<Writer<'_>, StoreError> {
-        let turn = self.shared.writing.lock().await;
-        Ok(Writer {
-            connection: self.connection().await?,
-            _turn: turn,
-        })
-    }
-
-    async fn write(&self, query: Statement) -> Result<u64, StoreError> {
-        let mut writer = self.writer().await?;
-        writer.execute(query, &self.shared.table).await
-    }
-
-    async fn find(
-        &self,
-        connection: &mut PoolConnection<Sqlite>,
-        handle: Handle,
-    ) -> Result<Option<Loaded>, StoreError> {
-        let query = statement(&self.shared.statements.load).bind(handle.as_bytes().to_vec());
-        let row = query.fetch_optional(&mut **connection).await;
-        let row = row.map_err(|error| failure::verb(error, &self.shared.table))?;
-        row.as_ref().map(loaded).transpose()
+    fn verbs(&self) -> &sql::Statements {
+        &self.shared.statements.verbs
     }
 }
 
@@ -170,15 +158,12 @@ impl fmt::Debug for SqliteStore {
 
 impl SessionStore for SqliteStore {
     fn create(&self, handle: &Handle, record: &Record, expires_in: Duration) -> Answer<Created> {
-        let query = statement(&self.shared.statements.create).bind(handle.as_bytes().to_vec());
+        let query = statement(&self.verbs().create).bind(handle.as_bytes().to_vec());
         let query = with_ttl(with_record(query, record), expires_in);
         let store = self.clone();
         Answer::later(async move {
-            let mut writer = store.writer().await?;
-            // To the end, and not to the first row: SQLite commits after the last.
-            let rows = query.fetch_all(&mut *writer.connection).await;
-            let rows = rows.map_err(|error| failure::verb(error, &store.shared.table))?;
-            match rows.first() {
+            let written = store.write(&store.verbs().create, query).await?;
+            match &written.first {
                 Some(row) => Ok(Created::Done(timestamp(number(row, 0)?)?)),
                 None => Ok(Created::Taken),
             }
@@ -187,10 +172,7 @@ impl SessionStore for SqliteStore {
 
     fn load(&self, handle: &Handle) -> Answer<Option<Loaded>> {
         let (store, handle) = (self.clone(), *handle);
-        Answer::later(async move {
-            let mut connection = store.connection().await?;
-            store.find(&mut connection, handle).await
-        })
+        Answer::later(async move { store.find(handle).await })
     }
 
     fn update(
@@ -200,51 +182,53 @@ impl SessionStore for SqliteStore {
         record: &Record,
         expires_in: Duration,
     ) -> Answer<Updated> {
-        let query = conditional(&self.shared.statements.update, handle, expected);
+        let query = conditional(&self.verbs().update, handle, expected);
         let query = with_ttl(with_record(query, record), expires_in);
         let (store, handle) = (self.clone(), *handle);
         Answer::later(async move {
-            let mut writer = store.writer().await?;
-            if writer.execute(query, &store.shared.table).await? > 0 {
-                return Ok(Updated::Done);
+            let written = store.write(&store.verbs().update, query).await?;
+            match written.rows {
+                0 => Ok(missed(store.find(handle).await?, expected)),
+                _ => Ok(Updated::Done),
             }
-            let found = store.find(&mut writer.connection, handle).await?;
-            Ok(missed(found, expected))
         })
     }
 
     fn touch(&self, handle: &Handle, expected: Version, expires_in: Duration) -> Answer<bool> {
-        let query = conditional(&self.shared.statements.touch, handle, expected);
+        let query = conditional(&self.verbs().touch, handle, expected);
         let (store, query) = (self.clone(), with_ttl(query, expires_in));
-        Answer::later(async move { Ok(store.write(query).await? > 0) })
+        Answer::later(async move {
+            let written = store.write(&store.verbs().touch, query).await?;
+            Ok(written.rows > 0)
+        })
     }
 
     fn delete(&self, handle: &Handle) -> Answer<bool> {
-        let query = statement(&self.shared.statements.delete).bind(handle.as_bytes().to_vec());
+        let query = statement(&self.verbs().delete).bind(handle.as_bytes().to_vec());
         let store = self.clone();
-        Answer::later(async move { Ok(store.write(query).await? > 0) })
+        Answer::later(async move {
+            let written = store.write(&store.verbs().delete, query).await?;
+            Ok(written.rows > 0)
+        })
+    }
+
+    fn index(&self) -> Option<&dyn PrincipalIndex> {
+        Some(self)
     }
 }
 
 impl Sweep for SqliteStore {
     fn sweep(&self, most: usize) -> Answer<usize> {
-        let query = statement(&self.shared.sweep).bind(at_most(most));
         let store = self.clone();
-        Answer::later(async move { Ok(store.write(query).await? as usize) })
-    }
-}
-
-/// A connection, and the turn to write with it.
-struct Writer<'a> {
-    connection: PoolConnection<Sqlite>,
-    _turn: MutexGuard<'a, ()>,
-}
-
-impl Writer<'_> {
-    async fn execute(&mut self, query: Statement, table: &Table) -> Result<u64, StoreError> {
-        let done = query.execute(&mut *self.connection).await;
-        let done = done.map_err(|error| failure::verb(error, table))?;
-        Ok(done.rows_affected())
+        Answer::later(async move {
+            let statements = &store.shared.statements;
+            let records = store.write_some(&statements.sweep, most).await?;
+            if records == most {
+                return Ok(records);
+            }
+            let principals = store.sweep_principals(most - records).await;
+            Ok(records + principals.map_err(half_done)?)
+        })
     }
 }
 

@@ -4,18 +4,12 @@ use sqlx::{
     AssertSqlSafe, Connection as _, Row as _, Sqlite, pool::PoolConnection, sqlite::SqliteRow,
 };
 
-use super::{SqliteStore, failure};
-use crate::store::sql::{
-    Dialect, SetupError, SetupErrorKind, Table, check_columns, check_layout, columns, layout,
+use super::{
+    SqliteStore, failure,
+    statements::{DIALECT, triggers},
 };
-
-pub(super) const DIALECT: Dialect = Dialect {
-    bytes: "BLOB",
-    number: "INTEGER",
-    // Rounded: a day's number is a float, and its last digit is worth 40 microseconds.
-    now: "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
-    storage: "",
-    index_has_schema: true,
+use crate::store::sql::{
+    SetupError, SetupErrorKind, Table, check_columns, check_layout, layout, tables,
 };
 
 /// The oldest SQLite that has `RETURNING`.
@@ -49,8 +43,13 @@ impl SqliteStore {
         let table = &self.shared.table;
         let mut connection = self.pool.acquire().await.map_err(failure::setup)?;
         check_release(&mut connection).await?;
-        let found = columns_of(&mut connection, table).await?;
-        check_columns(table, &columns(&DIALECT), &found)?;
+        for (table, columns) in tables(&DIALECT, table) {
+            let found = columns_of(&mut connection, &table).await?;
+            check_columns(&table, &columns, &found)?;
+        }
+        for (name, _) in triggers(table) {
+            check_trigger(&mut connection, &name).await?;
+        }
         check_layout(table, layout_of(&mut connection, &table.of_layout()).await?)?;
         check_writable(&mut connection, &table.of_layout()).await
     }
@@ -62,17 +61,19 @@ impl SqliteStore {
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// let store = SqliteStore::connect("sqlite::memory:").await?.with_table("sessions")?;
-    /// assert!(store.ddl().starts_with("CREATE TABLE IF NOT EXISTS \"sessions\" ("));
+    /// assert!(store.ddl().contains("CREATE TABLE IF NOT EXISTS \"sessions\" ("));
     /// # Ok::<_, tenure::store::SetupError>(())
     /// # }).unwrap();
     /// ```
     #[must_use]
     pub fn ddl(&self) -> String {
-        layout(&DIALECT, &self.shared.table)
+        let table = &self.shared.table;
+        let [(_, of_record), (_, of_login)] = triggers(table);
+        [layout(&DIALECT, table), of_record, of_login].concat()
     }
 
     async fn make(&self) -> Result<(), sqlx::Error> {
-        let _turn = self.shared.writing.lock().await;
+        let _turn = self.shared.writes.turn.lock().await;
         let mut connection = self.pool.acquire().await?;
         // The lock is taken before the first look, so that nobody's look is out of date.
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -81,15 +82,6 @@ impl SqliteStore {
             .await?;
         transaction.commit().await
     }
-}
-
-/// Deletes what should be swept, the longest overdue first.
-pub(super) fn sweep(table: &Table) -> String {
-    let now = DIALECT.now;
-    format!(
-        "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} \
-         WHERE sweep_after <= {now} AND expires <= {now} ORDER BY sweep_after LIMIT $1)"
-    )
 }
 
 async fn check_release(connection: &mut PoolConnection<Sqlite>) -> Result<(), SetupError> {
@@ -122,6 +114,22 @@ async fn columns_of(
         .map(column)
         .collect::<Result<_, sqlx::Error>>()
         .map_err(failure::setup)
+}
+
+async fn check_trigger(
+    connection: &mut PoolConnection<Sqlite>,
+    trigger: &Table,
+) -> Result<(), SetupError> {
+    let schema = trigger.schema().unwrap_or("main");
+    let text = format!(
+        "SELECT count(*) FROM \"{schema}\".sqlite_master WHERE type = 'trigger' AND name = $1"
+    );
+    let query = sqlx::query(AssertSqlSafe(text)).bind(trigger.name().to_owned());
+    let found: Option<i64> = first(query.fetch_all(&mut **connection).await)?;
+    match found {
+        Some(1..) => Ok(()),
+        _ => Err(SetupError::missing_trigger(trigger)),
+    }
 }
 
 async fn layout_of(

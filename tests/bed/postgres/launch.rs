@@ -23,7 +23,7 @@ pub(super) struct Settings {
 
 /// Makes the folder of a server's data.
 pub(super) fn make(data: &Path, settings: Settings) {
-    let account = unprivileged();
+    let account = unprivileged("postgres:");
     if let Some((user, group)) = account {
         chown(data.parent().unwrap(), Some(user), Some(group)).unwrap();
     }
@@ -60,7 +60,7 @@ pub(super) fn serve(data: &Path, settings: Settings) -> (Child, u16) {
 pub(super) fn start(data: &Path, port: u16, settings: Settings) -> Child {
     let program = binaries().join("postgres");
     let mut postgres = match settings.file_limit {
-        None => command(&program, unprivileged()),
+        None => command(&program, unprivileged("postgres:")),
         Some(limit) => limited(&program, limit),
     };
     postgres.arg("-D").arg(data).arg("-p").arg(port.to_string());
@@ -80,7 +80,7 @@ pub(super) fn start(data: &Path, port: u16, settings: Settings) -> Child {
 
 /// Begins a command whose files cannot grow beyond so many KiB, as on a disk that is full.
 fn limited(program: &Path, limit: u32) -> Command {
-    let mut shell = command(Path::new("bash"), unprivileged());
+    let mut shell = command(Path::new("bash"), unprivileged("postgres:"));
     let limit = format!("ulimit -f {limit} && exec \"$0\" \"$@\"");
     shell.arg("-c").arg(limit).arg(program);
     shell

@@ -124,7 +124,11 @@ impl Cluster {
     pub fn slots_with_keys(&self, number: usize) -> Vec<u16> {
         let node = &self.nodes[number];
         let keys = node.ask("KEYS *");
-        let slot = |key: &Reply| node.ask(&format!("CLUSTER KEYSLOT {key}")).number();
+        // There may be a space in a key.
+        let slot = |key: &Reply| {
+            node.send(&["CLUSTER", "KEYSLOT", &key.to_string()])
+                .number()
+        };
         let slots: BTreeSet<i64> = keys.parts().iter().map(slot).collect();
         slots
             .into_iter()
@@ -146,15 +150,13 @@ impl Cluster {
 
     /// Moves the keys of a slot.
     pub fn move_keys(&self, slot: u16, from: usize, to: usize) {
-        let from = &self.nodes[from];
+        let (from, port) = (&self.nodes[from], self.nodes[to].port().to_string());
         for key in from
             .ask(&format!("CLUSTER GETKEYSINSLOT {slot} 1000"))
             .parts()
         {
-            from.ask(&format!(
-                "MIGRATE 127.0.0.1 {} {key} 0 10000",
-                self.nodes[to].port()
-            ));
+            let key = key.to_string();
+            from.send(&["MIGRATE", "127.0.0.1", &port, &key, "0", "10000"]);
         }
     }
 

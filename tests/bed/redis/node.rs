@@ -119,6 +119,12 @@ impl Node {
         reply.unwrap_or_else(|error| panic!("{} {command}: {error}\n{}", self.port, self.log()))
     }
 
+    /// Sends the server a command of any words.
+    pub fn send(&self, words: &[&str]) -> Reply {
+        let reply = Client::connect(self.port).and_then(|mut client| client.send(words));
+        reply.unwrap_or_else(|error| panic!("{} {words:?}: {error}\n{}", self.port, self.log()))
+    }
+
     /// Asks the server something that it may refuse, or not be there for.
     pub fn try_ask(&self, command: &str) -> io::Result<Reply> {
         Client::connect(self.port)?.ask(command)
@@ -175,7 +181,7 @@ pub fn write(file: &Path, text: &str) {
 
 /// Gives a file to the user whom servers run as.
 pub fn own(path: &Path) {
-    if let Some((user, group)) = unprivileged() {
+    if let Some((user, group)) = unprivileged("redis:") {
         chown(path, Some(user), Some(group)).unwrap();
     }
 }
@@ -188,7 +194,7 @@ fn start(folder: &Path, arguments: &[&str]) -> Child {
         .arg(folder.join(SETTINGS))
         .args(arguments)
         .current_dir(folder);
-    if let Some((user, group)) = unprivileged() {
+    if let Some((user, group)) = unprivileged("redis:") {
         command.uid(user).gid(group);
     }
     command.stdin(Stdio::null()).stdout(log);

@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, TcpStream},
     ops::Deref,
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     rc::Rc,
 };
 
@@ -110,7 +110,8 @@ impl Chromedriver {
         }
         let mut command = Command::new(CHROMEDRIVER);
         let port = |line: &str| port_after("successfully on port ", line);
-        let (process, port) = Process::start(command.arg("--port=0"), port);
+        command.arg("--port=0").stderr(Stdio::null());
+        let (process, port) = Process::start(&mut command, port);
         Self {
             _process: process,
             port,

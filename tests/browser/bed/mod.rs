@@ -1,8 +1,10 @@
 //! The test bed: a shop of one's own, a browser of one's own, and what a visitor does with it.
 
 mod browser;
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../../bed/process.rs"]
 mod process;
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../../bed/shop.rs"]
 mod shop;
 mod site;

@@ -3,6 +3,9 @@
 //! A command is sent again only to where a node has pointed: it has said that it did not carry the command out. Whoever
 //! sends again what may have been carried out answers a creation with "taken" by itself.
 
+mod loads;
+mod walk;
+
 use std::{collections::HashMap, error::Error, sync::Arc, time::Duration};
 
 use tokio::{
@@ -14,12 +17,12 @@ use super::{
     address::Address,
     connection::{Asking, Connection, Said},
     failure,
+    keys::Key,
     node::{Kind, Node, Way},
     script::Request,
     slots::{Slots, redirection, slot},
 };
 use crate::{
-    id::Handle,
     store::{SetupError, StoreError, link::in_full},
     sync::Mutex,
 };
@@ -51,14 +54,13 @@ impl Cluster {
     pub(super) async fn carry_out(
         &self,
         way: Way,
-        handle: Handle,
-        key: &[u8],
+        key: &Key,
         request: &Request,
     ) -> Result<Said, StoreError> {
-        let mut member = self.member(slot(key))?;
+        let mut member = self.member(slot(&key.name))?;
         let mut asking = Asking::No;
         for _ in 0..REDIRECTIONS {
-            let said = member.node.carry_out(way, handle, request, asking).await;
+            let said = member.node.carry_out(way, key.lane, request, asking).await;
             if !matches!(said, Ok(Ok(_))) {
                 self.members.is_stale.notify_one();
             }

@@ -1,0 +1,118 @@
+//! What became of the sessions that an index names, and the end of them.
+
+use crate::{
+    context::{Context, within},
+    id::Handle,
+    lifetime::Stamps,
+    observe::{EndReason, Event, EventKind},
+    principal::PrincipalId,
+    record::Header,
+    store::{Entry, Loaded, PrincipalIndex, StoreError, StoreErrorKind},
+};
+
+/// What became of a session that was to be a principal's.
+#[derive(Debug)]
+pub(crate) enum Standing {
+    /// It is his.
+    Bound(Box<Loaded>),
+    /// It is his, and it is over, though the store has not noticed yet.
+    Expired,
+    /// It is another's: its login has failed, and another one has not.
+    Foreign,
+    /// There is no record, and there never will be.
+    Gone,
+    /// Its login is on its way, or has failed.
+    Pending,
+}
+
+impl Standing {
+    fn of(context: &Context, principal: &PrincipalId, loaded: Option<Loaded>) -> Self {
+        let Some(loaded) = loaded else {
+            return Self::Gone;
+        };
+        match loaded.record.principal() {
+            None => Self::Pending,
+            Some(other) if other != principal.as_str() => Self::Foreign,
+            Some(_) if is_over(context, &loaded) => Self::Expired,
+            Some(_) => Self::Bound(Box::new(loaded)),
+        }
+    }
+}
+
+/// Tells whether a record has expired by its lifetime. One that does not decode has not: it is kept for a later release.
+fn is_over(context: &Context, loaded: &Loaded) -> bool {
+    let Ok(header) = Header::decode(loaded.record.header()) else {
+        return false;
+    };
+    let lifetime = header.lifetime.unwrap_or(context.lifetime);
+    let stamps: Stamps = header.stamps(loaded.created, loaded.last_seen);
+    !lifetime.is_live(stamps, loaded.now)
+}
+
+/// Finds out what became of sessions.
+pub(crate) async fn standings(
+    context: &Context,
+    index: &dyn PrincipalIndex,
+    principal: &PrincipalId,
+    handles: &[Handle],
+) -> Result<Vec<(Handle, Standing)>, StoreError> {
+    let mut standings = Vec::with_capacity(handles.len());
+    for some in handles.chunks(LOADED_AT_ONCE) {
+        let loaded = within(context.load_timeout, index.load_all(some)).await?;
+        let found = loaded
+            .into_iter()
+            .map(|loaded| Standing::of(context, principal, loaded));
+        standings.extend(some.iter().copied().zip(found));
+    }
+    Ok(standings)
+}
+
+/// Returns the sessions that entries name, each once, in the order of their last entries.
+pub(crate) fn distinct(entries: &[Entry]) -> Vec<Handle> {
+    let mut handles: Vec<Handle> = Vec::with_capacity(entries.len());
+    let mut known = std::collections::HashSet::with_capacity(entries.len());
+    for entry in entries.iter().rev() {
+        if known.insert(entry.handle) {
+            handles.push(entry.handle);
+        }
+    }
+    handles.reverse();
+    handles
+}
+
+/// Ends a session, whatever is being done to it, and tells whether there was one.
+pub(crate) async fn end(
+    context: &Context,
+    handle: Handle,
+    reason: EndReason,
+) -> Result<bool, StoreError> {
+    let delete = || within(context.commit_timeout, context.store.delete(&handle));
+    let deleted = match delete().await {
+        Err(error) if error.kind() == StoreErrorKind::Unknown => delete().await,
+        answered => answered,
+    };
+    let existed = deleted?;
+    if existed {
+        context.observe(Event::new(EventKind::Destroyed(reason)).of(handle));
+    }
+    Ok(existed)
+}
+
+/// Removes the entries of sessions that are known to be gone. If it fails they stay until somebody looks again.
+pub(crate) async fn forget(
+    context: &Context,
+    index: &dyn PrincipalIndex,
+    principal: &PrincipalId,
+    entries: &[Entry],
+    gone: &[Handle],
+) {
+    let gone: std::collections::HashSet<_> = gone.iter().collect();
+    let left = entries.iter().filter(|entry| gone.contains(&entry.handle));
+    let left: Vec<_> = left.copied().collect();
+    if !left.is_empty() {
+        let _ = within(context.load_timeout, index.leave(principal, &left)).await;
+    }
+}
+
+/// A page of a list; it is one statement on engines that can.
+const LOADED_AT_ONCE: usize = 500;

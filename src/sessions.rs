@@ -1,0 +1,359 @@
+//! Who is signed in where: the sessions of a principal, listed and ended.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    clock::Timestamp,
+    context::{Context, within},
+    error::{Error, ErrorKind},
+    id::Handle,
+    lifetime::{Lifetime, Stamps},
+    observe::EndReason,
+    principal::{CredentialStamp, PrincipalId},
+    record::Header,
+    revocation::{self, Standing, distinct, standings},
+    store::{Entry, Loaded, PrincipalIndex, StoreError, StoreErrorKind},
+};
+
+/// The sessions of principals: listed, counted, ended.
+///
+/// [`SessionLayer::sessions`](crate::SessionLayer::sessions) makes it; a clone is cheap, so put it into the state of a
+/// router. It needs a store that keeps an index ([`SessionStore::index`](crate::store::SessionStore::index)), as all of
+/// this crate do. A session is named by its handle, which is no secret and opens nothing.
+///
+/// ```
+/// use tenure::{CredentialStamp, SessionLayer, store::MemoryStore, testing::signed_in};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let layer = SessionLayer::new(MemoryStore::new());
+/// let sessions = layer.sessions();
+/// for _ in 0..2 {
+///     signed_in(&layer, "ada").await;
+/// }
+/// let listed = sessions.list("ada").await?;
+/// assert_eq!(listed.len(), 2);
+/// assert!(sessions.revoke("ada", listed[0].handle()).await?);
+/// assert!(!sessions.revoke("grace", listed[1].handle()).await?, "it is not hers");
+/// assert_eq!(sessions.revoke_all("ada").await?, 1);
+/// assert_eq!(sessions.count("ada").await?, 0);
+///
+/// // After a reset by mail: what checked another password is refused, and ends.
+/// sessions.credentials_changed("ada", CredentialStamp::of("the new hash")).await?;
+/// // After an engine has lost its index; and after a break-in.
+/// sessions.repair().await?;
+/// sessions.revoke_everyone().await?;
+/// # Ok::<_, tenure::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Sessions {
+    context: Arc<Context>,
+}
+
+impl Sessions {
+    pub(crate) const fn new(context: Arc<Context>) -> Self {
+        Self { context }
+    }
+
+    /// Lists the live sessions of a principal, the one that signed in first first.
+    ///
+    /// # Errors
+    ///
+    /// [`NoIndex`](ErrorKind::NoIndex) if the store keeps none, [`Store`](ErrorKind::Store) if it does not answer.
+    pub async fn list(&self, principal: impl Into<PrincipalId>) -> Result<Vec<SessionInfo>, Error> {
+        let principal = principal.into();
+        let index = self.index()?;
+        let entries = within(self.context.load_timeout, index.entries(&principal)).await;
+        let entries = entries.map_err(failed)?;
+        let standings = standings(&self.context, index, &principal, &distinct(&entries)).await;
+        let (mut listed, mut gone) = (Vec::new(), Vec::new());
+        for (handle, standing) in standings.map_err(failed)? {
+            match standing {
+                Standing::Bound(loaded) => {
+                    listed.extend(SessionInfo::of(&self.context, handle, &loaded));
+                }
+                Standing::Foreign | Standing::Gone => gone.push(handle),
+                Standing::Expired | Standing::Pending => {}
+            }
+        }
+        revocation::forget(&self.context, index, &principal, &entries, &gone).await;
+        Ok(listed)
+    }
+
+    /// Counts the live sessions of a principal.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn count(&self, principal: impl Into<PrincipalId>) -> Result<usize, Error> {
+        Ok(self.list(principal).await?.len())
+    }
+
+    /// Ends one session of a principal, and tells whether he had it.
+    ///
+    /// The principal is named so that a form's field cannot end somebody else's session.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list), or [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) if the store did not say whether
+    /// it has ended: then try again.
+    pub async fn revoke(
+        &self,
+        principal: impl Into<PrincipalId>,
+        handle: Handle,
+    ) -> Result<bool, Error> {
+        let principal = principal.into();
+        let index = self.index()?;
+        let found = standings(&self.context, index, &principal, &[handle]).await;
+        let found = found.map_err(failed)?;
+        if !matches!(found[..], [(_, Standing::Bound(_))]) {
+            return Ok(false);
+        }
+        self.end(handle).await
+    }
+
+    /// Ends all sessions of a principal, and returns how many there were.
+    ///
+    /// When it returns, no session of his is alive that existed or was being made: a login whose commit had begun is
+    /// refused. One that begins later is a new session; whoever changes a password uses
+    /// [`credentials_changed`](Self::credentials_changed).
+    ///
+    /// # Errors
+    ///
+    /// As for [`revoke`](Self::revoke); some may have ended.
+    pub async fn revoke_all(&self, principal: impl Into<PrincipalId>) -> Result<usize, Error> {
+        self.revoke_all_but(principal.into(), None).await
+    }
+
+    /// Ends all sessions of a principal but one.
+    pub(crate) async fn revoke_all_but(
+        &self,
+        principal: PrincipalId,
+        kept: Option<Handle>,
+    ) -> Result<usize, Error> {
+        let entries = self.index()?.entries(&principal);
+        self.end_all(&principal, entries.await.map_err(failed)?, kept)
+            .await
+    }
+
+    /// Ends all sessions of a principal whose credential was changed, and refuses logins that checked another one, for
+    /// a day: also one that verified the old password and is committed later.
+    ///
+    /// For a reset by mail or by an operator. Where somebody changes his password from a session, use
+    /// [`Session::credentials_changed`](crate::Session::credentials_changed), which keeps that session. It works if logins
+    /// say what they checked: [`login_with`](crate::Session::login_with).
+    ///
+    /// # Errors
+    ///
+    /// As for [`revoke_all`](Self::revoke_all).
+    pub async fn credentials_changed(
+        &self,
+        principal: impl Into<PrincipalId>,
+        stamp: CredentialStamp,
+    ) -> Result<usize, Error> {
+        self.restamp(&principal.into(), &stamp, None).await
+    }
+
+    pub(crate) async fn restamp(
+        &self,
+        principal: &PrincipalId,
+        stamp: &CredentialStamp,
+        kept: Option<Handle>,
+    ) -> Result<usize, Error> {
+        let entries = self.index()?.restamp(principal, stamp);
+        self.end_all(principal, entries.await.map_err(failed)?, kept)
+            .await
+    }
+
+    /// Ends every session of the store, anonymous ones too, and returns how many there were.
+    ///
+    /// A session that begins meanwhile may be among them or not.
+    ///
+    /// # Errors
+    ///
+    /// As for [`revoke_all`](Self::revoke_all).
+    pub async fn revoke_everyone(&self) -> Result<usize, Error> {
+        let (index, mut from, mut ended) = (self.index()?, None, 0);
+        loop {
+            let step = index
+                .walk(from.as_ref(), WALKED_AT_ONCE)
+                .await
+                .map_err(failed)?;
+            for handle in step.handles {
+                ended += usize::from(self.end(handle).await?);
+            }
+            from = step.next;
+            if from.is_none() {
+                return Ok(ended);
+            }
+        }
+    }
+
+    /// Enters every session that is bound into the index again, and returns how many were looked at.
+    ///
+    /// For an engine that has lost a part of its data, or a store that had no index before.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn repair(&self) -> Result<usize, Error> {
+        let (index, mut from, mut bound) = (self.index()?, None, 0);
+        loop {
+            let step = index
+                .walk(from.as_ref(), WALKED_AT_ONCE)
+                .await
+                .map_err(failed)?;
+            let records = index.load_all(&step.handles).await.map_err(failed)?;
+            for (handle, loaded) in step.handles.iter().zip(records) {
+                let record = loaded.map(|loaded| loaded.record);
+                let principal = record.as_ref().and_then(|record| record.principal());
+                if let (Some(record), Some(principal)) = (&record, principal) {
+                    let entry = Entry::new(*handle, record.version());
+                    let entered = index.enter(&principal.into(), entry, None).await;
+                    entered.map_err(failed)?;
+                    bound += 1;
+                }
+            }
+            from = step.next;
+            if from.is_none() {
+                return Ok(bound);
+            }
+        }
+    }
+
+    async fn end_all(
+        &self,
+        principal: &PrincipalId,
+        entries: Vec<Entry>,
+        kept: Option<Handle>,
+    ) -> Result<usize, Error> {
+        let index = self.index()?;
+        let mut handles = distinct(&entries);
+        handles.retain(|handle| Some(*handle) != kept);
+        let standings = standings(&self.context, index, principal, &handles).await;
+        let (mut ended, mut gone, mut trouble) = (0, Vec::new(), None);
+        for (handle, standing) in standings.map_err(failed)? {
+            match standing {
+                Standing::Foreign | Standing::Gone => gone.push(handle),
+                // A login on its way finds nothing to bind, and is refused.
+                Standing::Bound(_) | Standing::Expired | Standing::Pending => {
+                    match self.end(handle).await {
+                        Ok(_) => {
+                            ended += usize::from(matches!(standing, Standing::Bound(_)));
+                            gone.push(handle);
+                        }
+                        Err(error) => trouble = Some(error),
+                    }
+                }
+            }
+        }
+        revocation::forget(&self.context, index, principal, &entries, &gone).await;
+        match trouble {
+            Some(error) => Err(error),
+            None => Ok(ended),
+        }
+    }
+
+    async fn end(&self, handle: Handle) -> Result<bool, Error> {
+        let ended = revocation::end(&self.context, handle, EndReason::Revoked).await;
+        ended.map_err(failed)
+    }
+
+    fn index(&self) -> Result<&dyn PrincipalIndex, Error> {
+        let index = self.context.store.index();
+        index.ok_or_else(|| Error::new(ErrorKind::NoIndex))
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").finish_non_exhaustive()
+    }
+}
+
+fn failed(error: StoreError) -> Error {
+    let kind = match error.kind() {
+        StoreErrorKind::Unknown => ErrorKind::OutcomeUnknown,
+        StoreErrorKind::Corrupt | StoreErrorKind::Full | StoreErrorKind::Unavailable => {
+            ErrorKind::Store
+        }
+    };
+    Error::new(kind).with_source(error)
+}
+
+/// A live session, as a list of devices shows it.
+///
+/// Its times are those of the store's clock.
+///
+/// ```
+/// use tenure::{SessionLayer, store::MemoryStore, testing::signed_in};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let layer = SessionLayer::new(MemoryStore::new());
+/// signed_in(&layer, "ada").await;
+/// let session = &layer.sessions().list("ada").await.unwrap()[0];
+/// assert!(session.created_at() <= session.authenticated_at());
+/// assert!(session.last_seen_at() < session.idle_expires_at());
+/// assert!(session.idle_expires_at() <= session.expires_at());
+/// # });
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionInfo {
+    handle: Handle,
+    stamps: Stamps,
+    lifetime: Lifetime,
+}
+
+impl SessionInfo {
+    /// Reads what a list shows from a record; one that does not decode cannot be shown.
+    fn of(context: &Context, handle: Handle, loaded: &Loaded) -> Option<Self> {
+        let header = Header::decode(loaded.record.header()).ok()?;
+        Some(Self {
+            handle,
+            stamps: header.stamps(loaded.created, loaded.last_seen),
+            lifetime: header.lifetime.unwrap_or(context.lifetime),
+        })
+    }
+
+    /// Returns the session's public name, for [`Sessions::revoke`], and to tell which one is
+    /// [this one](crate::Session::handle).
+    #[must_use]
+    pub const fn handle(&self) -> Handle {
+        self.handle
+    }
+
+    /// Returns when the session began, perhaps before its user signed in.
+    #[must_use]
+    pub const fn created_at(&self) -> Timestamp {
+        self.stamps.created
+    }
+
+    /// Returns when its user signed in last.
+    #[must_use]
+    pub fn authenticated_at(&self) -> Timestamp {
+        self.stamps.authenticated.unwrap_or(self.stamps.created)
+    }
+
+    /// Returns when it was used last, as exactly as [touches](Lifetime::touch_every) are made.
+    #[must_use]
+    pub const fn last_seen_at(&self) -> Timestamp {
+        self.stamps.last_seen
+    }
+
+    /// Returns when it ends if nobody uses it.
+    #[must_use]
+    pub fn idle_expires_at(&self) -> Timestamp {
+        self.lifetime
+            .idle_deadline(self.stamps)
+            .min(self.expires_at())
+    }
+
+    /// Returns when it ends in any case.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.lifetime.absolute_deadline(self.stamps)
+    }
+}
+
+/// How many handles a walk over all sessions asks for at once.
+const WALKED_AT_ONCE: usize = 500;

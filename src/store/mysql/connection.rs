@@ -1,0 +1,271 @@
+//! One connection: the verbs as its statements.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{
+    Connection as _, MySqlConnection, Row as _,
+    mysql::{MySqlQueryResult, MySqlRow},
+};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{error::Elapsed, timeout},
+};
+
+use super::{
+    Shared, failure,
+    places::Places,
+    statements::{
+        Parameter::{self, Bytes, Number},
+        Ready, Statement,
+    },
+};
+use crate::{
+    id::Handle,
+    store::{
+        Created, Loaded, Record, StoreError, Updated, Version,
+        sql::{Row, Ttl, missed, signed, timestamp},
+    },
+};
+
+/// A connection that one verb has until it is dropped. Then the next may have it, unless it is in the middle of
+/// something: it is closed.
+pub(super) struct Connection {
+    connection: Option<MySqlConnection>,
+    state: State,
+    /// It had been idle, and was not asked whether it still is there.
+    was_trusted: bool,
+    places: Arc<Places>,
+    /// Given back after the connection.
+    _permit: OwnedSemaphorePermit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Busy,
+    Idle,
+    /// It is gone, or the server is not the one that should be asked; so may be the others.
+    Lost,
+}
+
+impl Connection {
+    pub(super) const fn new(
+        connection: MySqlConnection,
+        was_trusted: bool,
+        places: Arc<Places>,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            connection: Some(connection),
+            state: State::Idle,
+            was_trusted,
+            places,
+            _permit: permit,
+        }
+    }
+
+    /// Tells whether it was lost, perhaps before anything was asked.
+    pub(super) fn was_lost_while_idle(&self) -> bool {
+        self.was_trusted && self.state == State::Lost
+    }
+
+    /// Makes sure that it is still there.
+    pub(super) async fn is_there(&mut self) -> bool {
+        let ping = timeout(PING_TIMEOUT, self.begin().ping()).await;
+        self.was_trusted = false;
+        let is_there = matches!(ping, Ok(Ok(())));
+        self.state = match is_there {
+            true => State::Idle,
+            false => State::Lost,
+        };
+        is_there
+    }
+
+    pub(super) async fn create(
+        &mut self,
+        store: &Shared,
+        handle: Handle,
+        record: &Record,
+        ttl: Ttl,
+    ) -> Result<Created, StoreError> {
+        let parameters = [
+            Bytes(Some(handle.as_bytes())),
+            Number(signed(record.version())),
+            Bytes(Some(record.header())),
+            Bytes(Some(record.values())),
+            Bytes(record.principal().map(str::as_bytes)),
+            Number(ttl.expires_in),
+            Number(ttl.slack),
+        ];
+        let statement = &store.statements.create;
+        let done = self.execute(store, statement, &parameters).await?;
+        match done.last_insert_id() {
+            0 => Ok(Created::Taken),
+            millis => Ok(Created::Done(timestamp(millis.cast_signed())?)),
+        }
+    }
+
+    pub(super) async fn load(
+        &mut self,
+        store: &Shared,
+        handle: Handle,
+    ) -> Result<Option<Loaded>, StoreError> {
+        let parameters = [Bytes(Some(handle.as_bytes()))];
+        let query = store.statements.load.with(&parameters)?;
+        let rows = self.rows(store, query).await?;
+        rows.first().map(loaded).transpose()
+    }
+
+    pub(super) async fn update(
+        &mut self,
+        store: &Shared,
+        handle: Handle,
+        expected: Version,
+        record: &Record,
+        ttl: Ttl,
+    ) -> Result<Updated, StoreError> {
+        let parameters = [
+            Bytes(Some(handle.as_bytes())),
+            Number(signed(expected)),
+            Number(signed(record.version())),
+            Bytes(Some(record.header())),
+            Bytes(Some(record.values())),
+            Bytes(record.principal().map(str::as_bytes)),
+            Number(ttl.expires_in),
+            Number(ttl.slack),
+        ];
+        let statement = &store.statements.update;
+        let done = self.execute(store, statement, &parameters).await?;
+        match done.rows_affected() {
+            0 => Ok(missed(self.load(store, handle).await?, expected)),
+            _ => Ok(Updated::Done),
+        }
+    }
+
+    pub(super) async fn touch(
+        &mut self,
+        store: &Shared,
+        handle: Handle,
+        expected: Version,
+        ttl: Ttl,
+    ) -> Result<bool, StoreError> {
+        let parameters = [
+            Bytes(Some(handle.as_bytes())),
+            Number(signed(expected)),
+            Number(ttl.expires_in),
+            Number(ttl.slack),
+        ];
+        let statement = &store.statements.touch;
+        let done = self.execute(store, statement, &parameters).await?;
+        // These are the rows that were found: sqlx asks for them, and not for those that were changed, which a touch
+        // within the same millisecond does not.
+        Ok(done.rows_affected() > 0)
+    }
+
+    pub(super) async fn delete(
+        &mut self,
+        store: &Shared,
+        handle: Handle,
+    ) -> Result<bool, StoreError> {
+        let parameters = [Bytes(Some(handle.as_bytes()))];
+        let statement = &store.statements.delete;
+        let done = self.execute(store, statement, &parameters).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    pub(super) async fn execute(
+        &mut self,
+        store: &Shared,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+    ) -> Result<MySqlQueryResult, StoreError> {
+        self.carry_out(store, statement.with(parameters)?).await
+    }
+
+    pub(super) async fn carry_out(
+        &mut self,
+        store: &Shared,
+        query: Ready,
+    ) -> Result<MySqlQueryResult, StoreError> {
+        let done = timeout(ANSWER_TIMEOUT, query.execute(self.begin())).await;
+        self.end(store, done)
+    }
+
+    pub(super) async fn rows(
+        &mut self,
+        store: &Shared,
+        query: Ready,
+    ) -> Result<Vec<MySqlRow>, StoreError> {
+        let rows = timeout(ANSWER_TIMEOUT, query.fetch_all(self.begin())).await;
+        self.end(store, rows)
+    }
+
+    /// Carries out several statements in one transaction. If it fails the connection is closed, and with it the
+    /// transaction.
+    pub(super) async fn together<T>(
+        &mut self,
+        store: &Shared,
+        statements: impl AsyncFnOnce(&mut MySqlConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        let connection = self.begin();
+        let done = timeout(ANSWER_TIMEOUT, async {
+            let mut transaction = connection.begin().await?;
+            let done = statements(&mut transaction).await?;
+            transaction.commit().await?;
+            Ok(done)
+        });
+        let done = done.await;
+        let done = self.end(store, done);
+        if done.is_err() && self.state == State::Idle {
+            self.state = State::Busy;
+        }
+        done
+    }
+
+    fn begin(&mut self) -> &mut MySqlConnection {
+        self.state = State::Busy;
+        let connection = self.connection.as_mut();
+        connection.expect("it is there until it is dropped")
+    }
+
+    /// Takes what was answered, if it was in time.
+    fn end<T>(
+        &mut self,
+        store: &Shared,
+        answer: Result<Result<T, sqlx::Error>, Elapsed>,
+    ) -> Result<T, StoreError> {
+        let answer = answer.map_err(StoreError::unknown)?;
+        self.state = match &answer {
+            Err(error) if failure::needs_another_connection(error) => State::Lost,
+            _ => State::Idle,
+        };
+        answer.map_err(|error| failure::verb(error, &store.table))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        match (self.state, self.connection.take()) {
+            (State::Idle, Some(connection)) => self.places.give_back(connection),
+            (State::Lost, _) => self.places.forget(),
+            _ => {}
+        }
+    }
+}
+
+pub(super) fn loaded(row: &MySqlRow) -> Result<Loaded, StoreError> {
+    let bytes = |column| row.try_get(column).map_err(StoreError::corrupt);
+    let number = |column| row.try_get(column).map_err(StoreError::corrupt);
+    let row = Row {
+        version: number(0)?,
+        header: bytes(1)?,
+        payload: bytes(2)?,
+        created: number(3)?,
+        last_seen: number(4)?,
+        now: number(5)?,
+    };
+    row.loaded()
+}
+
+/// As long as a commit has by default.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_millis(500);

@@ -1,0 +1,159 @@
+//! As many connections as there are places, and turns at a session.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{
+    ConnectOptions as _, Connection as _, Executor as _, MySqlConnection,
+    mysql::MySqlConnectOptions, raw_sql,
+};
+use tokio::{
+    runtime,
+    sync::{Mutex as Queue, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use super::{connection::Connection, failure};
+use crate::{
+    clock::Stopwatch,
+    id::Handle,
+    store::{StoreError, sql::SetupError},
+    sync::Mutex,
+};
+
+/// The places, and the connections that nobody has.
+///
+/// A pool of sqlx asks each connection that comes back whether it is still there: twice the trips.
+pub(super) struct Places {
+    options: MySqlConnectOptions,
+    free: Arc<Semaphore>,
+    /// The last that came back is the first to go, so the first has been idle for longest.
+    idle: Mutex<Vec<Idle>>,
+}
+
+struct Idle {
+    connection: MySqlConnection,
+    since: Stopwatch,
+}
+
+impl Places {
+    pub(super) fn new(options: MySqlConnectOptions, count: usize) -> Self {
+        Self {
+            options,
+            free: Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS))),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Takes a connection; waits a moment for a free place.
+    pub(super) async fn take(self: &Arc<Self>) -> Result<Connection, StoreError> {
+        let permit = self.place().await?;
+        let Some(idle) = self.pop() else {
+            let connection = self.connect(CONNECTING).await;
+            let connection = connection.map_err(StoreError::unavailable)?;
+            return Ok(Connection::new(connection, false, self.clone(), permit));
+        };
+        let is_trusted = idle.since.elapsed() < TRUSTED;
+        let mut connection = Connection::new(idle.connection, is_trusted, self.clone(), permit);
+        if is_trusted || connection.is_there().await {
+            return Ok(connection);
+        }
+        // With it go the others, which have been idle for longer: the next one is new.
+        drop(connection);
+        Box::pin(self.take()).await
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        if let Ok(place) = self.free.clone().try_acquire_owned() {
+            return Ok(place);
+        }
+        let place = timeout(PLACE_TIMEOUT, self.free.clone().acquire_owned()).await;
+        place
+            .map_err(StoreError::unavailable)?
+            .map_err(StoreError::unavailable)
+    }
+
+    /// Opens a connection for a question outside of the verbs.
+    pub(super) async fn client(&self) -> Result<MySqlConnection, SetupError> {
+        self.connect(CONNECTING_AT_START).await
+    }
+
+    /// Opens a connection whose session does not depend on the server's settings.
+    async fn connect(&self, most: Duration) -> Result<MySqlConnection, SetupError> {
+        let connecting = async {
+            let mut connection = self.options.connect().await?;
+            connection.execute(raw_sql(SETTINGS)).await?;
+            Ok(connection)
+        };
+        match timeout(most, connecting).await {
+            Ok(connected) => connected.map_err(failure::setup),
+            Err(elapsed) => Err(failure::silent(elapsed)),
+        }
+    }
+
+    pub(super) fn give_back(&self, connection: MySqlConnection) {
+        let since = Stopwatch::start();
+        self.idle.lock().push(Idle { connection, since });
+    }
+
+    /// Closes the connections that nobody has: one was lost, and they may be too.
+    pub(super) fn forget(&self) {
+        let idle = std::mem::take(&mut *self.idle.lock());
+        drop(idle);
+    }
+
+    fn pop(&self) -> Option<Idle> {
+        self.idle.lock().pop()
+    }
+}
+
+impl Drop for Places {
+    /// Says goodbye to the server, which otherwise notes down each connection that just ends.
+    fn drop(&mut self) {
+        let idle = std::mem::take(&mut *self.idle.lock());
+        if let Ok(runtime) = runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                for idle in idle {
+                    let _ = timeout(CONNECTING, idle.connection.close()).await;
+                }
+            });
+        }
+    }
+}
+
+/// Lets those who change one session take turns. Who waits here holds no connection, so that a row that somebody has
+/// locked holds up one of them and not all.
+pub(super) struct Turns([Arc<Queue<()>>; 256]);
+
+impl Turns {
+    pub(super) fn new() -> Self {
+        Self(std::array::from_fn(|_| Arc::default()))
+    }
+
+    /// Waits for a handle's turn. Handles are random, so few share one.
+    pub(super) async fn turn(&self, handle: Handle) -> Result<OwnedMutexGuard<()>, StoreError> {
+        let queue = &self.0[usize::from(handle.as_bytes()[0])];
+        if let Ok(turn) = queue.clone().try_lock_owned() {
+            return Ok(turn);
+        }
+        let turn = timeout(TURN_TIMEOUT, queue.clone().lock_owned()).await;
+        turn.map_err(StoreError::unavailable)
+    }
+}
+
+/// * `completion_type`: a transaction ends with its commit.
+/// * `time_zone`: the clock counts in UTC.
+/// * `innodb_lock_wait_timeout`: less than half of a commit's time, so that it is an error of the server's.
+/// * `sql_mode`: what does not fit is refused and not cut off.
+/// * `sql_safe_updates`, `sql_big_selects`: a sweep is a join, and names no key in a condition.
+/// * A conditional update must see what was committed while it waited, and lock no row but its own.
+const SETTINGS: &str = "SET SESSION autocommit = 1, completion_type = 0, time_zone = '+00:00', innodb_lock_wait_timeout = 2, \
+     sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', sql_safe_updates = 0, sql_big_selects = 1; \
+     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+/// Half of what a load has by default.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longer than one change waits for a row's lock.
+const TURN_TIMEOUT: Duration = Duration::from_secs(3);
+const CONNECTING: Duration = Duration::from_secs(2);
+const CONNECTING_AT_START: Duration = Duration::from_secs(5);
+/// For so long after its last answer a connection is taken to be there.
+const TRUSTED: Duration = Duration::from_secs(1);

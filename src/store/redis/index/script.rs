@@ -1,0 +1,159 @@
+//! The verbs of the index as the server carries them out.
+//!
+//! What is known of a principal is one sorted set, so that it is in one slot and moves with it:
+//!
+//! | member | score |
+//! |---|---|
+//! | an entry: the handle's 16 bytes, then the 8 of the login's version | its place, from 1 |
+//! | a stamp, 32 bytes, one at most | less than zero: minus the millisecond from which on it is forgotten |
+//!
+//! So a stamp comes first, and entries in the order in which they were entered. A key has a time to live only while it
+//! holds a stamp and nothing else.
+
+use std::sync::LazyLock;
+
+use super::super::script::{Request, Script};
+use crate::{
+    id::Handle,
+    principal::CredentialStamp,
+    store::{Entry, Version},
+};
+
+impl Request {
+    /// Enters: answers what is before the entry, or nothing if another stamp is remembered.
+    pub(super) fn enter(key: &[u8], entry: Entry, stamp: Option<&CredentialStamp>) -> Self {
+        let request = Self::begin(&ENTER, key, 0).with(&written(entry));
+        match stamp {
+            Some(stamp) => request.with(stamp.as_bytes()),
+            None => request,
+        }
+    }
+
+    /// Answers what is there, a stamp included.
+    pub(super) fn entries(key: &[u8]) -> Self {
+        Self::plain("ZRANGE", key).with(b"0").with(b"-1")
+    }
+
+    /// Removes entries: answers a number.
+    pub(super) fn leave(key: &[u8], entries: &[Entry]) -> Self {
+        let left: Vec<u8> = entries.iter().copied().flat_map(written).collect();
+        Self::begin(&LEAVE, key, left.len()).with(&left)
+    }
+
+    /// Remembers a stamp: answers the entries.
+    pub(super) fn restamp(key: &[u8], stamp: &CredentialStamp) -> Self {
+        Self::begin(&RESTAMP, key, 0).with(stamp.as_bytes())
+    }
+}
+
+/// How many bytes an entry has.
+pub(super) const ENTRY: usize = Handle::LEN + 8;
+
+fn written(entry: Entry) -> [u8; ENTRY] {
+    let mut bytes = [0; ENTRY];
+    bytes[..Handle::LEN].copy_from_slice(entry.handle.as_bytes());
+    bytes[Handle::LEN..].copy_from_slice(&entry.login.as_u64().to_be_bytes());
+    bytes
+}
+
+/// Reads an entry; what has another length is none.
+pub(super) fn read(bytes: &[u8]) -> Option<Entry> {
+    let bytes: &[u8; ENTRY] = bytes.try_into().ok()?;
+    let (handle, login) = bytes.split_first_chunk()?;
+    let login = u64::from_be_bytes(login.try_into().ok()?);
+    Some(Entry::new(
+        Handle::from_bytes(*handle),
+        Version::from_u64(login),
+    ))
+}
+
+fn script(lines: &str) -> Script {
+    Script::new(&lines.replace("$KEPT", KEPT))
+}
+
+/// An entry that is there is written anew all the same, for whoever waits for replicas.
+static ENTER: LazyLock<Script> = LazyLock::new(|| {
+    script(
+        "$KEPT
+if stamp and ARGV[2] and stamp ~= ARGV[2] then
+    $NOW
+    if -redis.call('ZSCORE', KEYS[1], stamp) > now then return false end
+end
+local place = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if place then
+    redis.call('ZREM', KEYS[1], ARGV[1])
+    repeat until table.remove(kept) == ARGV[1]
+elseif #kept > 0 then
+    place = redis.call('ZSCORE', KEYS[1], kept[#kept]) + 1
+else
+    place = 1
+end
+redis.call('ZADD', KEYS[1], place, ARGV[1])
+redis.call('PERSIST', KEYS[1])
+return kept",
+    )
+});
+
+static LEAVE: LazyLock<Script> = LazyLock::new(|| {
+    script(
+        "for at = 1, #ARGV[1], 24 do
+    redis.call('ZREM', KEYS[1], string.sub(ARGV[1], at, at + 23))
+end
+$KEPT
+if stamp and #kept == 0 then
+    $NOW
+    redis.call('PEXPIRE', KEYS[1], -redis.call('ZSCORE', KEYS[1], stamp) - now)
+end
+return 1",
+    )
+});
+
+static RESTAMP: LazyLock<Script> = LazyLock::new(|| {
+    script(
+        "$KEPT
+$NOW
+if stamp then redis.call('ZREM', KEYS[1], stamp) end
+redis.call('ZADD', KEYS[1], -now - 86400000, ARGV[1])
+if #kept == 0 then redis.call('PEXPIRE', KEYS[1], 86400000) end
+return kept",
+    )
+});
+
+/// What is kept, without the stamp. Something else than entries is answered as it is, and left alone.
+const KEPT: &str = "local kept = redis.call('ZRANGE', KEYS[1], 0, -1)
+local stamp = kept[1] and #kept[1] == 32 and table.remove(kept, 1)
+for _, entry in ipairs(kept) do
+    if #entry ~= 24 then return kept end
+end";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The stored form is kept for ever: these bytes must never change.
+    #[test]
+    fn the_stored_form_of_an_entry_is_stable() {
+        let version = Version::from_u64(0x0102_0304_0506_0708);
+        let entry = Entry::new(Handle::from_bytes([7; 16]), version);
+        let bytes = written(entry);
+        assert_eq!(bytes, *b"\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x01\x02\x03\x04\x05\x06\x07\x08");
+        assert_eq!(read(&bytes), Some(entry));
+    }
+
+    #[test]
+    fn what_has_another_length_is_no_entry() {
+        for len in [0, 16, ENTRY - 1, ENTRY + 1, CredentialStamp::LEN] {
+            assert_eq!(read(&vec![1; len]), None, "{len}");
+        }
+    }
+
+    #[test]
+    fn the_scripts_know_how_long_entries_and_stamps_are() {
+        assert_eq!((ENTRY, CredentialStamp::LEN), (24, 32));
+        for script in [&ENTER, &LEAVE, &RESTAMP] {
+            let text = script.text();
+            assert!(text.contains("#entry ~= 24") && text.contains("== 32"));
+            assert!(!text.contains('$'), "{text}");
+        }
+    }
+}
