@@ -51,7 +51,7 @@ mod tests {
                 assert_eq!(text.matches('?').count(), piece.len());
             }
             let all: Vec<usize> = pieces.iter().flat_map(|(_, piece)| piece.clone()).collect();
-            let mut distinct = all.clone();
+            let mut distinct = all;
             distinct.dedup();
             assert_eq!(
                 distinct, items,
