@@ -314,7 +314,7 @@ async fn change(
         if stop.load(Ordering::SeqCst) {
             break;
         }
-        let is_ended = number % 2 == 0;
+        let is_ended = (number + task) % 2 == 0;
         let is_known = match is_ended {
             true => store.delete(&handle).await.is_ok(),
             false => {

@@ -94,6 +94,8 @@ async fn an_update_of_which_nobody_knows_is_unavailable_and_never_applied_twice(
 async fn a_login_whose_connection_is_cut_is_sent_once_more_and_brings_its_cookie() {
     let site = Site::new().await;
     for cut in [Answer, Question] {
+        // Each connection prepares the statements of a login at its first.
+        member(&site.layer).await;
         let before = arrive(&site.layer).await;
         let login = |session: &Session| session.login("ada");
         let (status, told) = site.cut(Some(&before), (cut, Back), login).await;

@@ -138,8 +138,14 @@ fn replaces_what_lives(known: &Known<'_>, act: &Act, answer: &Answer) -> bool {
 fn names_somebody_else(known: &Known<'_>, act: &Act, answer: &Answer) -> bool {
     let owner = known.owner_of(act);
     let Shown { name, names, .. } = &answer.shown;
-    let is_another = |who: &usize| Some(*who) != owner;
-    names.iter().any(is_another) || name.flatten().is_some_and(|who| is_another(&who))
+    // The form of a sign-up that is refused has the name that was typed.
+    let is_typed = |who: usize| {
+        let password = Password::Chosen;
+        act.deed == Deed::Enter { who, password }
+    };
+    let is_another = |who: usize| Some(who) != owner;
+    names.iter().any(|who| is_another(*who) && !is_typed(*who))
+        || name.flatten().is_some_and(is_another)
 }
 
 fn opens_what_is_over(known: &Known<'_>, act: &Act, answer: &Answer) -> bool {

@@ -53,6 +53,7 @@ fn deed(word: &str) -> Deed {
         "look" => Deed::Look(Place::Cart),
         "old" => Deed::Checkout { total: 3_400 },
         "order" => Deed::Look(Place::Order(0xF)),
+        "sign-up" => enter(7, Password::Chosen),
         "wrong" => enter(7, Password::Wrong),
         _ => panic!("{word}"),
     }
@@ -85,6 +86,7 @@ fn answer(text: &str) -> Answer {
         ["stale", count] => page(409, cart(Some(7), count)),
         ["told", id] => told("/cart", Told::Cookie(cookie(id))),
         [name, "has", count] => page(200, cart(name.parse().ok(), count)),
+        [name, "typed"] => page(422, naming(name)),
         [name, "stands"] => page(200, naming(name)),
         [status] => quiet(status.parse().unwrap(), ""),
         _ => panic!("{text}"),

@@ -22,6 +22,7 @@ fn what_must_not_be_is_found() {
         ("one that lives", "5..6 a1 enter: told b0", ""),
         ("somebody else's name", "5..6 a1 look: 8 has 2", ""),
         ("somebody else's name", "5..6 - look: 7 stands", ""),
+        ("somebody else's name", "5..6 - sign-up: 8 typed", ""),
         (
             "ended session",
             "5..6 a1 leave: out; 7..8 a1 look: 7 has 2",
@@ -193,6 +194,7 @@ fn what_may_be_is_accepted() {
             "5..6 a1 checkout: late placed; 7..8 a1 look: 7 has 2; 9..10 a1 checkout: placed; 11..12 a1 look: 7 has 0",
             "F 7 5",
         ),
+        ("5..? - sign-up: lost; 6..7 - sign-up: 7 typed", ""),
         // A login as somebody else begins anew, and so does a retired cookie when it is forgotten.
         (
             "5..6 a1 another: told b0; 7..8 a1 look: nobody has 0; 9..10 b0 look: 8 has 0",
