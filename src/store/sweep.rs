@@ -23,6 +23,8 @@ use super::{
 /// * A live record is never removed, however it came to live longer.
 /// * A sweep removes as many as it may at most, and answers how many it has removed.
 /// * Sweeps at the same time, also from other processes, do not fail and remove nothing twice.
+/// * With a record goes what an [index](super::PrincipalIndex) beside it has of it. What the index remembers of a principal
+///   and need not any longer is removed as well, and counts as a record does.
 pub trait Sweep: Send + Sync + 'static {
     /// Removes expired records, at most so many, and answers how many it has removed: fewer than `most` if there are
     /// no more.

@@ -30,6 +30,7 @@ macro_rules! leftovers {
             an_entry_that_came_after_its_record_is_swept_with_its_principal
             entries_go_with_a_record_that_is_deleted
             entries_go_with_a_record_that_is_swept
+            entries_that_several_remove_at_once_are_gone
             logins_at_once_have_one_order_while_both_nodes_sweep_and_delete
             many_entries_leave_and_many_records_are_loaded
             what_an_operator_deletes_is_swept_with_its_principal
@@ -82,6 +83,32 @@ pub async fn entries_go_with_a_record_that_is_swept(site: &impl Site) {
     );
     assert_eq!(here.entries(&ada).await.unwrap(), [live]);
     assert!(here.load(&kept.handle).await.unwrap().is_none());
+}
+
+/// A deadlock would be an error of one of them.
+pub async fn entries_that_several_remove_at_once_are_gone(site: &impl Site) {
+    let [here, there] = site.nodes();
+    let ada = "ada".into();
+    for _ in 0..10 {
+        let mut entries = Vec::new();
+        for _ in 0..100 {
+            let entry = bound(here).await;
+            enter(here, &ada, entry).await;
+            entries.push(entry);
+        }
+        site.run("UPDATE tenure_sessions SET expires = 1, sweep_after = 1")
+            .await;
+        let backwards: Vec<_> = entries.iter().rev().copied().collect();
+        let (swept, left, left_backwards) = tokio::join!(
+            there.sweep(1_000),
+            here.leave(&ada, &entries),
+            there.leave(&ada, &backwards),
+        );
+        assert_eq!(swept.unwrap(), 100);
+        left.unwrap();
+        left_backwards.unwrap();
+        assert_eq!(here.entries(&ada).await.unwrap(), []);
+    }
 }
 
 pub async fn a_stamp_is_forgotten_after_a_day_swept_or_not(site: &impl Site) {

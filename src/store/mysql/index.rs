@@ -17,7 +17,10 @@ use crate::{
     principal::{CredentialStamp, PrincipalId},
     store::{
         Answer, Cursor, Entered, Entry, Loaded, PrincipalIndex, StoreError, Walked,
-        sql::{LAST, Text, after, at_most, entry, half_done, in_places, signed, stand_in, walked},
+        sql::{
+            LAST, Text, after, at_most, entry, half_done, in_order, in_places, signed, stand_in,
+            walked,
+        },
     },
 };
 
@@ -48,7 +51,7 @@ impl PrincipalIndex for MySqlStore {
     }
 
     fn leave(&self, principal: &PrincipalId, entries: &[Entry]) -> Answer<()> {
-        let (principal, entries) = (principal.clone(), entries.to_vec());
+        let (principal, entries) = (principal.clone(), in_order(entries));
         self.ask(move |store, mut connection| async move {
             connection.leave(&store.0, &principal, &entries).await
         })

@@ -38,6 +38,10 @@ use crate::id::Handle;
 /// is. An answer is given when the server has committed, as durably as `innodb_flush_log_at_trx_commit` says. The clock
 /// is the server's: a node whose clock is wrong changes nothing, and neither does a time zone.
 ///
+/// Of the [index of principals](PrincipalIndex) a login is a short transaction, which waits until earlier logins of the
+/// same principal are committed, and a statement that finds them. Entries go with their record, in the statement that
+/// deletes it, or in the sweep's transaction.
+///
 /// # Connections
 ///
 /// A connection carries one statement at a time, so there may be as many at once as there are connections; others wait.

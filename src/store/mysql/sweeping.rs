@@ -26,12 +26,13 @@ impl Connection {
         Ok(records + principals.map_err(half_done)?)
     }
 
-    /// Deletes records and their entries. A statement that deletes both would not say how many of them were records.
+    /// Deletes records and their entries, these in the order in which all remove them. A statement that deletes both would not say how many of them were records.
     async fn sweep_records(&mut self, store: &Shared, most: usize) -> Result<usize, StoreError> {
         let statements = &store.statements;
         let due = statements.due.with(&[Number(at_most(most))])?;
         let sweeping = self.together(store, async |connection| {
-            let due = handles(&due.fetch_all(&mut *connection).await?)?;
+            let mut due = handles(&due.fetch_all(&mut *connection).await?)?;
+            due.sort_unstable();
             if due.is_empty() {
                 return Ok(0);
             }
@@ -53,7 +54,9 @@ impl Connection {
             return Ok(0);
         }
         let late = query(&statements.late, [List(&due)]).map_err(StoreError::unavailable)?;
-        let late = handles(&self.rows(store, late).await?).map_err(StoreError::corrupt)?;
+        let late = self.rows(store, late).await?;
+        let mut late = handles(&late).map_err(StoreError::corrupt)?;
+        late.sort_unstable();
         let entries = listed(&statements.delete_entries, &late);
         self.carry_out(store, entries.map_err(StoreError::unavailable)?)
             .await?;

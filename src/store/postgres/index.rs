@@ -15,7 +15,8 @@ use crate::{
     store::{
         Answer, Cursor, Entered, Entry, Loaded, PrincipalIndex, StoreError, Walked,
         sql::{
-            LAST, after, at_most, entry, half_done, handle, in_places, signed, stand_in, walked,
+            LAST, after, at_most, entry, half_done, handle, in_order, in_places, signed, stand_in,
+            walked,
         },
     },
 };
@@ -44,7 +45,7 @@ impl PrincipalIndex for PostgresStore {
     }
 
     fn leave(&self, principal: &PrincipalId, entries: &[Entry]) -> Answer<()> {
-        let (principal, entries) = (principal.clone(), entries.to_vec());
+        let (principal, entries) = (principal.clone(), in_order(entries));
         let stand_in = stand_in(&principal);
         self.ask(Way::Writing, stand_in, move |connection| async move {
             connection.leave(&principal, &entries).await

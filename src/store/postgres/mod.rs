@@ -35,6 +35,9 @@ use crate::id::Handle;
 /// committed* whatever the role's default is. An answer is given when the server has committed, as durably as
 /// `synchronous_commit` says. The clock is the server's: a node whose clock is wrong changes nothing.
 ///
+/// Of the [index of principals](PrincipalIndex) a login is two statements: one that waits until earlier logins of the same
+/// principal are committed, and one that finds them. Entries go with their record, in the statement that deletes it.
+///
 /// # Connections
 ///
 /// Statements of all requests are pipelined over a few connections: nobody waits for a free one. A load takes a

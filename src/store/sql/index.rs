@@ -90,6 +90,14 @@ pub(crate) fn stand_in(principal: &PrincipalId) -> Handle {
     Handle::from_bytes(bytes)
 }
 
+/// Puts entries in the order in which all remove them: two that remove the same do not wait for each other.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) fn in_order(entries: &[Entry]) -> Vec<Entry> {
+    let mut entries = entries.to_vec();
+    entries.sort_unstable_by_key(|entry| (entry.handle, super::signed(entry.login)));
+    entries
+}
+
 /// Makes an entry of a row of [`IndexStatements::entries`].
 pub(crate) fn entry(handle: &[u8], login: i64) -> Result<Entry, StoreError> {
     let login = Version::from_u64(login.cast_unsigned());

@@ -67,6 +67,7 @@ pub(crate) struct Statements {
     pub(crate) load: Text,
     pub(crate) update: Text,
     pub(crate) touch: Text,
+    #[allow(dead_code, reason = "that of MariaDB and MySQL deletes entries too")]
     pub(crate) delete: Text,
 }
 

@@ -34,7 +34,8 @@ use crate::id::Handle;
 ///
 /// # What it guarantees
 ///
-/// A verb is one statement. An answer is given when SQLite has committed; whether that is on the disk is the setting
+/// A verb is one statement; one of the [index of principals](PrincipalIndex) is a read more where it answers with entries.
+/// Entries go with their record, by a trigger. An answer is given when SQLite has committed; whether that is on the disk is the setting
 /// `synchronous`, see [`connect`](Self::connect). The clock is this machine's.
 ///
 /// Writes of a store queue up in this process, first come, first served, so that they do not meet the lock of
@@ -279,6 +280,8 @@ async fn open(url: &str, options: SqliteConnectOptions) -> Result<SqlitePool, sq
     loop {
         match pool_options(url).connect_with(options.clone()).await {
             Err(error) if failure::is_busy(&error) => sleep(OPENING_PAUSE).await,
+            // A store that starts waits longer than a request does.
+            Err(sqlx::Error::PoolTimedOut) => {}
             pool => return pool,
         }
     }
