@@ -25,6 +25,7 @@ use crate::{
     lifetime::Lifetime,
     limit::SessionLimit,
     observe::{Event, Observer},
+    renewal::{self, Renewal},
     store::{SessionStore, StoreError},
     sync::Mutex,
 };
@@ -42,6 +43,7 @@ pub(crate) struct Context {
     pub(crate) random: Random,
     pub(crate) lifetime: Lifetime,
     pub(crate) limit: Option<SessionLimit>,
+    pub(crate) renewal: Option<Renewal>,
     pub(crate) load_timeout: Duration,
     pub(crate) commit_timeout: Duration,
     pub(crate) on_failure: OnFailure,
@@ -58,6 +60,12 @@ impl Context {
     /// Starts to measure how old a look at the engine's clock is, unless the engine can be asked at any time.
     pub(crate) fn stopwatch(&self) -> Option<Stopwatch> {
         (!self.tells_the_time).then(Stopwatch::start)
+    }
+
+    /// Returns for how long an id opens the session after its successor was shown.
+    pub(crate) fn grace(&self) -> Duration {
+        self.renewal
+            .map_or(renewal::DEFAULT_GRACE, |renewal| renewal.grace())
     }
 
     /// Tells what the engine's clock says by now.

@@ -12,6 +12,7 @@ use crate::{
     lifetime::Lifetime,
     limit::SessionLimit,
     observe::{Event, Hook, Observer},
+    renewal::Renewal,
     service::SessionService,
     session::Main,
     sessions::Sessions,
@@ -77,6 +78,7 @@ impl SessionLayer {
                 cookie: Settings::default(),
                 lifetime: Lifetime::new(),
                 limit: None,
+                renewal: None,
                 load_timeout: Duration::from_secs(2),
                 commit_timeout: Duration::from_secs(5),
                 on_failure: OnFailure::Discard,
@@ -204,6 +206,7 @@ struct Options {
     cookie: Settings,
     lifetime: Lifetime,
     limit: Option<SessionLimit>,
+    renewal: Option<Renewal>,
     load_timeout: Duration,
     commit_timeout: Duration,
     on_failure: OnFailure,
@@ -350,6 +353,23 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     /// ```
     pub fn with_session_limit(mut self, limit: SessionLimit) -> Self {
         self.options.limit = Some(limit);
+        self
+    }
+
+    /// Gives a session a new id from time to time. Default: only when rights change, or when
+    /// [`cycle_id`](crate::Session::cycle_id) is called.
+    ///
+    /// See [`Renewal`]; OWASP's Session Management Cheat Sheet calls it the renewal time-out.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::{Renewal, SessionLayer, store::MemoryStore};
+    ///
+    /// let hourly = Renewal::every(Duration::from_secs(60 * 60));
+    /// assert!(SessionLayer::builder(MemoryStore::new()).with_renewal(hourly).build().is_ok());
+    /// ```
+    pub const fn with_renewal(mut self, renewal: Renewal) -> Self {
+        self.options.renewal = Some(renewal);
         self
     }
 
@@ -521,6 +541,7 @@ impl Options {
             random: Random::System,
             lifetime: self.lifetime,
             limit: self.limit,
+            renewal: self.renewal,
             load_timeout: self.load_timeout,
             commit_timeout: self.commit_timeout,
             on_failure: self.on_failure,

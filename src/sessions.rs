@@ -295,6 +295,7 @@ fn failed(error: StoreError) -> Error {
 /// assert!(session.created_at() <= session.authenticated_at());
 /// assert!(session.last_seen_at() < session.idle_expires_at());
 /// assert!(session.idle_expires_at() <= session.expires_at());
+/// assert!(!session.was_shown(), "nobody has come with its cookie");
 /// # });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -302,6 +303,7 @@ pub struct SessionInfo {
     handle: Handle,
     stamps: Stamps,
     lifetime: Lifetime,
+    was_shown: bool,
 }
 
 impl SessionInfo {
@@ -312,6 +314,7 @@ impl SessionInfo {
             handle,
             stamps: header.stamps(loaded.created, loaded.last_seen),
             lifetime: header.lifetime.unwrap_or(context.lifetime),
+            was_shown: !header.is_unshown,
         })
     }
 
@@ -338,6 +341,13 @@ impl SessionInfo {
     #[must_use]
     pub const fn last_seen_at(&self) -> Timestamp {
         self.stamps.last_seen
+    }
+
+    /// Tells whether a request has come with the cookie of its login. Until then the response may have been lost, or be on
+    /// its way; beyond a [limit](crate::SessionLimit) such a session ends first.
+    #[must_use]
+    pub const fn was_shown(&self) -> bool {
+        self.was_shown
     }
 
     /// Returns when it ends if nobody uses it.

@@ -13,6 +13,7 @@ const ORDER: &[&str] = &[
     "principal",
     "lifetime",
     "limit",
+    "renewal",
     "key",
     "error",
     "record",

@@ -8,6 +8,7 @@ use crate::{
     observe::EndReason,
     principal::{CredentialStamp, PrincipalId},
     record::{Value, Values},
+    renewal::Upkeep,
 };
 
 /// The session as a request sees and changes it.
@@ -18,14 +19,18 @@ pub(crate) struct Draft {
     live: Option<Live>,
     values: ValueDraft,
     pending: Pending,
+    upkeep: Upkeep,
     may_start_cross_site: bool,
 }
 
 impl Draft {
     /// Begins on a live record.
-    pub(crate) fn live(live: Live) -> Self {
+    pub(crate) fn live(live: Live, upkeep: Upkeep) -> Self {
         let values = ValueDraft::new(live.record.shared_values());
-        Self::new(Origin::Live, Some(live), values)
+        Self {
+            upkeep,
+            ..Self::new(Origin::Live, Some(live), values)
+        }
     }
 
     /// Begins without a record.
@@ -39,6 +44,7 @@ impl Draft {
             live,
             values,
             pending: Pending::default(),
+            upkeep: Upkeep::NONE,
             may_start_cross_site: false,
         }
     }
@@ -305,10 +311,19 @@ impl Draft {
             live: self.live.clone(),
             edits,
             pending,
+            upkeep: Upkeep::NONE,
             origin: self.origin,
             default_lifetime,
             is_partial: only.is_some(),
         };
+        work.plan = work.decide();
+        Ok(work)
+    }
+
+    /// Takes what is pending as the work of the last commit, with what the session needs besides.
+    pub(crate) fn take_last_work(&mut self, default_lifetime: Lifetime) -> Result<Work, Error> {
+        let mut work = self.take_work(None, default_lifetime)?;
+        work.upkeep = std::mem::take(&mut self.upkeep);
         work.plan = work.decide();
         Ok(work)
     }
@@ -325,6 +340,20 @@ impl Draft {
         if let Some(end) = work.pending.end.filter(|end| end.is_explicit()) {
             self.begin_anew(end);
         }
+    }
+
+    /// Does without another id, which a failed response must not bring.
+    pub(crate) const fn do_without_another_id(&mut self) {
+        self.upkeep.renew = false;
+    }
+
+    pub(crate) const fn do_without_upkeep(&mut self) {
+        self.upkeep = Upkeep::NONE;
+    }
+
+    /// Tells whether the last commit may have something to do.
+    pub(crate) fn is_changed_or_due(&self) -> bool {
+        self.is_changed() || self.upkeep.is_any()
     }
 
     /// Tells whether a commit may have something to do.

@@ -8,7 +8,7 @@ use crate::{
     id::{Handle, SecretHash},
     lifetime::{Lifetime, Stamps},
     principal::PrincipalId,
-    record::{Header, Identity, Record, Values, Version},
+    record::{Header, Identity, Key, Record, Values, Version},
     store::Loaded,
 };
 
@@ -21,11 +21,18 @@ pub(crate) struct Live {
     pub(crate) last_seen: Timestamp,
     /// The engine's clock when it answered, and how long ago that was.
     pub(crate) seen: Seen,
+    /// What the request's id has to open for the request to write.
+    pub(crate) opener: Opener,
 }
 
 impl Live {
     /// Knows a record from the store's answer; its header has been decoded before.
-    pub(crate) fn of(handle: Handle, loaded: Loaded, since: Option<Stopwatch>) -> Self {
+    pub(crate) fn of(
+        handle: Handle,
+        loaded: Loaded,
+        opener: Opener,
+        since: Option<Stopwatch>,
+    ) -> Self {
         Self {
             handle,
             record: loaded.record,
@@ -35,17 +42,24 @@ impl Live {
                 at: loaded.now,
                 since,
             },
+            opener,
         }
     }
 
     /// Knows a record that was created just now.
-    pub(crate) const fn begun(handle: Handle, record: Record, seen: Seen) -> Self {
+    pub(crate) const fn begun(
+        handle: Handle,
+        record: Record,
+        secret: SecretHash,
+        seen: Seen,
+    ) -> Self {
         Self {
             handle,
             record,
             created: seen.at,
             last_seen: seen.at,
             seen,
+            opener: Opener::with_current(secret),
         }
     }
 
@@ -63,9 +77,12 @@ impl Live {
     }
 
     /// Goes on as another record.
-    pub(crate) fn succeed(&mut self, record: Record, now: Timestamp) {
+    pub(crate) fn succeed(&mut self, record: Record, secret: Option<SecretHash>, now: Timestamp) {
         self.record = record;
         self.last_seen = now;
+        if let Some(secret) = secret {
+            self.opener = Opener::with_current(secret);
+        }
     }
 
     /// Reads the record's header.
@@ -83,13 +100,49 @@ impl Live {
     }
 }
 
+/// The secret that a request came with, or has been given by a commit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opener {
+    pub(crate) secret: SecretHash,
+    /// The browser holds a later one.
+    pub(crate) is_previous: bool,
+}
+
+impl Opener {
+    /// Knows a secret by what it is to the record; `None` if it does not open it.
+    pub(crate) const fn with(secret: SecretHash, key: Key) -> Option<Self> {
+        let is_previous = match key {
+            Key::Current | Key::Successor => false,
+            Key::Previous => true,
+            Key::Retired | Key::Reused | Key::Unknown => return None,
+        };
+        Some(Self {
+            secret,
+            is_previous,
+        })
+    }
+
+    const fn with_current(secret: SecretHash) -> Self {
+        Self {
+            secret,
+            is_previous: false,
+        }
+    }
+}
+
 /// What a commit does to a record's header, and when.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Succession<'a> {
     pub(crate) version: Version,
     pub(crate) now: Timestamp,
-    /// The secret's, if there is a new one.
+    /// The secret, if there is a new one.
     pub(crate) secret: Option<SecretHash>,
+    /// The secret that the browser is known to have received, if that was not known.
+    pub(crate) shown: Option<SecretHash>,
+    /// The secret of a renewal.
+    pub(crate) renewed: Option<SecretHash>,
+    /// It is kept whether the secret of a first login was shown.
+    pub(crate) notes_showing: bool,
     pub(crate) login: Option<&'a PrincipalId>,
     /// A login that waits for its second factor.
     pub(crate) begin: Option<&'a LoginBegun>,
@@ -101,14 +154,15 @@ impl Succession<'_> {
     pub(crate) fn applied_to<'a>(&'a self, old: &Header<'a>) -> Option<Header<'a>> {
         let lifetime = self.lifetime.filter(|own| Some(*own) != old.lifetime);
         let is_identified = self.login.is_some() || self.begin.is_some();
-        if self.secret.is_none() && !is_identified && lifetime.is_none() {
+        let has_secret = self.secret.or(self.shown).or(self.renewed).is_some();
+        if !has_secret && !is_identified && lifetime.is_none() {
             return None;
         }
         let login = self.login.map(|principal| Identity {
             principal: principal.as_str(),
             authenticated_at: self.now,
         });
-        let mut next = *old;
+        let mut next = old.clone();
         let rises = self.secret.is_some() || is_identified;
         next.generation = old.generation.wrapping_add(u64::from(rises));
         next.lifetime = lifetime.or(old.lifetime);
@@ -117,10 +171,21 @@ impl Succession<'_> {
             Some(begun) => Some(Some(begun.at(self.now))),
             None => login.map(|_| None),
         };
-        if let Some(secret) = self.secret {
-            next.rotate(secret, self.now);
-        }
+        self.turn_secrets(&mut next);
+        next.is_unshown |= self.notes_showing && login.is_some() && old.identity.is_none();
         Some(next)
+    }
+
+    fn turn_secrets(&self, header: &mut Header<'_>) {
+        if let Some(shown) = self.shown {
+            header.confirm(shown, self.now);
+        }
+        if let Some(secret) = self.renewed {
+            header.renew(secret, self.now);
+        }
+        if let Some(secret) = self.secret {
+            header.rotate(secret, self.now);
+        }
     }
 }
 

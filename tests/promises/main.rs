@@ -9,6 +9,7 @@ mod identity;
 mod lifetime;
 mod model;
 mod reentry;
+mod renewal;
 mod response;
 mod security;
 mod situations;
