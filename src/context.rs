@@ -18,14 +18,14 @@ use tokio::{
 };
 
 use crate::{
-    change::Seen,
+    change::{Live, Opener, Seen},
     clock::{Stopwatch, Timestamp},
     cookie::{SameSite, Writer},
     id::{Handle, IdHasher, Random},
     lifetime::Lifetime,
     limit::SessionLimit,
     observe::{Event, Observer},
-    renewal::{self, Renewal},
+    renewal::{self, Renewal, Upkeep},
     store::{SessionStore, StoreError},
     sync::Mutex,
 };
@@ -66,6 +66,17 @@ impl Context {
     pub(crate) fn grace(&self) -> Duration {
         self.renewal
             .map_or(renewal::DEFAULT_GRACE, |renewal| renewal.grace())
+    }
+
+    /// Says what a session needs besides what its request does to it.
+    pub(crate) fn upkeep(&self, live: &Live) -> Upkeep {
+        let Opener { secret, came_as } = live.opener;
+        if came_as.is_none() {
+            return Upkeep::NONE;
+        }
+        let (header, now) = (live.header(), self.now(&live.seen));
+        let key = header.key(&secret, now, self.grace());
+        header.upkeep((&secret, key), live.created, now, self.renewal.as_ref())
     }
 
     /// Tells what the engine's clock says by now.

@@ -106,6 +106,13 @@ impl Upkeep {
         renew: false,
     };
 
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self {
+            confirm: self.confirm && other.confirm,
+            renew: self.renew && other.renew,
+        }
+    }
+
     pub(crate) const fn is_any(self) -> bool {
         self.confirm || self.renew
     }

@@ -320,11 +320,19 @@ impl Draft {
         Ok(work)
     }
 
-    /// Takes what is pending as the work of the last commit, with what the session needs besides.
-    pub(crate) fn take_last_work(&mut self, default_lifetime: Lifetime) -> Result<Work, Error> {
+    /// Takes what is pending as the work of the last commit, with what the session needs besides: what it needed when it
+    /// was loaded, if it still does by what commits of this request have left.
+    pub(crate) fn take_last_work(
+        &mut self,
+        default_lifetime: Lifetime,
+        needs: impl FnOnce(&Live) -> Upkeep,
+    ) -> Result<Work, Error> {
         let mut work = self.take_work(None, default_lifetime)?;
-        work.upkeep = std::mem::take(&mut self.upkeep);
-        work.plan = work.decide();
+        let needed = std::mem::take(&mut self.upkeep);
+        if let Some(live) = work.live.as_ref().filter(|_| needed.is_any()) {
+            work.upkeep = needed.and(needs(live));
+            work.plan = work.decide();
+        }
         Ok(work)
     }
 

@@ -59,7 +59,7 @@ impl Live {
             created: seen.at,
             last_seen: seen.at,
             seen,
-            opener: Opener::with_current(secret),
+            opener: Opener::drawn(secret),
         }
     }
 
@@ -81,7 +81,7 @@ impl Live {
         self.record = record;
         self.last_seen = now;
         if let Some(secret) = secret {
-            self.opener = Opener::with_current(secret);
+            self.opener = Opener::drawn(secret);
         }
     }
 
@@ -104,29 +104,32 @@ impl Live {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Opener {
     pub(crate) secret: SecretHash,
-    /// The browser holds a later one.
-    pub(crate) is_previous: bool,
+    /// What it was to the record when it came; `None` if a commit of this request has drawn it.
+    pub(crate) came_as: Option<Key>,
 }
 
 impl Opener {
     /// Knows a secret by what it is to the record; `None` if it does not open it.
     pub(crate) const fn with(secret: SecretHash, key: Key) -> Option<Self> {
-        let is_previous = match key {
-            Key::Current | Key::Successor => false,
-            Key::Previous => true,
-            Key::Retired | Key::Reused | Key::Unknown => return None,
-        };
-        Some(Self {
-            secret,
-            is_previous,
-        })
+        match key {
+            Key::Current | Key::Successor | Key::Previous => Some(Self {
+                secret,
+                came_as: Some(key),
+            }),
+            Key::Retired | Key::Reused | Key::Unknown => None,
+        }
     }
 
-    const fn with_current(secret: SecretHash) -> Self {
+    const fn drawn(secret: SecretHash) -> Self {
         Self {
             secret,
-            is_previous: false,
+            came_as: None,
         }
+    }
+
+    /// Tells whether the browser holds a later one.
+    pub(crate) fn is_previous(self) -> bool {
+        self.came_as == Some(Key::Previous)
     }
 }
 

@@ -78,7 +78,7 @@ impl Facts {
             lifetime: set,
             resend: set && (is_persistent(pending.lifetime) || is_persistent(stored)),
             upkeep,
-            is_previous: live.is_some_and(|live| live.opener.is_previous),
+            is_previous: live.is_some_and(|live| live.opener.is_previous()),
         }
     }
 }

@@ -194,6 +194,10 @@ impl Commit {
 
     /// Makes the changes again on a fresher record.
     fn replay(&mut self, replacing: Replacing, fresh: Loaded) -> Result<Next, Error> {
+        // What changed nothing on the record that was loaded is not done to another.
+        if self.work.is_upkeep_alone() {
+            return Ok(self.done(Cookie::Keep));
+        }
         let handle = self.live().handle;
         self.context
             .observe(Event::new(EventKind::Conflict).of(handle));

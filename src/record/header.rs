@@ -628,6 +628,126 @@ mod tests {
         assert_eq!(known, [2, 3, 4, 5]);
     }
 
+    /// A session whose first id was renewed twice, at 100 and at 200 seconds.
+    fn renewed() -> Arc<[u8]> {
+        let mut header = Header::new(hash(1), None);
+        header.renew(hash(2), at(100));
+        header.renew(hash(3), at(200));
+        header.is_unshown = true;
+        header.encode()
+    }
+
+    #[test]
+    fn the_stored_form_of_a_renewal_is_stable() {
+        let mut expected = vec![1, 1, 0, 32];
+        expected.extend([1; 32]);
+        expected.extend([2, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0]);
+        for (secret, millis) in [(2, 100_000_u64), (3, 200_000)] {
+            expected.extend([9, 0, 40]);
+            expected.extend(millis.to_be_bytes());
+            expected.extend([secret; 32]);
+        }
+        expected.extend([11, 0, 0]);
+        assert_eq!(renewed()[..], expected[..]);
+        let bytes = renewed();
+        let mut header = Header::decode(&bytes).unwrap();
+        header.confirm(hash(3), at(300));
+        let bytes = header.encode();
+        assert!(!Header::decode(&bytes).unwrap().is_unshown);
+        assert_eq!(
+            bytes.len(),
+            1 + 35 + 11 + 11 + 2 * 43,
+            "no successor is left"
+        );
+        assert_eq!(bytes[58], 10, "those that it followed are previous");
+    }
+
+    #[test]
+    fn a_secret_is_told_from_others_by_what_it_is_and_since_when() {
+        use Key::{Current, Previous, Reused, Successor, Unknown};
+        let bytes = renewed();
+        let header = Header::decode(&bytes).unwrap();
+        let mut confirmed = header.clone();
+        confirmed.confirm(hash(3), at(300));
+        let grace = Duration::from_secs(30);
+        for (case, header, fill, now, key) in [
+            ("not shown", &header, 2, 9_000, Successor),
+            ("not shown", &header, 3, 9_000, Successor),
+            ("still the current one", &header, 1, 9_000, Current),
+            ("never sent", &header, 4, 9_000, Unknown),
+            ("shown", &confirmed, 3, 300, Current),
+            ("in the grace", &confirmed, 1, 329, Previous),
+            ("sent beside it", &confirmed, 2, 329, Previous),
+            ("after the grace", &confirmed, 1, 330, Reused),
+            (
+                "sent beside it, after the grace",
+                &confirmed,
+                2,
+                330,
+                Reused,
+            ),
+        ] {
+            let found = header.key(&hash(fill), at(now), grace);
+            assert_eq!(found, key, "{case}: {fill} at {now}");
+        }
+    }
+
+    #[test]
+    fn a_session_needs_another_id_when_its_own_is_old_and_none_was_sent_lately() {
+        let hourly = Renewal::every(Duration::from_secs(3_600));
+        let fresh = Header::new(hash(1), None);
+        let mut sent = fresh.clone();
+        sent.renew(hash(2), at(3_600));
+        let cases = [
+            ("young", &fresh, (1, Key::Current), 3_599, (false, false)),
+            ("old", &fresh, (1, Key::Current), 3_600, (false, true)),
+            (
+                "sent a moment ago",
+                &sent,
+                (1, Key::Current),
+                3_659,
+                (false, false),
+            ),
+            (
+                "sent a minute ago",
+                &sent,
+                (1, Key::Current),
+                3_660,
+                (false, true),
+            ),
+            ("shown", &sent, (2, Key::Successor), 3_661, (true, false)),
+            (
+                "shown late",
+                &sent,
+                (2, Key::Successor),
+                7_200,
+                (true, true),
+            ),
+            (
+                "on its way",
+                &sent,
+                (1, Key::Previous),
+                9_000,
+                (false, false),
+            ),
+        ];
+        for (case, header, (fill, key), now, (confirm, renew)) in cases {
+            let upkeep = header.upkeep((&hash(fill), key), at(0), at(now), Some(&hourly));
+            assert_eq!(upkeep, Upkeep { confirm, renew }, "{case}");
+        }
+        let upkeep = fresh.upkeep((&hash(1), Key::Current), at(0), at(9_999), None);
+        assert_eq!(upkeep, Upkeep::NONE, "nobody asked for it");
+    }
+
+    #[test]
+    fn of_the_ids_that_are_sent_and_never_shown_the_last_three_are_kept() {
+        let mut header = Header::new(hash(1), None);
+        (2..=6).for_each(|fill| header.renew(hash(fill), at(u64::from(fill))));
+        let keys = (2..=6).map(|fill| header.key(&hash(fill), at(9), Duration::ZERO));
+        let kept: Vec<_> = keys.map(|key| key == Key::Successor).collect();
+        assert_eq!(kept, [false, false, true, true, true]);
+    }
+
     #[test]
     fn debug_shows_no_hash() {
         let bytes = full();

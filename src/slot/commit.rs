@@ -167,7 +167,7 @@ impl Slot {
         let is_last = state.closed && now.is_none();
         let (draft, lifetime) = (&mut state.open().draft, self.context.lifetime);
         let work = match is_last {
-            true => draft.take_last_work(lifetime),
+            true => draft.take_last_work(lifetime, |live| self.context.upkeep(live)),
             false => draft.take_work(now.take(), lifetime),
         };
         state.busy = work.is_ok();
