@@ -27,6 +27,7 @@ use crate::{
     observe::{Event, Observer},
     store::{SessionStore, StoreError},
     sync::Mutex,
+    watch::Watchers,
 };
 
 /// A layer's settings, its store, and what goes on in it beside the requests.
@@ -48,6 +49,9 @@ pub(crate) struct Context {
     pub(crate) observer: Observer,
     pub(crate) queues: Arc<Queues>,
     pub(crate) background: Background,
+    pub(crate) watchers: Watchers,
+    /// How often the store is asked for sessions that live connections are bound to.
+    pub(crate) watch_interval: Duration,
 }
 
 impl Context {

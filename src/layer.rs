@@ -16,6 +16,7 @@ use crate::{
     session::Main,
     sessions::Sessions,
     store::SessionStore,
+    watch::Watchers,
 };
 
 /// Gives every request of a service a [session](crate::Session).
@@ -81,6 +82,7 @@ impl SessionLayer {
                 commit_timeout: Duration::from_secs(5),
                 on_failure: OnFailure::Discard,
                 observer: None,
+                watch_interval: Duration::from_secs(5),
             },
             on_error: DefaultOnError,
             layer: PhantomData,
@@ -176,6 +178,7 @@ impl<L, E> fmt::Debug for SessionLayer<L, E> {
 /// | load time-out | 2 seconds | an outage must not pile up requests |
 /// | commit time-out | 5 seconds in all | as long as people wait for a form |
 /// | failed handlers | their changes are dropped, an end is carried out | half of what was meant is worse than nothing |
+/// | watch interval | 5 seconds | a sign-out elsewhere closes what is open soon; one question per layer and interval |
 /// | error response | the status alone | nothing of the handler's success may survive |
 /// | observer | none: events go to `tracing` alone | an audit is the application's |
 /// | marker | [`Main`]: handlers write `Session` | one layer is the rule |
@@ -208,6 +211,7 @@ struct Options {
     commit_timeout: Duration,
     on_failure: OnFailure,
     observer: Option<Hook>,
+    watch_interval: Duration,
 }
 
 impl<L: 'static, E> SessionLayerBuilder<L, E> {
@@ -383,6 +387,25 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
         self
     }
 
+    /// Sets how soon a [`LiveSession`](crate::LiveSession) is told of what has happened elsewhere. Default: 5 seconds.
+    ///
+    /// The store is asked after half of it to the whole, one question for all live sessions of this layer; not at all
+    /// while there are none. What this layer does is told at once.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::{SessionLayer, store::MemoryStore};
+    ///
+    /// let sooner = SessionLayer::builder(MemoryStore::new()).with_watch_interval(Duration::from_secs(1));
+    /// assert!(sooner.build().is_ok());
+    /// let all_the_time = SessionLayer::builder(MemoryStore::new()).with_watch_interval(Duration::ZERO);
+    /// assert!(all_the_time.build().unwrap_err().to_string().contains("without a pause"));
+    /// ```
+    pub fn with_watch_interval(mut self, interval: Duration) -> Self {
+        self.options.watch_interval = interval;
+        self
+    }
+
     /// Sets what becomes of the changes of a handler that answers 5xx or 408. Default: [`OnFailure::Discard`].
     ///
     /// ```
@@ -505,6 +528,11 @@ impl Options {
                 "a time-out of zero leaves the store no time; give it a longer one",
             ));
         }
+        if self.watch_interval.is_zero() {
+            return Err(ConfigError::new(
+                "with a watch interval of zero the store is asked without a pause; give it a longer one",
+            ));
+        }
         if self.limit.is_some() && self.store.index().is_none() {
             return Err(ConfigError::new(
                 "this store keeps no index of principals, so their sessions cannot be limited; use one whose `index` returns it",
@@ -527,6 +555,8 @@ impl Options {
             observer: Observer::new(self.observer),
             queues: Arc::new(Queues::default()),
             background: Background::new(),
+            watchers: Watchers::default(),
+            watch_interval: self.watch_interval,
         })
     }
 }

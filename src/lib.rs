@@ -214,6 +214,7 @@ mod key;
 mod layer;
 mod lifetime;
 mod limit;
+mod live;
 mod load;
 mod observe;
 mod principal;
@@ -226,6 +227,7 @@ mod slot;
 pub mod store;
 mod sync;
 pub mod testing;
+mod watch;
 
 #[cfg(any(doc, doctest))]
 #[path = "docs/mod.rs"]
@@ -244,11 +246,13 @@ pub use key::{Key, KeyName, SessionKey, Undecodable};
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use lifetime::Lifetime;
 pub use limit::SessionLimit;
+pub use live::LiveSession;
 pub use observe::{EndReason, Event, EventKind, RejectReason};
 pub use principal::{CredentialStamp, PrincipalId};
 pub use service::SessionService;
 pub use session::{LoadFuture, Main, Session, SessionSlot};
 pub use sessions::{SessionInfo, Sessions};
+pub use watch::Ended;
 
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]

@@ -219,7 +219,7 @@ fn touch(context: &Context, found: &Found) -> Option<Answer<bool>> {
     Some(context.store.touch(&live.handle, version, expires_in))
 }
 
-fn failed(context: &Context, handle: Handle, error: StoreError) -> Error {
+pub(crate) fn failed(context: &Context, handle: Handle, error: StoreError) -> Error {
     let kind = match error.kind() {
         StoreErrorKind::Corrupt => ErrorKind::UndecodableRecord,
         StoreErrorKind::Full | StoreErrorKind::Unavailable | StoreErrorKind::Unknown => {

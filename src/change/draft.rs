@@ -19,6 +19,8 @@ pub(crate) struct Draft {
     values: ValueDraft,
     pending: Pending,
     may_start_cross_site: bool,
+    /// The generation that a live connection is bound to, if this is one's.
+    detached: Option<u64>,
 }
 
 impl Draft {
@@ -26,6 +28,15 @@ impl Draft {
     pub(crate) fn live(live: Live) -> Self {
         let values = ValueDraft::new(live.record.shared_values());
         Self::new(Origin::Live, Some(live), values)
+    }
+
+    /// Begins on a record that a live connection is bound to.
+    pub(crate) fn detached(live: Live) -> Self {
+        let generation = live.header().generation;
+        Self {
+            detached: Some(generation),
+            ..Self::live(live)
+        }
     }
 
     /// Begins without a record.
@@ -40,6 +51,7 @@ impl Draft {
             values,
             pending: Pending::default(),
             may_start_cross_site: false,
+            detached: None,
         }
     }
 
@@ -93,7 +105,7 @@ impl Draft {
     }
 
     pub(crate) fn cycle_id(&mut self) -> Result<(), Error> {
-        self.may(Deed::Change)?;
+        self.may(Deed::Cycle)?;
         self.pending.cycle = true;
         Ok(())
     }
@@ -247,6 +259,15 @@ impl Draft {
         self.live.as_ref().filter(|_| self.pending.end.is_none())
     }
 
+    /// Returns the record that a live connection can be bound to.
+    pub(crate) fn detachable(&self) -> Result<&Live, Error> {
+        self.may(Deed::Change)?;
+        let pending = &self.pending;
+        let is_settled = pending.login.is_none() && pending.begin.is_none() && !pending.cycle;
+        let live = self.current().filter(|_| is_settled);
+        live.ok_or_else(|| Error::new(ErrorKind::Uncommitted))
+    }
+
     pub(crate) fn principal(&self) -> Option<PrincipalId> {
         let stored = || Some(self.current()?.record.principal()?.into());
         self.pending.login.clone().or_else(stored)
@@ -305,6 +326,7 @@ impl Draft {
             live: self.live.clone(),
             edits,
             pending,
+            generation: self.detached,
             origin: self.origin,
             default_lifetime,
             is_partial: only.is_some(),
@@ -363,9 +385,21 @@ impl Draft {
         };
     }
 
+    /// Tells whether a live connection may do this: no browser would learn a new id.
+    fn may_detached(&self, deed: Deed) -> Result<(), Error> {
+        match deed {
+            Deed::Cycle | Deed::Login => Err(Error::new(ErrorKind::Detached)),
+            Deed::Start if self.current().is_none() => Err(Error::new(ErrorKind::Gone)),
+            Deed::Change | Deed::Start => Ok(()),
+        }
+    }
+
     /// Tells whether a request with this cookie may do this.
     fn may(&self, deed: Deed) -> Result<(), Error> {
         let starts = matches!(deed, Deed::Start | Deed::Login);
+        if self.detached.is_some() {
+            return self.may_detached(deed);
+        }
         match self.origin {
             Origin::Superseded if deed != Deed::Login && self.pending.login.is_none() => {
                 Err(Error::new(ErrorKind::Superseded))
@@ -387,6 +421,8 @@ impl Draft {
 pub(crate) enum Deed {
     /// It changes what there is, and starts no session.
     Change,
+    /// It gives the session a new id.
+    Cycle,
     Login,
     /// It starts a session where there is none.
     Start,

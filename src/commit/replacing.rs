@@ -216,7 +216,11 @@ impl Commit {
     fn reconcile(&self, handle: Handle, secret: &SecretHash, fresh: Loaded) -> Result<Live, Error> {
         let header = Header::decode(fresh.record.header())
             .map_err(|cause| Error::new(ErrorKind::UndecodableRecord).with_source(cause))?;
-        if !header.secret.matches(secret) {
+        let is_ours = match self.work.generation {
+            Some(generation) => header.generation == generation,
+            None => header.secret.matches(secret),
+        };
+        if !is_ours {
             return Err(Error::new(ErrorKind::Superseded));
         }
         let lifetime = header.lifetime.unwrap_or(self.context.lifetime);
@@ -230,6 +234,10 @@ impl Commit {
     fn finish(&mut self, replacing: Replacing) -> Next {
         let next = self.live();
         if let Some(kind) = self.work.pending.event() {
+            let generation = next.header().generation;
+            self.context
+                .watchers
+                .has_generation(next.handle, generation);
             let event = Event::new(kind).of(next.handle);
             self.context
                 .observe(event.by(self.work.pending.login.as_ref()));

@@ -8,7 +8,7 @@ mod values;
 
 use std::{fmt, sync::Arc};
 
-pub(crate) use header::{Begun, Header, Identity};
+pub(crate) use header::{Begun, Header, Identity, Undecodable};
 pub(crate) use values::{Corrupt, Pair, Value, Values};
 #[cfg(test)]
 pub(crate) use values::{MAX_ENTRIES, MAX_LEN};

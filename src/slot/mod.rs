@@ -93,7 +93,7 @@ impl Slot {
         Self::in_phase(context, Phase::Presented { ids, withheld })
     }
 
-    /// Makes a place whose session is loaded, for tests of handlers.
+    /// Makes a place whose session is loaded, for live connections and for tests of handlers.
     pub(crate) fn loaded(context: Arc<Context>, draft: Draft) -> Self {
         Self::in_phase(context, Phase::Loaded(Open::new(draft, None, false)))
     }

@@ -41,6 +41,7 @@ use std::{
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisStore, RedisStoreBuilder};
+pub(crate) use backoff::jittered;
 pub use index::{Cursor, Entered, Entry, PrincipalIndex, Walked};
 pub use memory::MemoryStore;
 #[cfg(feature = "mysql")]

@@ -7,6 +7,7 @@ mod corners;
 mod failures;
 mod identity;
 mod lifetime;
+mod live;
 mod model;
 mod reentry;
 mod response;
