@@ -9,7 +9,7 @@ use super::{
 
 pub(crate) struct Chat {
     _process: Process,
-    pub(crate) port: u16,
+    port: u16,
 }
 
 impl Chat {
@@ -22,5 +22,9 @@ impl Chat {
             _process: process,
             port,
         }
+    }
+
+    pub(crate) fn page(&self) -> String {
+        format!("http://localhost:{}/", self.port)
     }
 }
