@@ -2,6 +2,7 @@
 
 use std::{fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
 
+use http::{Extensions, HeaderMap};
 use tower_layer::Layer;
 
 use crate::{
@@ -11,7 +12,8 @@ use crate::{
     id::{IdHasher, Random},
     lifetime::Lifetime,
     limit::SessionLimit,
-    observe::{Event, Hook, Observer},
+    meter,
+    observe::{Event, Hook, Observer, PeerKey, PeerOf},
     service::SessionService,
     session::Main,
     sessions::Sessions,
@@ -82,6 +84,7 @@ impl SessionLayer {
                 commit_timeout: Duration::from_secs(5),
                 on_failure: OnFailure::Discard,
                 observer: None,
+                peer_of: None,
                 watch_interval: Duration::from_secs(5),
             },
             on_error: DefaultOnError,
@@ -181,6 +184,7 @@ impl<L, E> fmt::Debug for SessionLayer<L, E> {
 /// | watch interval | 5 seconds | a sign-out elsewhere closes what is open soon; one question per layer and interval |
 /// | error response | the status alone | nothing of the handler's success may survive |
 /// | observer | none: events go to `tracing` alone | an audit is the application's |
+/// | peer | unknown | who is behind a proxy, the application knows |
 /// | marker | [`Main`]: handlers write `Session` | one layer is the rule |
 ///
 /// ```
@@ -211,6 +215,7 @@ struct Options {
     commit_timeout: Duration,
     on_failure: OnFailure,
     observer: Option<Hook>,
+    peer_of: Option<PeerOf>,
     watch_interval: Duration,
 }
 
@@ -445,6 +450,34 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
         self
     }
 
+    /// Sets where a request comes from, so that whoever guesses ids is told of. Default: nobody asks.
+    ///
+    /// If some forty different ids that open nothing come from one peer within a minute, that is an event
+    /// ([`Guessing`](crate::EventKind::Guessing)) with the [peer](Event::peer); what to do about it is the application's. It is
+    /// asked of requests with our cookie alone. Name what the other side cannot choose: the address of the connection, or
+    /// what *your* proxy has written, never a header that reaches you from outside.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use axum::extract::ConnectInfo;
+    /// use tenure::{PeerKey, SessionLayer, store::MemoryStore};
+    ///
+    /// let layer = SessionLayer::builder(MemoryStore::new())
+    ///     .with_peer(|_, extensions| {
+    ///         let ConnectInfo(address) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    ///         Some(PeerKey::from(address.ip()))
+    ///     })
+    ///     .build();
+    /// assert!(layer.is_ok());
+    /// ```
+    pub fn with_peer(
+        mut self,
+        peer: impl Fn(&HeaderMap, &Extensions) -> Option<PeerKey> + Send + Sync + 'static,
+    ) -> Self {
+        self.options.peer_of = Some(Arc::new(peer));
+        self
+    }
+
     /// Sets what answers a request whose session could not be committed. Default: [`Error::to_response`].
     ///
     /// The closure is given what the handler has answered, and what it returns gets the cookie and the caching headers.
@@ -538,6 +571,7 @@ impl Options {
                 "this store keeps no index of principals, so their sessions cannot be limited; use one whose `index` returns it",
             ));
         }
+        meter::describe();
         Ok(Context {
             marker: Marker::of::<L>(),
             writer: Writer::new(&self.cookie),
@@ -545,6 +579,9 @@ impl Options {
             cookie_name: self.cookie.name.into(),
             same_site: self.cookie.same_site,
             tells_the_time: self.store.now().is_some(),
+            #[cfg(feature = "metrics")]
+            store: Arc::new(crate::store::Measured(self.store)),
+            #[cfg(not(feature = "metrics"))]
             store: self.store,
             random: Random::System,
             lifetime: self.lifetime,
@@ -553,6 +590,7 @@ impl Options {
             commit_timeout: self.commit_timeout,
             on_failure: self.on_failure,
             observer: Observer::new(self.observer),
+            peer_of: self.peer_of,
             queues: Arc::new(Queues::default()),
             background: Background::new(),
             watchers: Watchers::default(),

@@ -181,6 +181,7 @@
 //!
 //! * `axum` (default): the extractors, and [`Error`] as a response.
 //! * `conformance`: `store::conformance`, the tests of a store's contract.
+//! * `metrics`: [numbers](_guides::deployment#metrics) for the `metrics` facade.
 //! * `mysql`: `store::MySqlStore`, for MariaDB and MySQL, on sqlx; it needs Rust 1.94.
 //! * `postgres`: `store::PostgresStore`, on tokio-postgres.
 //! * `redis`: `store::RedisStore`, on redis-rs; `redis-tls`: the same with TLS, by rustls.
@@ -216,6 +217,7 @@ mod lifetime;
 mod limit;
 mod live;
 mod load;
+mod meter;
 mod observe;
 mod principal;
 mod record;
@@ -247,7 +249,7 @@ pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use lifetime::Lifetime;
 pub use limit::SessionLimit;
 pub use live::LiveSession;
-pub use observe::{EndReason, Event, EventKind, RejectReason};
+pub use observe::{EndReason, Event, EventKind, PeerKey, RejectReason};
 pub use principal::{CredentialStamp, PrincipalId};
 pub use service::SessionService;
 pub use session::{LoadFuture, Main, Session, SessionSlot};

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use tokio::{sync::watch, task::AbortHandle};
 
-use crate::{change::Seen, clock::Timestamp, id::Handle, sync::Mutex};
+use crate::{change::Seen, clock::Timestamp, id::Handle, meter, sync::Mutex};
 
 /// Why a [`LiveSession`](crate::LiveSession) has ended.
 ///
@@ -108,6 +108,7 @@ struct State {
 
 impl Watchers {
     pub(crate) fn add(&self, watched: Arc<Watched>) {
+        meter::connection_opened();
         let mut state = self.0.lock();
         let same = state.watched.entry(watched.handle).or_default();
         same.push(watched);
@@ -115,6 +116,7 @@ impl Watchers {
 
     /// Forgets one; with the last one the poller ends.
     pub(crate) fn remove(&self, watched: &Arc<Watched>) {
+        meter::connection_closed();
         let mut state = self.0.lock();
         if let Some(same) = state.watched.get_mut(&watched.handle) {
             same.retain(|other| !Arc::ptr_eq(other, watched));

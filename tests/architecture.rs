@@ -15,6 +15,7 @@ const ORDER: &[&str] = &[
     "limit",
     "key",
     "error",
+    "meter",
     "record",
     "json",
     "cookie",

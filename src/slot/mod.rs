@@ -23,7 +23,7 @@ use crate::{
     cookie::Presented,
     error::{Error, ErrorKind},
     id::Token,
-    observe::{Event, EventKind, RejectReason},
+    observe::{Event, EventKind, PeerKey, RejectReason},
     sync::Mutex,
 };
 
@@ -31,6 +31,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Slot {
     context: Arc<Context>,
+    /// Where the request comes from, if ids from there are counted.
+    peer: Option<PeerKey>,
     state: Mutex<State>,
 }
 
@@ -89,8 +91,16 @@ pub(crate) struct Shown {
 }
 
 impl Slot {
-    pub(crate) fn new(context: Arc<Context>, ids: Presented, withheld: bool) -> Self {
-        Self::in_phase(context, Phase::Presented { ids, withheld })
+    pub(crate) fn new(
+        context: Arc<Context>,
+        ids: Presented,
+        withheld: bool,
+        peer: Option<PeerKey>,
+    ) -> Self {
+        Self {
+            peer,
+            ..Self::in_phase(context, Phase::Presented { ids, withheld })
+        }
     }
 
     /// Makes a place whose session is loaded, for live connections and for tests of handlers.
@@ -101,6 +111,7 @@ impl Slot {
     const fn in_phase(context: Arc<Context>, phase: Phase) -> Self {
         Self {
             context,
+            peer: None,
             state: Mutex::new(State {
                 phase,
                 busy: false,

@@ -2,9 +2,16 @@
 //!
 //! The names are those of OWASP's Logging Vocabulary where it has one. No event carries a secret or a value.
 
+mod guessing;
+
 use std::{error, fmt, sync::Arc, time::Duration};
 
-use crate::{clock::Stopwatch, id::Handle, principal::PrincipalId, sync::Mutex};
+pub use guessing::PeerKey;
+use guessing::{Guesses, Noticed};
+
+use http::{Extensions, HeaderMap};
+
+use crate::{clock::Stopwatch, id::Handle, meter, principal::PrincipalId, sync::Mutex};
 
 /// Something that happened to a session.
 ///
@@ -28,6 +35,7 @@ pub struct Event<'a> {
     kind: EventKind,
     handle: Option<Handle>,
     principal: Option<&'a PrincipalId>,
+    peer: Option<PeerKey>,
     error: Option<&'a (dyn error::Error + 'static)>,
     suppressed: u64,
 }
@@ -38,6 +46,7 @@ impl<'a> Event<'a> {
             kind,
             handle: None,
             principal: None,
+            peer: None,
             error: None,
             suppressed: 0,
         }
@@ -50,6 +59,11 @@ impl<'a> Event<'a> {
 
     pub(crate) const fn by(mut self, principal: Option<&'a PrincipalId>) -> Self {
         self.principal = principal;
+        self
+    }
+
+    const fn from_peer(mut self, peer: Option<PeerKey>) -> Self {
+        self.peer = peer;
         self
     }
 
@@ -76,6 +90,12 @@ impl<'a> Event<'a> {
         self.principal
     }
 
+    /// Returns where it came from, if that is what the event is about; see [`with_peer`](crate::SessionLayerBuilder::with_peer).
+    #[must_use]
+    pub const fn peer(&self) -> Option<PeerKey> {
+        self.peer
+    }
+
     /// Returns what went wrong.
     #[must_use]
     pub const fn error(&self) -> Option<&'a (dyn error::Error + 'static)> {
@@ -96,6 +116,7 @@ impl fmt::Debug for Event<'_> {
             .field("kind", &self.kind)
             .field("handle", &self.handle)
             .field("principal", &self.principal)
+            .field("peer", &self.peer)
             .field("suppressed", &self.suppressed)
             .finish_non_exhaustive()
     }
@@ -126,6 +147,13 @@ pub enum EventKind {
     Expired,
     /// A change came too late: the session had ended meanwhile.
     Gone,
+    /// Many different ids that opened nothing came from one [peer](Event::peer) within a minute, some forty; or, without
+    /// a peer, one each from more peers than are remembered, some four thousand.
+    Guessing,
+    /// A login was refused at its commit: the credential that it checked had been changed meanwhile.
+    LoginRefused,
+    /// A login was refused at its commit: its principal has as many sessions as are allowed.
+    TooManySessions,
     /// A request's cookie opened no session.
     Rejected(RejectReason),
     /// The store failed or did not answer in time.
@@ -160,6 +188,9 @@ impl EventKind {
             Self::Destroyed(EndReason::Revoked) => "session_revoked",
             Self::Expired => "session_use_after_expire",
             Self::Gone => "session_gone",
+            Self::Guessing => "session_id_guessing",
+            Self::LoginRefused => "authn_login_fail",
+            Self::TooManySessions => "excess_sessions_exceeded",
             Self::Rejected(reason) => reason.name(),
             Self::StoreFailed => "session_store_failed",
             Self::Superseded => "session_superseded",
@@ -171,7 +202,12 @@ impl EventKind {
     /// Returns the place of its limit; `None` for what only a handler can cause, which an audit must have whole.
     const fn limit(self) -> Option<usize> {
         match self {
-            Self::Authenticated | Self::Created | Self::Cycled | Self::Destroyed(_) => None,
+            Self::Authenticated
+            | Self::Created
+            | Self::Cycled
+            | Self::Destroyed(_)
+            | Self::LoginRefused
+            | Self::TooManySessions => None,
             Self::Conflict => Some(0),
             Self::Expired => Some(1),
             Self::Gone => Some(2),
@@ -179,7 +215,8 @@ impl EventKind {
             Self::Superseded => Some(4),
             Self::Undecodable => Some(5),
             Self::UndecodableValue => Some(6),
-            Self::Rejected(reason) => Some(7 + reason as usize),
+            Self::Guessing => Some(7),
+            Self::Rejected(reason) => Some(8 + reason as usize),
         }
     }
 }
@@ -264,7 +301,11 @@ impl RejectReason {
 pub(crate) struct Observer {
     hook: Option<Hook>,
     limits: Limits,
+    guesses: Guesses,
 }
+
+/// Where the application says a request comes from.
+pub(crate) type PeerOf = Arc<dyn Fn(&HeaderMap, &Extensions) -> Option<PeerKey> + Send + Sync>;
 
 /// What the application wants to be told.
 pub(crate) type Hook = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
@@ -274,10 +315,22 @@ impl Observer {
         Self {
             hook,
             limits: Limits::default(),
+            guesses: Guesses::default(),
+        }
+    }
+
+    /// Counts an id that has opened nothing, and tells of whoever brings many.
+    pub(crate) fn count_guess(&self, peer: PeerKey, id: &[u8]) {
+        let event = Event::new(EventKind::Guessing);
+        match self.guesses.count(peer, id, Stopwatch::start()) {
+            Some(Noticed::Guessing) => self.observe(event.from_peer(Some(peer))),
+            Some(Noticed::Crowd) => self.observe(event),
+            None => {}
         }
     }
 
     pub(crate) fn observe(&self, mut event: Event<'_>) {
+        meter::event(event.kind.name());
         if let Some(place) = event.kind.limit() {
             match self.limits.admit(place) {
                 Some(suppressed) => event.suppressed = suppressed,
@@ -304,6 +357,7 @@ fn log(event: &Event<'_>) {
                 target: "tenure",
                 handle = event.handle.map(tracing::field::display),
                 principal = event.principal.map(tracing::field::display),
+                peer = event.peer.map(tracing::field::display),
                 error = event.error,
                 suppressed = event.suppressed,
                 "{}",
@@ -313,7 +367,12 @@ fn log(event: &Event<'_>) {
     }
     match event.kind {
         EventKind::StoreFailed | EventKind::Undecodable | EventKind::UndecodableValue => at!(error),
-        EventKind::Rejected(_) | EventKind::Superseded | EventKind::Gone => at!(warn),
+        EventKind::Rejected(_)
+        | EventKind::Guessing
+        | EventKind::Superseded
+        | EventKind::Gone
+        | EventKind::LoginRefused
+        | EventKind::TooManySessions => at!(warn),
         EventKind::Authenticated
         | EventKind::Created
         | EventKind::Cycled
@@ -324,7 +383,7 @@ fn log(event: &Event<'_>) {
 
 /// A limit for each kind that a visitor can cause.
 #[derive(Default)]
-struct Limits([Mutex<Limit>; 7 + RejectReason::COUNT]);
+struct Limits([Mutex<Limit>; 8 + RejectReason::COUNT]);
 
 impl Limits {
     fn admit(&self, place: usize) -> Option<u64> {
@@ -408,6 +467,7 @@ mod tests {
             EventKind::Conflict,
             EventKind::Expired,
             EventKind::Gone,
+            EventKind::Guessing,
             EventKind::StoreFailed,
             EventKind::Superseded,
             EventKind::Undecodable,
@@ -419,6 +479,6 @@ mod tests {
             .filter_map(EventKind::limit)
             .collect();
         places.sort_unstable();
-        assert_eq!(places, (0..7 + RejectReason::COUNT).collect::<Vec<_>>());
+        assert_eq!(places, (0..8 + RejectReason::COUNT).collect::<Vec<_>>());
     }
 }
