@@ -104,7 +104,8 @@ impl<L> LiveSession<L> {
     /// Returns the session as it is now.
     ///
     /// Its changes are committed by [`commit`](Session::commit), [`update_now`](Session::update_now) and
-    /// [`claim`](Session::claim) alone: there is no response that would, and what is not committed is lost with it. It can end
+    /// [`claim`](Session::claim) alone: there is no response that would, and what is not committed is lost with it, which is an
+    /// [event](crate::EventKind::Uncommitted). It can end
     /// the session, but not give it a new id, which no browser would learn. To reload does not prolong a session; a
     /// commit does.
     ///
@@ -114,7 +115,7 @@ impl<L> LiveSession<L> {
     /// gained rights, [`Store`](ErrorKind::Store) if the store does not answer.
     pub async fn reload(&self) -> Result<Session<L>, Error> {
         let live = self.attached.load().await?;
-        let slot = Slot::loaded(self.attached.context.clone(), Draft::detached(live));
+        let slot = Slot::detached(self.attached.context.clone(), Draft::detached(live));
         Ok(Session::of(Arc::new(slot)))
     }
 

@@ -62,8 +62,8 @@ impl<'a> Event<'a> {
         self
     }
 
-    const fn from_peer(mut self, peer: Option<PeerKey>) -> Self {
-        self.peer = peer;
+    const fn brought_by(mut self, peer: PeerKey) -> Self {
+        self.peer = Some(peer);
         self
     }
 
@@ -160,6 +160,8 @@ pub enum EventKind {
     StoreFailed,
     /// A request came with an id that was replaced a moment ago.
     Superseded,
+    /// A live session was changed and dropped without a commit: what was changed is lost.
+    Uncommitted,
     /// A stored session does not decode.
     Undecodable,
     /// A value of a session does not decode.
@@ -194,6 +196,7 @@ impl EventKind {
             Self::Rejected(reason) => reason.name(),
             Self::StoreFailed => "session_store_failed",
             Self::Superseded => "session_superseded",
+            Self::Uncommitted => "session_uncommitted",
             Self::Undecodable => "session_undecodable",
             Self::UndecodableValue => "session_value_undecodable",
         }
@@ -216,7 +219,8 @@ impl EventKind {
             Self::Undecodable => Some(5),
             Self::UndecodableValue => Some(6),
             Self::Guessing => Some(7),
-            Self::Rejected(reason) => Some(8 + reason as usize),
+            Self::Uncommitted => Some(8),
+            Self::Rejected(reason) => Some(9 + reason as usize),
         }
     }
 }
@@ -323,7 +327,7 @@ impl Observer {
     pub(crate) fn count_guess(&self, peer: PeerKey, id: &[u8]) {
         let event = Event::new(EventKind::Guessing);
         match self.guesses.count(peer, id, Stopwatch::start()) {
-            Some(Noticed::Guessing) => self.observe(event.from_peer(Some(peer))),
+            Some(Noticed::Guessing) => self.observe(event.brought_by(peer)),
             Some(Noticed::Crowd) => self.observe(event),
             None => {}
         }
@@ -366,7 +370,10 @@ fn log(event: &Event<'_>) {
         };
     }
     match event.kind {
-        EventKind::StoreFailed | EventKind::Undecodable | EventKind::UndecodableValue => at!(error),
+        EventKind::StoreFailed
+        | EventKind::Uncommitted
+        | EventKind::Undecodable
+        | EventKind::UndecodableValue => at!(error),
         EventKind::Rejected(_)
         | EventKind::Guessing
         | EventKind::Superseded
@@ -383,7 +390,7 @@ fn log(event: &Event<'_>) {
 
 /// A limit for each kind that a visitor can cause.
 #[derive(Default)]
-struct Limits([Mutex<Limit>; 8 + RejectReason::COUNT]);
+struct Limits([Mutex<Limit>; 9 + RejectReason::COUNT]);
 
 impl Limits {
     fn admit(&self, place: usize) -> Option<u64> {
@@ -470,6 +477,7 @@ mod tests {
             EventKind::Guessing,
             EventKind::StoreFailed,
             EventKind::Superseded,
+            EventKind::Uncommitted,
             EventKind::Undecodable,
             EventKind::UndecodableValue,
         ];
@@ -479,6 +487,6 @@ mod tests {
             .filter_map(EventKind::limit)
             .collect();
         places.sort_unstable();
-        assert_eq!(places, (0..8 + RejectReason::COUNT).collect::<Vec<_>>());
+        assert_eq!(places, (0..9 + RejectReason::COUNT).collect::<Vec<_>>());
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Slot {
     context: Arc<Context>,
     /// Where the request comes from, if ids from there are counted.
     peer: Option<PeerKey>,
+    /// It is a live connection's: there is no response that would commit it.
+    is_detached: bool,
     state: Mutex<State>,
 }
 
@@ -97,27 +99,30 @@ impl Slot {
         withheld: bool,
         peer: Option<PeerKey>,
     ) -> Self {
-        Self {
-            peer,
-            ..Self::in_phase(context, Phase::Presented { ids, withheld })
-        }
+        Self::in_phase(context, peer, Phase::Presented { ids, withheld })
     }
 
-    /// Makes a place whose session is loaded, for live connections and for tests of handlers.
-    pub(crate) fn loaded(context: Arc<Context>, draft: Draft) -> Self {
-        Self::in_phase(context, Phase::Loaded(Open::new(draft, None, false)))
-    }
-
-    const fn in_phase(context: Arc<Context>, phase: Phase) -> Self {
+    /// Makes a place for what a live connection asks and does.
+    pub(crate) fn detached(context: Arc<Context>, draft: Draft) -> Self {
         Self {
             context,
             peer: None,
-            state: Mutex::new(State {
-                phase,
-                busy: false,
-                waiting: Vec::new(),
-                closed: false,
-            }),
+            is_detached: true,
+            state: Mutex::new(State::of(Phase::Loaded(Open::new(draft, None, false)))),
+        }
+    }
+
+    /// Makes a place whose session is loaded, for tests of handlers.
+    pub(crate) fn loaded(context: Arc<Context>, draft: Draft) -> Self {
+        Self::in_phase(context, None, Phase::Loaded(Open::new(draft, None, false)))
+    }
+
+    const fn in_phase(context: Arc<Context>, peer: Option<PeerKey>, phase: Phase) -> Self {
+        Self {
+            context,
+            peer,
+            is_detached: false,
+            state: Mutex::new(State::of(phase)),
         }
     }
 
@@ -255,7 +260,35 @@ impl Slot {
     }
 }
 
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if !self.is_detached {
+            return;
+        }
+        let mut state = self.state.lock();
+        let draft = &state.open().draft;
+        if draft.is_changed() {
+            let event = Event::new(EventKind::Uncommitted);
+            let handle = draft.current().map(|live| live.handle);
+            drop(state);
+            self.context.observe(match handle {
+                Some(handle) => event.of(handle),
+                None => event,
+            });
+        }
+    }
+}
+
 impl State {
+    const fn of(phase: Phase) -> Self {
+        Self {
+            phase,
+            busy: false,
+            waiting: Vec::new(),
+            closed: false,
+        }
+    }
+
     /// Lets a task wait until nobody is busy.
     fn wait<T>(&mut self, task: &Task<'_>) -> Poll<T> {
         if !self

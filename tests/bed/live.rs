@@ -21,15 +21,14 @@ pub struct Site {
 
 impl Site {
     pub fn new<S: SessionStore + PrincipalIndex + Clone>(nodes: [S; 2], kept: impl Any) -> Self {
-        let layers = |lifetime: Lifetime| {
-            nodes.clone().map(|store| {
-                let builder = SessionLayer::builder(store).with_lifetime(lifetime);
-                builder.with_watch_interval(INTERVAL).build().unwrap()
-            })
+        let layer = |store, lifetime| {
+            let builder = SessionLayer::builder(store).with_lifetime(lifetime);
+            builder.with_watch_interval(INTERVAL).build().unwrap()
         };
+        let hasty = Lifetime::new().with_idle(MOMENT);
         Self {
-            nodes: layers(Lifetime::new()),
-            hasty: layers(Lifetime::new().with_idle(MOMENT)),
+            nodes: nodes.clone().map(|store| layer(store, Lifetime::new())),
+            hasty: nodes.map(|store| layer(store, hasty)),
             _kept: Box::new(kept),
         }
     }

@@ -13,7 +13,8 @@ use std::{
 use futures::FutureExt;
 use http::{Request, StatusCode};
 use tenure::{
-    CredentialStamp, Ended, ErrorKind, Handle, LiveSession, PrincipalId, Session, SessionLayer,
+    CredentialStamp, Ended, ErrorKind, Event, EventKind, Handle, LiveSession, PrincipalId, Session,
+    SessionLayer,
     store::{
         Answer, Created, Cursor, Entered, Entry, Loaded, MemoryStore, PrincipalIndex, Record,
         SessionStore, Updated, Version, Walked,
@@ -314,6 +315,31 @@ async fn a_live_session_writes_and_logs_out_and_never_gets_a_new_id() {
     assert_eq!(live.ended().await, Ended::Gone);
     assert_eq!(browser.principal().await, None);
     assert!(site.store.inner.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_live_session_changes_and_nobody_commits_is_told() {
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = told.clone();
+    let site = Site::with(|builder| {
+        builder.with_observer(move |event: &Event<'_>| {
+            count.fetch_add(
+                usize::from(event.kind() == EventKind::Uncommitted),
+                Ordering::SeqCst,
+            );
+        })
+    });
+    let browser = site.member("ada").await;
+    let live = open(&browser).await;
+    let session = live.reload().await.unwrap();
+    session.insert("a", 2).unwrap();
+    session.commit().await.unwrap();
+    drop(session);
+    drop(live.reload().await.unwrap());
+    assert_eq!(told.load(Ordering::SeqCst), 0);
+    live.reload().await.unwrap().insert("a", 3).unwrap();
+    assert_eq!(told.load(Ordering::SeqCst), 1);
+    assert_eq!(browser.read("a").await, Some(2));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod bed;
 mod concurrency;
 mod corners;
 mod failures;
+mod guessing;
 mod identity;
 mod lifetime;
 mod live;
