@@ -159,7 +159,8 @@
 //! * A store that is down is a 503, never a visitor who seems signed out, and no cookie is touched.
 //! * A handler that answers 5xx or 408 has failed: its changes are dropped, but a logout is carried out all the same, as
 //!   it is when the handler panics or the client goes away.
-//! * A change after the handler has returned, in a stream or a task, is an error and never silently lost.
+//! * A change after the handler has returned, in a stream or a task, is an error and never silently lost. What stays open
+//!   [detaches](Session::detach) a [`LiveSession`], which is told when its session ends.
 //!
 //! # Testing your application
 //!
@@ -174,7 +175,7 @@
 //! # Guides
 //!
 //! [Logins and permissions](_guides::login), [flash messages](_guides::flash), [CSRF](_guides::csrf),
-//! [OAuth and OpenID Connect](_guides::oauth), [layers and several cookies](_guides::layers),
+//! [OAuth and OpenID Connect](_guides::oauth), [layers and several cookies](_guides::layers), [sockets and streams](_guides::live),
 //! [deployment](_guides::deployment), [testing](_guides::testing).
 //!
 //! # Features

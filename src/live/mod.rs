@@ -44,6 +44,7 @@ use crate::{
 /// # let session: Session = Session::for_test([("points", 3)]);
 /// session.commit().await?; // what is not in the store cannot be detached
 /// let live = session.detach()?;
+/// assert_eq!((Some(live.handle()), live.generation()), (session.handle(), session.generation()));
 /// let (sender, incoming) = tokio::sync::mpsc::channel(1);
 /// let serving = tokio::spawn(serve(live.clone(), incoming));
 /// sender.send(4).await.unwrap();
