@@ -14,7 +14,7 @@ use futures::FutureExt;
 use http::{Request, StatusCode};
 use tenure::{
     CredentialStamp, Ended, ErrorKind, Event, EventKind, Handle, LiveSession, PrincipalId, Session,
-    SessionLayer,
+    SessionLayer, SessionLimit,
     store::{
         Answer, Created, Cursor, Entered, Entry, Loaded, MemoryStore, PrincipalIndex, Record,
         SessionStore, Updated, Version, Walked,
@@ -122,6 +122,49 @@ fn kind(why: Ended) -> ErrorKind {
         Ended::PrivilegeChanged => ErrorKind::Superseded,
         _ => ErrorKind::Gone,
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_signed_out_from_elsewhere_on_this_layer_is_told_at_once() {
+    let layer = SessionLayer::builder(MemoryStore::new())
+        .with_session_limit(SessionLimit::evict_oldest(3))
+        .build()
+        .unwrap();
+    let login = async |session: Session| {
+        session.login("ada")?;
+        Ok(StatusCode::OK)
+    };
+    let mut lives = Vec::new();
+    let mut browser = Browser {
+        layer: layer.clone(),
+        cookie: None,
+    };
+    for _ in 0..4 {
+        browser.cookie = None;
+        browser.visit(login).await;
+        lives.push(open(&browser).await);
+    }
+    let ended = || -> Vec<_> {
+        let ended = lives.iter().map(|live| live.ended().now_or_never());
+        ended.map(|ended| ended.is_some()).collect()
+    };
+    assert_eq!(
+        ended(),
+        [true, false, false, false],
+        "the oldest is evicted"
+    );
+    let revoked = layer.sessions().revoke("ada", lives[1].handle()).await;
+    assert!(revoked.unwrap());
+    assert_eq!(ended(), [true, true, false, false]);
+    browser
+        .visit(async |session: Session| {
+            session.revoke_others().await?;
+            Ok(StatusCode::OK)
+        })
+        .await;
+    assert_eq!(ended(), [true, true, true, false]);
+    assert_eq!(layer.sessions().revoke_everyone().await.unwrap(), 1);
+    assert_eq!(ended(), [true; 4]);
 }
 
 #[tokio::test(start_paused = true)]
