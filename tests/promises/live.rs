@@ -425,6 +425,30 @@ async fn nobody_who_waits_for_an_end_holds_up_the_shutdown() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_kept_once_nobody_is_there() {
+    let store = Arc::new(MemoryStore::new());
+    let layer = SessionLayer::new(store.clone());
+    let mut browser = Browser {
+        layer,
+        cookie: None,
+    };
+    browser
+        .visit(async |session: Session| {
+            session.insert("a", 1)?;
+            Ok(StatusCode::OK)
+        })
+        .await;
+    let live = open(&browser).await;
+    drop(browser);
+    assert_eq!(live.ended().now_or_never(), None);
+    tokio::task::yield_now().await;
+    assert!(Arc::strong_count(&store) > 1);
+    drop(live);
+    tokio::task::yield_now().await;
+    assert_eq!(Arc::strong_count(&store), 1, "the task has let go of it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_thousand_live_sessions_are_two_questions() {
     let store = Batches::new();
     let layer = SessionLayer::new(store.clone());
