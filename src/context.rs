@@ -24,10 +24,11 @@ use crate::{
     id::{Handle, IdHasher, Random},
     lifetime::Lifetime,
     limit::SessionLimit,
-    observe::{Event, Observer},
+    observe::{Event, Observer, PeerOf},
     renewal::{self, Renewal, Upkeep},
     store::{SessionStore, StoreError},
     sync::Mutex,
+    watch::Watchers,
 };
 
 /// A layer's settings, its store, and what goes on in it beside the requests.
@@ -48,8 +49,12 @@ pub(crate) struct Context {
     pub(crate) commit_timeout: Duration,
     pub(crate) on_failure: OnFailure,
     pub(crate) observer: Observer,
+    pub(crate) peer_of: Option<PeerOf>,
     pub(crate) queues: Arc<Queues>,
     pub(crate) background: Background,
+    pub(crate) watchers: Watchers,
+    /// How often the store is asked for sessions that live connections are bound to.
+    pub(crate) watch_interval: Duration,
 }
 
 impl Context {

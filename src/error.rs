@@ -106,6 +106,7 @@ impl Error {
             ErrorKind::NotSignedIn => StatusCode::UNAUTHORIZED,
             ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorKind::AfterResponse
+            | ErrorKind::Detached
             | ErrorKind::InvalidKey
             | ErrorKind::InvalidLifetime
             | ErrorKind::InvalidPrincipal
@@ -113,6 +114,7 @@ impl Error {
             | ErrorKind::NoIndex
             | ErrorKind::Random
             | ErrorKind::TwoLayers
+            | ErrorKind::Uncommitted
             | ErrorKind::UndecodableRecord
             | ErrorKind::UndecodableValue
             | ErrorKind::Unserializable => StatusCode::INTERNAL_SERVER_ERROR,
@@ -174,6 +176,9 @@ impl fmt::Display for Error {
                 "a cross-site request came without its cookie and cannot start a session; \
                  a callback that must calls `allow_cross_site` first",
             ),
+            ErrorKind::Detached => f.write_str(
+                "a live session has no response that could bring a new id; do this in a request",
+            ),
             ErrorKind::Full => f.write_str("the store takes no more; raise its limits or give it room"),
             ErrorKind::Gone => f.write_str("the session has ended meanwhile; reload the page"),
             ErrorKind::InvalidKey => write!(f, "`{key}` is no session key; a key has 1 to 128 bytes"),
@@ -206,6 +211,9 @@ impl fmt::Display for Error {
                 f,
                 "two session layers with one cookie name meet on this route: {key}; give one of them another name"
             ),
+            ErrorKind::Uncommitted => {
+                f.write_str("what is to be detached is not in the store yet; call `commit` first")
+            }
             ErrorKind::UndecodableRecord => {
                 f.write_str("the stored session does not decode; it is kept for a release that can read it")
             }
@@ -313,6 +321,8 @@ pub enum ErrorKind {
     CredentialsChanged,
     /// A cross-site request came without its cookie and tried to start a session (403).
     CrossSite,
+    /// A live session cannot sign in or get a new id, for there is no response that would bring it (500).
+    Detached,
     /// The store holds as many signed-in sessions as it may (503).
     Full,
     /// The session was logged out, revoked, evicted or has expired since this request began (409).
@@ -345,6 +355,8 @@ pub enum ErrorKind {
     TooManySessions,
     /// Two layers with the same cookie name wrap one route (500).
     TwoLayers,
+    /// A session was to be detached that is not in the store as it is going to be (500).
+    Uncommitted,
     /// The stored record is not one that this release reads (500). It is kept.
     UndecodableRecord,
     /// A value does not decode as the type it was asked for (500). The other values are not affected.
@@ -372,6 +384,7 @@ mod tests {
                 500,
                 &[
                     AfterResponse,
+                    Detached,
                     InvalidKey,
                     InvalidLifetime,
                     InvalidPrincipal,
@@ -379,6 +392,7 @@ mod tests {
                     NoIndex,
                     Random,
                     TwoLayers,
+                    Uncommitted,
                     UndecodableRecord,
                     UndecodableValue,
                     Unserializable,

@@ -178,6 +178,7 @@ impl ErrorKind {
                 "there are too many sessions of this account; end another first"
             }
             Self::AfterResponse
+            | Self::Detached
             | Self::InvalidKey
             | Self::InvalidLifetime
             | Self::InvalidPrincipal
@@ -185,6 +186,7 @@ impl ErrorKind {
             | Self::NoIndex
             | Self::Random
             | Self::TwoLayers
+            | Self::Uncommitted
             | Self::UndecodableRecord
             | Self::UndecodableValue
             | Self::Unserializable => "something is wrong here; the log says what",
@@ -197,11 +199,13 @@ impl ErrorKind {
         matches!(
             self,
             Self::AfterResponse
+                | Self::Detached
                 | Self::InvalidKey
                 | Self::InvalidLifetime
                 | Self::InvalidPrincipal
                 | Self::MissingLayer
                 | Self::NoIndex
+                | Self::Uncommitted
                 | Self::Unserializable
                 | Self::ChangedSinceRead
         )

@@ -2,6 +2,7 @@
 
 use std::{fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
 
+use http::{Extensions, HeaderMap};
 use tower_layer::Layer;
 
 use crate::{
@@ -11,12 +12,14 @@ use crate::{
     id::{IdHasher, Random},
     lifetime::Lifetime,
     limit::SessionLimit,
-    observe::{Event, Hook, Observer},
+    meter,
+    observe::{Event, Hook, Observer, PeerKey, PeerOf},
     renewal::Renewal,
     service::SessionService,
     session::Main,
     sessions::Sessions,
     store::SessionStore,
+    watch::Watchers,
 };
 
 /// Gives every request of a service a [session](crate::Session).
@@ -83,6 +86,8 @@ impl SessionLayer {
                 commit_timeout: Duration::from_secs(5),
                 on_failure: OnFailure::Discard,
                 observer: None,
+                peer_of: None,
+                watch_interval: Duration::from_secs(5),
             },
             on_error: DefaultOnError,
             layer: PhantomData,
@@ -178,8 +183,10 @@ impl<L, E> fmt::Debug for SessionLayer<L, E> {
 /// | load time-out | 2 seconds | an outage must not pile up requests |
 /// | commit time-out | 5 seconds in all | as long as people wait for a form |
 /// | failed handlers | their changes are dropped, an end is carried out | half of what was meant is worse than nothing |
+/// | watch interval | 5 seconds | a sign-out elsewhere closes what is open soon; one question per layer and interval |
 /// | error response | the status alone | nothing of the handler's success may survive |
 /// | observer | none: events go to `tracing` alone | an audit is the application's |
+/// | peer | unknown | who is behind a proxy, the application knows |
 /// | marker | [`Main`]: handlers write `Session` | one layer is the rule |
 ///
 /// ```
@@ -211,6 +218,8 @@ struct Options {
     commit_timeout: Duration,
     on_failure: OnFailure,
     observer: Option<Hook>,
+    peer_of: Option<PeerOf>,
+    watch_interval: Duration,
 }
 
 impl<L: 'static, E> SessionLayerBuilder<L, E> {
@@ -403,6 +412,25 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
         self
     }
 
+    /// Sets how soon a [`LiveSession`](crate::LiveSession) is told of what has happened elsewhere. Default: 5 seconds.
+    ///
+    /// The store is asked after half of it to the whole, one question for all live sessions of this layer; not at all
+    /// while there are none. What this layer does is told at once.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::{SessionLayer, store::MemoryStore};
+    ///
+    /// let sooner = SessionLayer::builder(MemoryStore::new()).with_watch_interval(Duration::from_secs(1));
+    /// assert!(sooner.build().is_ok());
+    /// let all_the_time = SessionLayer::builder(MemoryStore::new()).with_watch_interval(Duration::ZERO);
+    /// assert!(all_the_time.build().unwrap_err().to_string().contains("without a pause"));
+    /// ```
+    pub fn with_watch_interval(mut self, interval: Duration) -> Self {
+        self.options.watch_interval = interval;
+        self
+    }
+
     /// Sets what becomes of the changes of a handler that answers 5xx or 408. Default: [`OnFailure::Discard`].
     ///
     /// ```
@@ -439,6 +467,34 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     /// ```
     pub fn with_observer(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.options.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Sets where a request comes from, so that whoever guesses ids is told of. Default: nobody asks.
+    ///
+    /// If some forty different ids that open nothing come from one peer within a minute, that is an event
+    /// ([`Guessing`](crate::EventKind::Guessing)) with the [peer](Event::peer); what to do about it is the application's. It is
+    /// asked of requests with our cookie alone. Name what the other side cannot choose: the address of the connection, or
+    /// what *your* proxy has written, never a header that reaches you from outside.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use axum::extract::ConnectInfo;
+    /// use tenure::{PeerKey, SessionLayer, store::MemoryStore};
+    ///
+    /// let layer = SessionLayer::builder(MemoryStore::new())
+    ///     .with_peer(|_, extensions| {
+    ///         let ConnectInfo(address) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    ///         Some(PeerKey::from(address.ip()))
+    ///     })
+    ///     .build();
+    /// assert!(layer.is_ok());
+    /// ```
+    pub fn with_peer(
+        mut self,
+        peer: impl Fn(&HeaderMap, &Extensions) -> Option<PeerKey> + Send + Sync + 'static,
+    ) -> Self {
+        self.options.peer_of = Some(Arc::new(peer));
         self
     }
 
@@ -525,11 +581,17 @@ impl Options {
                 "a time-out of zero leaves the store no time; give it a longer one",
             ));
         }
+        if self.watch_interval.is_zero() {
+            return Err(ConfigError::new(
+                "with a watch interval of zero the store is asked without a pause; give it a longer one",
+            ));
+        }
         if self.limit.is_some() && self.store.index().is_none() {
             return Err(ConfigError::new(
                 "this store keeps no index of principals, so their sessions cannot be limited; use one whose `index` returns it",
             ));
         }
+        meter::describe();
         Ok(Context {
             marker: Marker::of::<L>(),
             writer: Writer::new(&self.cookie),
@@ -537,6 +599,9 @@ impl Options {
             cookie_name: self.cookie.name.into(),
             same_site: self.cookie.same_site,
             tells_the_time: self.store.now().is_some(),
+            #[cfg(feature = "metrics")]
+            store: Arc::new(crate::store::Measured(self.store)),
+            #[cfg(not(feature = "metrics"))]
             store: self.store,
             random: Random::System,
             lifetime: self.lifetime,
@@ -546,8 +611,11 @@ impl Options {
             commit_timeout: self.commit_timeout,
             on_failure: self.on_failure,
             observer: Observer::new(self.observer),
+            peer_of: self.peer_of,
             queues: Arc::new(Queues::default()),
             background: Background::new(),
+            watchers: Watchers::default(),
+            watch_interval: self.watch_interval,
         })
     }
 }

@@ -159,7 +159,8 @@
 //! * A store that is down is a 503, never a visitor who seems signed out, and no cookie is touched.
 //! * A handler that answers 5xx or 408 has failed: its changes are dropped, but a logout is carried out all the same, as
 //!   it is when the handler panics or the client goes away.
-//! * A change after the handler has returned, in a stream or a task, is an error and never silently lost.
+//! * A change after the handler has returned, in a stream or a task, is an error and never silently lost. What stays open
+//!   [detaches](Session::detach) a [`LiveSession`], which is told when its session ends.
 //!
 //! # Testing your application
 //!
@@ -174,13 +175,14 @@
 //! # Guides
 //!
 //! [Logins and permissions](_guides::login), [flash messages](_guides::flash), [CSRF](_guides::csrf),
-//! [OAuth and OpenID Connect](_guides::oauth), [layers and several cookies](_guides::layers),
+//! [OAuth and OpenID Connect](_guides::oauth), [layers and several cookies](_guides::layers), [sockets and streams](_guides::live),
 //! [deployment](_guides::deployment), [testing](_guides::testing).
 //!
 //! # Features
 //!
 //! * `axum` (default): the extractors, and [`Error`] as a response.
 //! * `conformance`: `store::conformance`, the tests of a store's contract.
+//! * `metrics`: [numbers](_guides::deployment#metrics) for the `metrics` facade.
 //! * `mysql`: `store::MySqlStore`, for MariaDB and MySQL, on sqlx; it needs Rust 1.94.
 //! * `postgres`: `store::PostgresStore`, on tokio-postgres.
 //! * `redis`: `store::RedisStore`, on redis-rs; `redis-tls`: the same with TLS, by rustls.
@@ -214,7 +216,9 @@ mod key;
 mod layer;
 mod lifetime;
 mod limit;
+mod live;
 mod load;
+mod meter;
 mod observe;
 mod principal;
 mod record;
@@ -227,6 +231,7 @@ mod slot;
 pub mod store;
 mod sync;
 pub mod testing;
+mod watch;
 
 #[cfg(any(doc, doctest))]
 #[path = "docs/mod.rs"]
@@ -245,12 +250,14 @@ pub use key::{Key, KeyName, SessionKey, Undecodable};
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use lifetime::Lifetime;
 pub use limit::SessionLimit;
-pub use observe::{EndReason, Event, EventKind, RejectReason};
+pub use live::LiveSession;
+pub use observe::{EndReason, Event, EventKind, PeerKey, RejectReason};
 pub use principal::{CredentialStamp, PrincipalId};
 pub use renewal::{OnReuse, Renewal};
 pub use service::SessionService;
 pub use session::{LoadFuture, Main, Session, SessionSlot};
 pub use sessions::{SessionInfo, Sessions};
+pub use watch::Ended;
 
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]

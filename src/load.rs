@@ -281,7 +281,7 @@ fn tell(context: &Context, found: &Found) -> Option<Answer<bool>> {
     }
 }
 
-fn failed(context: &Context, handle: Handle, error: StoreError) -> Error {
+pub(crate) fn failed(context: &Context, handle: Handle, error: StoreError) -> Error {
     let kind = match error.kind() {
         StoreErrorKind::Corrupt => ErrorKind::UndecodableRecord,
         StoreErrorKind::Full | StoreErrorKind::Unavailable | StoreErrorKind::Unknown => {

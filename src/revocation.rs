@@ -97,6 +97,7 @@ pub(crate) async fn end(
         answered => answered,
     };
     let existed = deleted?;
+    context.watchers.gone(handle);
     if existed {
         context.observe(Event::new(EventKind::Destroyed(reason)).of(handle));
     }

@@ -60,7 +60,9 @@ impl<S, L, E> SessionService<S, L, E> {
                 request.uri(),
                 request.headers(),
             );
-        Arc::new(Slot::new(self.context.clone(), ids, withheld))
+        let peer_of = self.context.peer_of.as_ref().filter(|_| ids.has_ids());
+        let peer = peer_of.and_then(|peer_of| peer_of(request.headers(), request.extensions()));
+        Arc::new(Slot::new(self.context.clone(), ids, withheld, peer))
     }
 
     /// Looks at the layers around this one.

@@ -303,16 +303,22 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("Event::error", "the example of `Event`; it is a getter"),
     ("Event::handle", "the example of `Event`; it is a getter"),
     ("Event::kind", "the examples of `Event` and `with_observer`"),
+    ("Event::peer", "the example of `with_peer`; it is a getter"),
     ("Event::principal", "the example of `Event`; it is a getter"),
     (
         "Event::suppressed",
         "the example of `Event`; it is a getter",
     ),
+    ("Session::detach", LIVE),
     ("Session::authenticated_at", "the example of `created_at`"),
     ("Session::expires_at", "the example of `created_at`"),
     ("Session::idle_expires_at", "the example of `created_at`"),
     ("Session::rotated_at", "the example of `created_at`"),
     ("SessionSlot::session", "the example of `SessionSlot`"),
+    ("LiveSession::ended", LIVE),
+    ("LiveSession::generation", LIVE),
+    ("LiveSession::handle", LIVE),
+    ("LiveSession::reload", LIVE),
     ("LoadFuture", "it is what `SessionSlot::session` returns"),
     ("ResponseFuture", "it is what `SessionService` returns"),
     ("Record::header", "the example of `Record`"),
@@ -389,6 +395,7 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("Sweeping", "the example of `Sweeper`"),
 ];
 
+const LIVE: &str = "the example of `LiveSession`";
 const REDIS_BUILDER: &str = "the example of `RedisStoreBuilder`";
 const MYSQL_BUILDER: &str = "the example of `MySqlStoreBuilder`";
 const POSTGRES_BUILDER: &str = "the example of `PostgresStoreBuilder`";

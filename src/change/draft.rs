@@ -21,6 +21,8 @@ pub(crate) struct Draft {
     pending: Pending,
     upkeep: Upkeep,
     may_start_cross_site: bool,
+    /// The generation that a live connection is bound to, if this is one's.
+    detached: Option<u64>,
 }
 
 impl Draft {
@@ -30,6 +32,15 @@ impl Draft {
         Self {
             upkeep,
             ..Self::new(Origin::Live, Some(live), values)
+        }
+    }
+
+    /// Begins on a record that a live connection is bound to.
+    pub(crate) fn detached(live: Live) -> Self {
+        let generation = live.header().generation;
+        Self {
+            detached: Some(generation),
+            ..Self::live(live, Upkeep::NONE)
         }
     }
 
@@ -46,6 +57,7 @@ impl Draft {
             pending: Pending::default(),
             upkeep: Upkeep::NONE,
             may_start_cross_site: false,
+            detached: None,
         }
     }
 
@@ -99,7 +111,7 @@ impl Draft {
     }
 
     pub(crate) fn cycle_id(&mut self) -> Result<(), Error> {
-        self.may(Deed::Change)?;
+        self.may(Deed::Cycle)?;
         self.pending.cycle = true;
         Ok(())
     }
@@ -253,6 +265,15 @@ impl Draft {
         self.live.as_ref().filter(|_| self.pending.end.is_none())
     }
 
+    /// Returns the record that a live connection can be bound to.
+    pub(crate) fn detachable(&self) -> Result<&Live, Error> {
+        self.may(Deed::Change)?;
+        let pending = &self.pending;
+        let is_settled = pending.login.is_none() && pending.begin.is_none() && !pending.cycle;
+        let live = self.current().filter(|_| is_settled);
+        live.ok_or_else(|| Error::new(ErrorKind::Uncommitted))
+    }
+
     pub(crate) fn principal(&self) -> Option<PrincipalId> {
         let stored = || Some(self.current()?.record.principal()?.into());
         self.pending.login.clone().or_else(stored)
@@ -312,6 +333,7 @@ impl Draft {
             edits,
             pending,
             upkeep: Upkeep::NONE,
+            generation: self.detached,
             origin: self.origin,
             default_lifetime,
             is_partial: only.is_some(),
@@ -400,9 +422,21 @@ impl Draft {
         };
     }
 
+    /// Tells whether a live connection may do this: no browser would learn a new id.
+    fn may_detached(&self, deed: Deed) -> Result<(), Error> {
+        match deed {
+            Deed::Cycle | Deed::Login => Err(Error::new(ErrorKind::Detached)),
+            Deed::Start if self.current().is_none() => Err(Error::new(ErrorKind::Gone)),
+            Deed::Change | Deed::Start => Ok(()),
+        }
+    }
+
     /// Tells whether a request with this cookie may do this.
     fn may(&self, deed: Deed) -> Result<(), Error> {
         let starts = matches!(deed, Deed::Start | Deed::Login);
+        if self.detached.is_some() {
+            return self.may_detached(deed);
+        }
         match self.origin {
             Origin::Superseded if deed != Deed::Login && self.pending.login.is_none() => {
                 Err(Error::new(ErrorKind::Superseded))
@@ -424,6 +458,8 @@ impl Draft {
 pub(crate) enum Deed {
     /// It changes what there is, and starts no session.
     Change,
+    /// It gives the session a new id.
+    Cycle,
     Login,
     /// It starts a session where there is none.
     Start,

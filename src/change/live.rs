@@ -59,7 +59,7 @@ impl Live {
             created: seen.at,
             last_seen: seen.at,
             seen,
-            opener: Opener::drawn(secret),
+            opener: Opener::unseen(secret),
         }
     }
 
@@ -81,7 +81,7 @@ impl Live {
         self.record = record;
         self.last_seen = now;
         if let Some(secret) = secret {
-            self.opener = Opener::drawn(secret);
+            self.opener = Opener::unseen(secret);
         }
     }
 
@@ -104,7 +104,8 @@ impl Live {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Opener {
     pub(crate) secret: SecretHash,
-    /// What it was to the record when it came; `None` if a commit of this request has drawn it.
+    /// What it was to the record when it came; `None` if a commit of this request has drawn it, or a live connection goes
+    /// by the generation.
     pub(crate) came_as: Option<Key>,
 }
 
@@ -120,7 +121,7 @@ impl Opener {
         }
     }
 
-    const fn drawn(secret: SecretHash) -> Self {
+    pub(crate) const fn unseen(secret: SecretHash) -> Self {
         Self {
             secret,
             came_as: None,

@@ -33,6 +33,8 @@ pub(crate) struct Work {
     pub(crate) edits: Edits,
     pub(crate) pending: Pending,
     pub(crate) upkeep: Upkeep,
+    /// Which generation may be written to, where that and not a secret is what counts.
+    pub(crate) generation: Option<u64>,
     pub(super) origin: Origin,
     pub(super) default_lifetime: Lifetime,
     /// More is pending than what was taken.

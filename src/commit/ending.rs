@@ -26,6 +26,7 @@ impl Commit {
         let (handle, reason) = self.ended();
         match deleted {
             Ok(existed) => {
+                self.context.watchers.gone(handle);
                 if existed {
                     self.context
                         .observe(Event::new(EventKind::Destroyed(reason)).of(handle));
@@ -42,6 +43,7 @@ impl Commit {
                 // Whoever logs out is not shown as signed in because the store is down.
                 self.work.plan.forget = reason.is_explicit();
                 if reason.is_explicit() {
+                    self.context.watchers.gone(handle);
                     self.keep_deleting(handle, reason);
                 }
                 Err(refused(error))

@@ -26,6 +26,7 @@ use crate::{
     context::{Boxed, Context, Turn},
     error::{Error, ErrorKind},
     id::{RandomError, SecretHash, Token},
+    meter,
     observe::{Event, EventKind},
     record::{Header, Record, Version},
     store::{Answer, Created, Entry, Loaded, StoreError, StoreErrorKind, Updated},
@@ -126,6 +127,7 @@ impl Commit {
             }
         };
         let forget = self.work.plan.forget;
+        meter::commit(committed.as_ref().map(drop).map_err(Error::kind));
         Poll::Ready(match committed {
             Ok(committed) => Ok(Committed {
                 cookie: committed.cookie.or_forget(forget),
@@ -320,7 +322,9 @@ impl Commit {
     fn report(&self, error: Error) -> Error {
         let kind = match error.kind() {
             ErrorKind::Gone => EventKind::Gone,
+            ErrorKind::CredentialsChanged => EventKind::LoginRefused,
             ErrorKind::Superseded => EventKind::Superseded,
+            ErrorKind::TooManySessions => EventKind::TooManySessions,
             ErrorKind::UndecodableRecord => EventKind::Undecodable,
             ErrorKind::UndecodableValue => EventKind::UndecodableValue,
             ErrorKind::Contended
@@ -330,7 +334,9 @@ impl Commit {
             | ErrorKind::Store => EventKind::StoreFailed,
             _ => return error,
         };
-        let event = Event::new(kind).because(&error);
+        let is_refused = matches!(kind, EventKind::LoginRefused | EventKind::TooManySessions);
+        let login = self.work.pending.login.as_ref().filter(|_| is_refused);
+        let event = Event::new(kind).by(login).because(&error);
         self.context.observe(match &self.work.live {
             Some(live) => event.of(live.handle),
             None => event,

@@ -236,8 +236,14 @@ impl Commit {
     fn reconcile(&self, handle: Handle, opener: Opener, fresh: Loaded) -> Result<Live, Error> {
         let header = Header::decode(fresh.record.header())
             .map_err(|cause| Error::new(ErrorKind::UndecodableRecord).with_source(cause))?;
-        let key = header.key(&opener.secret, fresh.now, self.context.grace());
-        let Some(opener) = Opener::with(opener.secret, key) else {
+        let opener = match self.work.generation {
+            Some(generation) => Some(opener).filter(|_| header.generation == generation),
+            None => {
+                let key = header.key(&opener.secret, fresh.now, self.context.grace());
+                Opener::with(opener.secret, key)
+            }
+        };
+        let Some(opener) = opener else {
             return Err(Error::new(ErrorKind::Superseded));
         };
         let lifetime = header.lifetime.unwrap_or(self.context.lifetime);
@@ -251,6 +257,10 @@ impl Commit {
     fn finish(&mut self, replacing: Replacing) -> Next {
         let next = self.live();
         if let Some(kind) = self.work.pending.event() {
+            let generation = next.header().generation;
+            self.context
+                .watchers
+                .has_generation(next.handle, generation);
             let event = Event::new(kind).of(next.handle);
             self.context
                 .observe(event.by(self.work.pending.login.as_ref()));

@@ -5,7 +5,8 @@
 //! * [`csrf`]: requests that another site forges.
 //! * [`oauth`]: OAuth and OpenID Connect callbacks.
 //! * [`layers`]: the order of layers, and several cookies.
-//! * [`deployment`]: reverse proxies, http on your own machine, shutdown, open connections.
+//! * [`live`]: sockets and streams that end with their session.
+//! * [`deployment`]: reverse proxies, http on your own machine, shutdown, logs and metrics.
 //! * [`testing`]: testing your application.
 
 macro_rules! guides {
@@ -15,4 +16,4 @@ macro_rules! guides {
     )*};
 }
 
-guides! { csrf deployment flash layers login oauth testing }
+guides! { csrf deployment flash layers live login oauth testing }

@@ -9,7 +9,7 @@ mod values;
 
 use std::{fmt, sync::Arc};
 
-pub(crate) use header::{Begun, Header, Identity};
+pub(crate) use header::{Begun, Header, Identity, Undecodable};
 pub(crate) use secrets::Key;
 pub(crate) use values::{Corrupt, Pair, Value, Values};
 #[cfg(test)]

@@ -950,6 +950,10 @@ impl<L> Session<L> {
         }
     }
 
+    pub(crate) const fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+
     pub(crate) const fn of(slot: Arc<Slot>) -> Self {
         Self {
             slot,

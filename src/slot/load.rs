@@ -15,6 +15,7 @@ use crate::{
     error::Error,
     id::Token,
     load::{Found, Loading, load},
+    meter,
     observe::{Event, EventKind, RejectReason},
 };
 
@@ -49,6 +50,10 @@ impl Load {
     fn settle(&mut self, found: Result<Found, Error>) -> Poll<Result<(), Error>> {
         self.waiting = None;
         self.is_busy = false;
+        meter::load(outcome(&found));
+        if let Ok(found) = &found {
+            self.slot.count_guesses(found);
+        }
         Poll::Ready(self.slot.leave(|state| state.loaded(found)))
     }
 }
@@ -84,6 +89,21 @@ impl Drop for Load {
 }
 
 impl Slot {
+    /// Counts ids that have opened nothing, if it is known where they come from.
+    fn count_guesses(&self, found: &Found) {
+        let (Some(peer), Origin::Unknown) = (self.peer, found.origin) else {
+            return;
+        };
+        let ids: Vec<_> = match &self.state.lock().phase {
+            Phase::Presented { ids, .. } => ids.first().into_iter().chain(ids.others()).collect(),
+            Phase::Failed(_) | Phase::Loaded(_) => Vec::new(),
+        };
+        for id in &ids {
+            let hash = self.context.hasher.hash(id);
+            self.context.observer.count_guess(peer, hash.as_bytes());
+        }
+    }
+
     /// Begins a load, unless the session is loaded, once nobody else of this request waits for the store.
     ///
     /// The ids stay where they are until it is done, so that a load that is dropped half-way can be begun again.
@@ -143,6 +163,15 @@ impl State {
                 Err(error)
             }
         }
+    }
+}
+
+fn outcome(found: &Result<Found, Error>) -> meter::Load {
+    match found.as_ref().map(|found| found.origin) {
+        Err(_) => meter::Load::Failed,
+        Ok(Origin::Live) => meter::Load::Live,
+        Ok(Origin::Superseded) => meter::Load::Superseded,
+        Ok(Origin::Absent | Origin::Unknown | Origin::Withheld) => meter::Load::Unknown,
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     cookie::Presented,
     error::{Error, ErrorKind},
     id::Token,
-    observe::{Event, EventKind, RejectReason},
+    observe::{Event, EventKind, PeerKey, RejectReason},
     sync::Mutex,
 };
 
@@ -31,6 +31,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Slot {
     context: Arc<Context>,
+    /// Where the request comes from, if ids from there are counted.
+    peer: Option<PeerKey>,
+    /// It is a live connection's: there is no response that would commit it.
+    is_detached: bool,
     state: Mutex<State>,
 }
 
@@ -99,24 +103,36 @@ pub(crate) struct Shown {
 }
 
 impl Slot {
-    pub(crate) fn new(context: Arc<Context>, ids: Presented, withheld: bool) -> Self {
-        Self::in_phase(context, Phase::Presented { ids, withheld })
+    pub(crate) fn new(
+        context: Arc<Context>,
+        ids: Presented,
+        withheld: bool,
+        peer: Option<PeerKey>,
+    ) -> Self {
+        Self::in_phase(context, peer, Phase::Presented { ids, withheld })
+    }
+
+    /// Makes a place for what a live connection asks and does.
+    pub(crate) fn detached(context: Arc<Context>, draft: Draft) -> Self {
+        Self {
+            context,
+            peer: None,
+            is_detached: true,
+            state: Mutex::new(State::of(Phase::Loaded(Open::new(draft, None, false)))),
+        }
     }
 
     /// Makes a place whose session is loaded, for tests of handlers.
     pub(crate) fn loaded(context: Arc<Context>, draft: Draft) -> Self {
-        Self::in_phase(context, Phase::Loaded(Open::new(draft, None, false)))
+        Self::in_phase(context, None, Phase::Loaded(Open::new(draft, None, false)))
     }
 
-    const fn in_phase(context: Arc<Context>, phase: Phase) -> Self {
+    const fn in_phase(context: Arc<Context>, peer: Option<PeerKey>, phase: Phase) -> Self {
         Self {
             context,
-            state: Mutex::new(State {
-                phase,
-                busy: false,
-                waiting: Vec::new(),
-                closed: false,
-            }),
+            peer,
+            is_detached: false,
+            state: Mutex::new(State::of(phase)),
         }
     }
 
@@ -264,7 +280,35 @@ impl Slot {
     }
 }
 
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if !self.is_detached {
+            return;
+        }
+        let mut state = self.state.lock();
+        let draft = &state.open().draft;
+        if draft.is_changed() {
+            let event = Event::new(EventKind::Uncommitted);
+            let handle = draft.current().map(|live| live.handle);
+            drop(state);
+            self.context.observe(match handle {
+                Some(handle) => event.of(handle),
+                None => event,
+            });
+        }
+    }
+}
+
 impl State {
+    const fn of(phase: Phase) -> Self {
+        Self {
+            phase,
+            busy: false,
+            waiting: Vec::new(),
+            closed: false,
+        }
+    }
+
     /// Lets a task wait until nobody is busy.
     fn wait<T>(&mut self, task: &Task<'_>) -> Poll<T> {
         if !self

@@ -32,7 +32,7 @@ impl Backoff {
 }
 
 /// Returns between half of a duration and the whole of it.
-pub(super) fn jittered(duration: Duration) -> Duration {
+pub(crate) fn jittered(duration: Duration) -> Duration {
     let share = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
     duration.mul_f64(0.5 + share / 2.0)
 }

@@ -10,6 +10,8 @@ pub mod conformance;
 mod index;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod link;
+#[cfg(feature = "metrics")]
+mod measured;
 mod memory;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -41,7 +43,10 @@ use std::{
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisStore, RedisStoreBuilder};
+pub(crate) use backoff::jittered;
 pub use index::{Cursor, Entered, Entry, PrincipalIndex, Walked};
+#[cfg(feature = "metrics")]
+pub(crate) use measured::Measured;
 pub use memory::MemoryStore;
 #[cfg(feature = "mysql")]
 pub use mysql::{MySqlStore, MySqlStoreBuilder};
@@ -130,6 +135,13 @@ pub trait SessionStore: Send + Sync + 'static {
     ///
     /// Default: `None`; the time that has passed since an answer is then measured. A store answers it always or never.
     fn now(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Says how many records there are, if that is known without a round trip; expired ones may be among them.
+    ///
+    /// Default: `None`. It is for metrics alone. A store answers it always or never.
+    fn count(&self) -> Option<usize> {
         None
     }
 
@@ -431,6 +443,10 @@ macro_rules! forward_to_the_inner_store {
 
             fn now(&self) -> Option<Timestamp> {
                 (**self).now()
+            }
+
+            fn count(&self) -> Option<usize> {
+                (**self).count()
             }
 
             fn index(&self) -> Option<&dyn PrincipalIndex> {

@@ -14,6 +14,7 @@ pub mod engine;
 pub mod folder;
 pub mod gated;
 pub mod leftovers;
+pub mod live;
 pub mod load;
 pub mod lossy;
 #[cfg(feature = "mysql")]

@@ -1,8 +1,9 @@
-//! What a real browser makes of it: the shop in headless Chromium.
+//! What a real browser makes of it: the shop, and the chat, in headless Chromium.
 //!
-//! `./check browser` runs these; it installs Chromium where it is missing and builds the shop.
+//! `./check browser` runs these; it installs Chromium where it is missing and builds both.
 
 mod bed;
+mod chat;
 mod cookie;
 mod cross_site;
 mod errors;

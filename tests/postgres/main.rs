@@ -7,6 +7,7 @@ mod engine;
 mod faults;
 mod index;
 mod leftovers;
+mod live;
 mod model;
 mod principals;
 mod promises;

@@ -4,11 +4,12 @@ use tenure::store::RedisStore;
 
 use super::{
     bed::{
+        live::live,
         principals::principals,
         promises::promises,
         redis::cluster::{Cluster, Watch, space},
     },
-    costs, model, principals, promises, stored,
+    costs, live, model, principals, promises, stored,
 };
 
 tenure::store_conformance!(stored(space()).await);
@@ -17,6 +18,7 @@ tenure::index_conformance!(stored(space()).await);
 promises!(promises::site(space()).await);
 
 principals!(principals::site(space()).await);
+live!(live::site(space()).await);
 
 #[test]
 fn overlapping_requests_do_what_the_model_says() {

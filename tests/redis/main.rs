@@ -8,6 +8,7 @@ mod costs;
 mod engine;
 mod faults;
 mod index;
+mod live;
 mod model;
 mod moving;
 mod principals;

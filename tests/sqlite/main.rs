@@ -5,6 +5,7 @@ mod bed;
 mod contention;
 mod faults;
 mod leftovers;
+mod live;
 mod model;
 mod principals;
 mod promises;

@@ -175,6 +175,10 @@ impl SessionStore for MemoryStore {
         Some(self.0.clock.now())
     }
 
+    fn count(&self) -> Option<usize> {
+        Some(self.len())
+    }
+
     fn index(&self) -> Option<&dyn PrincipalIndex> {
         Some(self)
     }

@@ -1,6 +1,7 @@
 //! The test bed: a shop of one's own, a browser of one's own, and what a visitor does with it.
 
 mod browser;
+mod chat;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../../bed/process.rs"]
 mod process;
@@ -11,5 +12,6 @@ mod site;
 mod visitor;
 
 pub(crate) use browser::{Browser, NAME};
+pub(crate) use chat::Chat;
 pub(crate) use shop::Shop;
 pub(crate) use site::Site;

@@ -2,9 +2,16 @@
 //!
 //! The names are those of OWASP's Logging Vocabulary where it has one. No event carries a secret or a value.
 
+mod guessing;
+
 use std::{error, fmt, sync::Arc, time::Duration};
 
-use crate::{clock::Stopwatch, id::Handle, principal::PrincipalId, sync::Mutex};
+pub use guessing::PeerKey;
+use guessing::{Guesses, Noticed};
+
+use http::{Extensions, HeaderMap};
+
+use crate::{clock::Stopwatch, id::Handle, meter, principal::PrincipalId, sync::Mutex};
 
 /// Something that happened to a session.
 ///
@@ -28,6 +35,7 @@ pub struct Event<'a> {
     kind: EventKind,
     handle: Option<Handle>,
     principal: Option<&'a PrincipalId>,
+    peer: Option<PeerKey>,
     error: Option<&'a (dyn error::Error + 'static)>,
     suppressed: u64,
 }
@@ -38,6 +46,7 @@ impl<'a> Event<'a> {
             kind,
             handle: None,
             principal: None,
+            peer: None,
             error: None,
             suppressed: 0,
         }
@@ -50,6 +59,11 @@ impl<'a> Event<'a> {
 
     pub(crate) const fn by(mut self, principal: Option<&'a PrincipalId>) -> Self {
         self.principal = principal;
+        self
+    }
+
+    const fn brought_by(mut self, peer: PeerKey) -> Self {
+        self.peer = Some(peer);
         self
     }
 
@@ -76,6 +90,12 @@ impl<'a> Event<'a> {
         self.principal
     }
 
+    /// Returns where it came from, if that is what the event is about; see [`with_peer`](crate::SessionLayerBuilder::with_peer).
+    #[must_use]
+    pub const fn peer(&self) -> Option<PeerKey> {
+        self.peer
+    }
+
     /// Returns what went wrong.
     #[must_use]
     pub const fn error(&self) -> Option<&'a (dyn error::Error + 'static)> {
@@ -96,6 +116,7 @@ impl fmt::Debug for Event<'_> {
             .field("kind", &self.kind)
             .field("handle", &self.handle)
             .field("principal", &self.principal)
+            .field("peer", &self.peer)
             .field("suppressed", &self.suppressed)
             .finish_non_exhaustive()
     }
@@ -126,6 +147,13 @@ pub enum EventKind {
     Expired,
     /// A change came too late: the session had ended meanwhile.
     Gone,
+    /// Many different ids that opened nothing came from one [peer](Event::peer) within a minute, some forty; or, without
+    /// a peer, one each from more peers than are remembered, some four thousand.
+    Guessing,
+    /// A login was refused at its commit: the credential that it checked had been changed meanwhile.
+    LoginRefused,
+    /// A login was refused at its commit: its principal has as many sessions as are allowed.
+    TooManySessions,
     /// A request's cookie opened no session.
     Rejected(RejectReason),
     /// A session got a new id because the old one [had become old](crate::Renewal).
@@ -136,6 +164,8 @@ pub enum EventKind {
     StoreFailed,
     /// A request came with an id that was replaced a moment ago.
     Superseded,
+    /// A live session was changed and dropped without a commit: what was changed is lost.
+    Uncommitted,
     /// A stored session does not decode.
     Undecodable,
     /// A value of a session does not decode.
@@ -165,11 +195,15 @@ impl EventKind {
             Self::Destroyed(EndReason::Revoked) => "session_revoked",
             Self::Expired => "session_use_after_expire",
             Self::Gone => "session_gone",
+            Self::Guessing => "session_id_guessing",
+            Self::LoginRefused => "authn_login_fail",
+            Self::TooManySessions => "excess_sessions_exceeded",
             Self::Rejected(reason) => reason.name(),
             Self::Renewed => "session_renewed",
             Self::RenewalFailed => "session_renewal_failed",
             Self::StoreFailed => "session_store_failed",
             Self::Superseded => "session_superseded",
+            Self::Uncommitted => "session_uncommitted",
             Self::Undecodable => "session_undecodable",
             Self::UndecodableValue => "session_value_undecodable",
         }
@@ -182,7 +216,9 @@ impl EventKind {
             | Self::Created
             | Self::Cycled
             | Self::Destroyed(_)
-            | Self::Renewed => None,
+            | Self::LoginRefused
+            | Self::Renewed
+            | Self::TooManySessions => None,
             Self::Conflict => Some(0),
             Self::Expired => Some(1),
             Self::Gone => Some(2),
@@ -190,8 +226,10 @@ impl EventKind {
             Self::Superseded => Some(4),
             Self::Undecodable => Some(5),
             Self::UndecodableValue => Some(6),
-            Self::RenewalFailed => Some(7),
-            Self::Rejected(reason) => Some(8 + reason as usize),
+            Self::Guessing => Some(7),
+            Self::RenewalFailed => Some(8),
+            Self::Uncommitted => Some(9),
+            Self::Rejected(reason) => Some(10 + reason as usize),
         }
     }
 }
@@ -281,7 +319,11 @@ impl RejectReason {
 pub(crate) struct Observer {
     hook: Option<Hook>,
     limits: Limits,
+    guesses: Guesses,
 }
+
+/// Where the application says a request comes from.
+pub(crate) type PeerOf = Arc<dyn Fn(&HeaderMap, &Extensions) -> Option<PeerKey> + Send + Sync>;
 
 /// What the application wants to be told.
 pub(crate) type Hook = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
@@ -291,10 +333,22 @@ impl Observer {
         Self {
             hook,
             limits: Limits::default(),
+            guesses: Guesses::default(),
+        }
+    }
+
+    /// Counts an id that has opened nothing, and tells of whoever brings many.
+    pub(crate) fn count_guess(&self, peer: PeerKey, id: &[u8]) {
+        let event = Event::new(EventKind::Guessing);
+        match self.guesses.count(peer, id, Stopwatch::start()) {
+            Some(Noticed::Guessing) => self.observe(event.brought_by(peer)),
+            Some(Noticed::Crowd) => self.observe(event),
+            None => {}
         }
     }
 
     pub(crate) fn observe(&self, mut event: Event<'_>) {
+        meter::event(event.kind.name());
         if let Some(place) = event.kind.limit() {
             match self.limits.admit(place) {
                 Some(suppressed) => event.suppressed = suppressed,
@@ -321,6 +375,7 @@ fn log(event: &Event<'_>) {
                 target: "tenure",
                 handle = event.handle.map(tracing::field::display),
                 principal = event.principal.map(tracing::field::display),
+                peer = event.peer.map(tracing::field::display),
                 error = event.error,
                 suppressed = event.suppressed,
                 "{}",
@@ -329,11 +384,17 @@ fn log(event: &Event<'_>) {
         };
     }
     match event.kind {
-        EventKind::StoreFailed | EventKind::Undecodable | EventKind::UndecodableValue => at!(error),
+        EventKind::StoreFailed
+        | EventKind::Uncommitted
+        | EventKind::Undecodable
+        | EventKind::UndecodableValue => at!(error),
         EventKind::Rejected(_)
+        | EventKind::Guessing
         | EventKind::Superseded
         | EventKind::Gone
-        | EventKind::RenewalFailed => at!(warn),
+        | EventKind::LoginRefused
+        | EventKind::RenewalFailed
+        | EventKind::TooManySessions => at!(warn),
         EventKind::Authenticated
         | EventKind::Created
         | EventKind::Cycled
@@ -344,7 +405,7 @@ fn log(event: &Event<'_>) {
 
 /// A limit for each kind that a visitor can cause.
 #[derive(Default)]
-struct Limits([Mutex<Limit>; 8 + RejectReason::COUNT]);
+struct Limits([Mutex<Limit>; 10 + RejectReason::COUNT]);
 
 impl Limits {
     fn admit(&self, place: usize) -> Option<u64> {
@@ -431,9 +492,11 @@ mod tests {
             EventKind::Conflict,
             EventKind::Expired,
             EventKind::Gone,
+            EventKind::Guessing,
             EventKind::RenewalFailed,
             EventKind::StoreFailed,
             EventKind::Superseded,
+            EventKind::Uncommitted,
             EventKind::Undecodable,
             EventKind::UndecodableValue,
         ];
@@ -443,6 +506,6 @@ mod tests {
             .filter_map(EventKind::limit)
             .collect();
         places.sort_unstable();
-        assert_eq!(places, (0..8 + RejectReason::COUNT).collect::<Vec<_>>());
+        assert_eq!(places, (0..10 + RejectReason::COUNT).collect::<Vec<_>>());
     }
 }
