@@ -11,6 +11,7 @@ use tokio_postgres::{Client, Row as PgRow, Statement, types::ToSql};
 use super::{
     failure,
     statements::{Prepared, PreparedIndex, Statements},
+    writing::Writes,
 };
 use crate::{
     id::Handle,
@@ -30,6 +31,7 @@ pub(super) struct Connection {
     prepared_index: OnceCell<PreparedIndex>,
     places: Arc<Semaphore>,
     given_up: Notify,
+    pub(super) writes: Writes,
 }
 
 pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
@@ -44,6 +46,7 @@ impl Connection {
             prepared_index: OnceCell::new(),
             places: Arc::new(Semaphore::new(PLACES)),
             given_up: Notify::new(),
+            writes: Writes::default(),
         }
     }
 
@@ -140,7 +143,7 @@ impl Connection {
         handle: Handle,
         expected: Version,
         ttl: Ttl,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Updated, StoreError> {
         let statement = &self.prepared().await?.touch;
         let parameters: [Parameter<'_>; 4] = [
             &&handle.as_bytes()[..],
@@ -148,7 +151,10 @@ impl Connection {
             &ttl.expires_in,
             &ttl.slack,
         ];
-        Ok(self.execute(statement, &parameters).await? > 0)
+        match self.execute(statement, &parameters).await? {
+            0 => Ok(Updated::Gone),
+            _ => Ok(Updated::Done),
+        }
     }
 
     pub(super) async fn delete(&self, handle: Handle) -> Result<bool, StoreError> {
@@ -167,7 +173,7 @@ impl Connection {
         Ok(records + principals.map_err(half_done)?)
     }
 
-    async fn prepared(&self) -> Result<&Prepared, StoreError> {
+    pub(super) async fn prepared(&self) -> Result<&Prepared, StoreError> {
         let prepare = || self.statements.prepare(&self.client);
         let prepared = self.prepared.get_or_try_init(prepare).await;
         prepared.map_err(|error| failure::preparing(error, &self.table))
@@ -225,7 +231,7 @@ impl Connected for Connection {
 }
 
 /// PostgreSQL's text cannot hold a zero; the header can, and is what counts.
-fn principal(record: &Record) -> Option<&str> {
+pub(super) fn principal(record: &Record) -> Option<&str> {
     record.principal().filter(|text| !text.contains('\0'))
 }
 

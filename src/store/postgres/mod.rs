@@ -7,6 +7,7 @@ mod index;
 mod links;
 mod schema;
 mod statements;
+mod writing;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -15,6 +16,7 @@ pub use builder::PostgresStoreBuilder;
 use self::{
     connection::Connection,
     links::{Connect, Links, Way},
+    writing::Change,
 };
 use super::{
     Answer, Created, Loaded, PrincipalIndex, Record, SessionStore, StoreError, Sweep, Updated,
@@ -107,6 +109,21 @@ impl PostgresStore {
             task.await.map_err(StoreError::unknown)?
         })
     }
+
+    /// Makes a change; those that wait for a connection's turn share one statement.
+    fn change<T>(
+        &self,
+        change: Change,
+        answer: impl FnOnce(Updated) -> T + Send + 'static,
+    ) -> Answer<T> {
+        let store = self.clone();
+        Answer::later(async move {
+            let link = store.0.links.link(Way::Writing, change.handle);
+            let connection = link.connection().await?;
+            let place = connection.place().await?;
+            connection.write(change, place).await.map(answer)
+        })
+    }
 }
 
 impl fmt::Debug for PostgresStore {
@@ -139,17 +156,23 @@ impl SessionStore for PostgresStore {
         record: &Record,
         expires_in: Duration,
     ) -> Answer<Updated> {
-        let (handle, record, ttl) = (*handle, record.clone(), Ttl::new(expires_in));
-        self.ask(Way::Writing, handle, move |connection| async move {
-            connection.update(handle, expected, &record, ttl).await
-        })
+        let change = Change {
+            handle: *handle,
+            expected,
+            record: Some(record.clone()),
+            ttl: Ttl::new(expires_in),
+        };
+        self.change(change, |updated| updated)
     }
 
     fn touch(&self, handle: &Handle, expected: Version, expires_in: Duration) -> Answer<bool> {
-        let (handle, ttl) = (*handle, Ttl::new(expires_in));
-        self.ask(Way::Writing, handle, move |connection| async move {
-            connection.touch(handle, expected, ttl).await
-        })
+        let change = Change {
+            handle: *handle,
+            expected,
+            record: None,
+            ttl: Ttl::new(expires_in),
+        };
+        self.change(change, |updated| updated == Updated::Done)
     }
 
     fn delete(&self, handle: &Handle) -> Answer<bool> {

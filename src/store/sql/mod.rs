@@ -22,9 +22,9 @@ pub(super) use index::{in_order, stand_in};
 pub(super) use layout::Column;
 pub(super) use layout::{layout, tables};
 pub(super) use setup::{check_columns, check_layout};
-#[cfg(feature = "postgres")]
-pub(super) use statements::select;
 pub(super) use statements::{Dialect, Index, Statements, Taking};
+#[cfg(feature = "postgres")]
+pub(super) use statements::{moved, select};
 pub(super) use table::Table;
 
 use super::{Loaded, Record, StoreError, Updated, Version};
