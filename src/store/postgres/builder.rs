@@ -13,6 +13,7 @@ use super::{
     links::{Connect, Links, Maker},
     schema,
     statements::Statements,
+    writing::Writes,
 };
 use crate::store::{
     link::Driver,
@@ -103,6 +104,7 @@ impl PostgresStoreBuilder {
         Ok(PostgresStore(Arc::new(Shared {
             table: self.table,
             links: Links::new(self.connections, &maker),
+            writes: Writes::new(),
             connect: maker.connect,
         })))
     }

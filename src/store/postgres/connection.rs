@@ -11,7 +11,6 @@ use tokio_postgres::{Client, Row as PgRow, Statement, types::ToSql};
 use super::{
     failure,
     statements::{Prepared, PreparedIndex, Statements},
-    writing::Writes,
 };
 use crate::{
     id::Handle,
@@ -31,7 +30,6 @@ pub(super) struct Connection {
     prepared_index: OnceCell<PreparedIndex>,
     places: Arc<Semaphore>,
     given_up: Notify,
-    pub(super) writes: Writes,
 }
 
 pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
@@ -46,7 +44,6 @@ impl Connection {
             prepared_index: OnceCell::new(),
             places: Arc::new(Semaphore::new(PLACES)),
             given_up: Notify::new(),
-            writes: Writes::default(),
         }
     }
 
@@ -58,13 +55,7 @@ impl Connection {
     /// Takes a place among the statements that wait for an answer. A server that answers nobody does not fill the
     /// memory of this process.
     pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Ok(place);
-        }
-        let place = timeout(PLACE_TIMEOUT, self.places.clone().acquire_owned()).await;
-        place
-            .map_err(StoreError::unavailable)?
-            .map_err(StoreError::unavailable)
+        place(&self.places).await
     }
 
     /// Waits for an answer, but not for ever: if it does not come, another connection takes this one's place.
@@ -230,6 +221,17 @@ impl Connected for Connection {
     }
 }
 
+/// Takes one of some places; waits a moment for one.
+pub(super) async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
+    if let Ok(place) = places.clone().try_acquire_owned() {
+        return Ok(place);
+    }
+    let place = timeout(PLACE_TIMEOUT, places.clone().acquire_owned()).await;
+    place
+        .map_err(StoreError::unavailable)?
+        .map_err(StoreError::unavailable)
+}
+
 /// PostgreSQL's text cannot hold a zero; the header can, and is what counts.
 pub(super) fn principal(record: &Record) -> Option<&str> {
     record.principal().filter(|text| !text.contains('\0'))
@@ -258,4 +260,4 @@ pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
 const PLACES: usize = 1_024;
 const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
 /// As long as a commit has by default.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);

@@ -19,6 +19,8 @@ pub(super) type Link = link::Link<Connection>;
 /// What a verb does, and so which connection it goes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
+    /// Changes whose sessions nobody else of this process is changing.
+    Changing,
     Reading,
     Writing,
 }
@@ -33,14 +35,14 @@ impl Links {
     }
 
     /// Returns a link of a handle on which few wait. A write has two to choose from, always the same: so a row's lock
-    /// holds up those and not all. A load has all of them: it does not stand behind a commit if it need not.
+    /// holds up those and not all. Loads and changes have all of them: they do not stand behind a commit if they need not.
     pub(super) fn link(&self, way: Way, handle: Handle) -> &Link {
         // Handles are random, so any bytes of theirs are a fair choice.
         let [own, other, ..] = *handle.as_bytes();
         let place = |byte: u8| usize::from(byte) % self.0.len();
         match way {
             Way::Writing => least([&self.0[place(own)], &self.0[place(other)]]),
-            Way::Reading => {
+            Way::Changing | Way::Reading => {
                 let (before, from) = self.0.split_at(place(own));
                 least(from.iter().chain(before))
             }

@@ -11,12 +11,14 @@ mod writing;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 pub use builder::PostgresStoreBuilder;
 
 use self::{
     connection::Connection,
     links::{Connect, Links, Way},
-    writing::Change,
+    writing::{Change, Writes},
 };
 use super::{
     Answer, Created, Loaded, PrincipalIndex, Record, SessionStore, StoreError, Sweep, Updated,
@@ -63,6 +65,7 @@ pub struct PostgresStore(Arc<Shared>);
 struct Shared {
     table: Table,
     links: Links,
+    writes: Writes,
     connect: Connect,
 }
 
@@ -85,6 +88,17 @@ impl PostgresStore {
         PostgresStoreBuilder::parse(url)
     }
 
+    /// Returns a connection of a handle, and a place among the statements that wait on it.
+    async fn connection(
+        &self,
+        way: Way,
+        handle: Handle,
+    ) -> Result<(Arc<Connection>, OwnedSemaphorePermit), StoreError> {
+        let connection = self.0.links.link(way, handle).connection().await?;
+        let place = connection.place().await?;
+        Ok((connection, place))
+    }
+
     /// Asks over a connection of a handle. What was sent is carried out and its answer read, whether or not anybody
     /// waits: an answer that nobody reads would keep those behind it from being read.
     fn ask<T, F>(
@@ -99,29 +113,13 @@ impl PostgresStore {
     {
         let store = self.clone();
         Answer::later(async move {
-            let connection = store.0.links.link(way, handle).connection().await?;
-            let place = connection.place().await?;
+            let (connection, place) = store.connection(way, handle).await?;
             let task = tokio::spawn(async move {
                 let answer = connection.in_time(verb(connection.clone())).await;
                 drop(place);
                 answer
             });
             task.await.map_err(StoreError::unknown)?
-        })
-    }
-
-    /// Makes a change; those that wait for a connection's turn share one statement.
-    fn change<T>(
-        &self,
-        change: Change,
-        answer: impl FnOnce(Updated) -> T + Send + 'static,
-    ) -> Answer<T> {
-        let store = self.clone();
-        Answer::later(async move {
-            let link = store.0.links.link(Way::Writing, change.handle);
-            let connection = link.connection().await?;
-            let place = connection.place().await?;
-            connection.write(change, place).await.map(answer)
         })
     }
 }
@@ -162,7 +160,8 @@ impl SessionStore for PostgresStore {
             record: Some(record.clone()),
             ttl: Ttl::new(expires_in),
         };
-        self.change(change, |updated| updated)
+        let store = self.clone();
+        Answer::later(async move { store.write(change).await })
     }
 
     fn touch(&self, handle: &Handle, expected: Version, expires_in: Duration) -> Answer<bool> {
@@ -172,7 +171,8 @@ impl SessionStore for PostgresStore {
             record: None,
             ttl: Ttl::new(expires_in),
         };
-        self.change(change, |updated| updated == Updated::Done)
+        let store = self.clone();
+        Answer::later(async move { Ok(store.write(change).await? == Updated::Done) })
     }
 
     fn delete(&self, handle: &Handle) -> Answer<bool> {

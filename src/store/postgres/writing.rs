@@ -3,11 +3,20 @@
 use std::{
     collections::{BTreeMap, HashSet, VecDeque, btree_map},
     sync::Arc,
+    time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    task::JoinSet,
+    time::timeout,
+};
 
-use super::connection::{Connection, Parameter, get, principal};
+use super::{
+    PostgresStore,
+    connection::{ANSWER_TIMEOUT, Connection, Parameter, get, place, principal},
+    links::Way,
+};
 use crate::{
     id::Handle,
     store::{
@@ -33,92 +42,138 @@ struct Write {
     _place: OwnedSemaphorePermit,
 }
 
-/// The changes that wait for the one that is under way on a connection.
-#[derive(Default)]
-pub(super) struct Writes(Mutex<Waiting>);
+/// The changes of a store that wait, and those that are under way.
+pub(super) struct Writes {
+    places: Arc<Semaphore>,
+    state: Mutex<State>,
+}
 
 #[derive(Default)]
-struct Waiting {
-    is_busy: bool,
-    writes: VecDeque<Write>,
+struct State {
+    waiting: VecDeque<Write>,
+    under_way: HashSet<Handle>,
+    writers: usize,
 }
 
 impl Writes {
-    /// Adds a change; false if somebody is there who will carry it out.
-    fn is_first(&self, write: Write) -> bool {
-        let mut waiting = self.0.lock();
-        waiting.writes.push_back(write);
-        !std::mem::replace(&mut waiting.is_busy, true)
+    pub(super) fn new() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(PLACES)),
+            state: Mutex::default(),
+        }
     }
 
-    /// Takes the changes that come next: of sessions that differ, in the order of their handles. All lock rows in this
-    /// order, so that they do not lock each other out.
+    fn add(&self, write: Write) {
+        self.state.lock().waiting.push_back(write);
+    }
+
+    /// Tells whether somebody must begin to write.
+    fn want_a_writer(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_wanted = state.writers < WRITERS && !state.waiting.is_empty();
+        state.writers += usize::from(is_wanted);
+        is_wanted
+    }
+
+    /// Takes the changes that come next; of none the writer is to end.
+    ///
+    /// They are of sessions that differ from each other and from those under way, so a row that somebody has locked
+    /// holds up one connection. And they are in the order of their handles: rows are locked in this order by all, so
+    /// that two stores do not lock each other out.
     fn next(&self) -> Vec<Write> {
-        let mut waiting = self.0.lock();
+        let mut state = self.state.lock();
         let mut group = BTreeMap::new();
-        for write in std::mem::take(&mut waiting.writes) {
-            let is_full = group.len() == MOST;
-            match group.entry(write.change.handle) {
+        for write in std::mem::take(&mut state.waiting) {
+            let handle = write.change.handle;
+            let must_wait = group.len() == MOST || state.under_way.contains(&handle);
+            match group.entry(handle) {
                 _ if write.answer.is_closed() => {}
-                btree_map::Entry::Vacant(place) if !is_full => drop(place.insert(write)),
-                _ => waiting.writes.push_back(write),
+                btree_map::Entry::Vacant(place) if !must_wait => drop(place.insert(write)),
+                _ => state.waiting.push_back(write),
             }
         }
-        waiting.is_busy = !group.is_empty();
+        state.under_way.extend(group.keys());
+        state.writers -= usize::from(group.is_empty());
         group.into_values().collect()
+    }
+
+    fn release(&self, handles: &[Handle]) {
+        let mut state = self.state.lock();
+        for handle in handles {
+            state.under_way.remove(handle);
+        }
     }
 }
 
-impl Connection {
-    /// Carries out a change at once if none is under way, else together with those that wait too. It is carried out
+impl PostgresStore {
+    /// Carries out a change at once if few are under way, else together with those that wait too. It is carried out
     /// whole or not at all, also if nobody waits any longer.
-    pub(super) async fn write(
-        self: Arc<Self>,
-        change: Change,
-        place: OwnedSemaphorePermit,
-    ) -> Result<Updated, StoreError> {
+    pub(super) async fn write(&self, change: Change) -> Result<Updated, StoreError> {
         let (answer, answered) = oneshot::channel();
         let write = Write {
             change,
             answer,
-            _place: place,
+            _place: place(&self.0.writes.places).await?,
         };
-        if self.writes.is_first(write) {
+        self.0.writes.add(write);
+        self.wake();
+        let answer = timeout(ANSWER_TIMEOUT, answered).await;
+        answer
+            .map_err(StoreError::unknown)?
+            .map_err(StoreError::unknown)?
+    }
+
+    fn wake(&self) {
+        if self.0.writes.want_a_writer() {
             tokio::spawn(self.clone().write_all());
         }
-        let answer = async { answered.await.map_err(StoreError::unknown)? };
-        self.in_time(answer).await
     }
 
     /// Carries out what waits, until nothing does.
-    async fn write_all(self: Arc<Self>) {
+    async fn write_all(self) {
         loop {
-            let writes = self.writes.next();
+            let writes = self.0.writes.next();
             if writes.is_empty() {
                 return;
             }
-            self.carry_out(writes).await;
+            let task = tokio::spawn(self.clone().carry_out(writes));
+            // What takes longer waits for somebody's lock: the others do not wait for that.
+            let _ = timeout(SOON, task).await;
         }
     }
 
-    async fn carry_out(self: &Arc<Self>, mut writes: Vec<Write>) {
-        if writes.len() == 1 {
-            let write = writes.remove(0);
-            return self.clone().alone(write).await;
+    async fn carry_out(self, writes: Vec<Write>) {
+        let handles: Vec<_> = writes.iter().map(|write| write.change.handle).collect();
+        match self.connection(Way::Changing, handles[0]).await {
+            Ok((connection, _place)) => connection.carry_out(writes).await,
+            Err(error) => refuse(writes, &error),
         }
-        let changed = match self.in_time(self.change_all(&writes)).await {
-            Ok(changed) => changed,
-            Err(error) if error.kind() == StoreErrorKind::Unknown => return doubt(writes, &error),
-            // Nothing was changed; one of them is to blame.
-            Err(_) => HashSet::new(),
+        self.0.writes.release(&handles);
+        self.wake();
+    }
+}
+
+impl Connection {
+    async fn carry_out(self: Arc<Self>, writes: Vec<Write>) {
+        let changed = match &*writes {
+            [_] => HashSet::new(),
+            many => match self.in_time(self.change_all(many)).await {
+                Ok(changed) => changed,
+                Err(error) if error.kind() == StoreErrorKind::Unknown => {
+                    return refuse(writes, &error);
+                }
+                // Nothing was changed; one of them is to blame.
+                Err(_) => HashSet::new(),
+            },
         };
+        let mut alone = JoinSet::new();
         for write in writes {
             match changed.contains(&write.change.handle) {
                 true => drop(write.answer.send(Ok(Updated::Done))),
-                // Its own statement says why.
-                false => drop(tokio::spawn(self.clone().alone(write))),
+                false => drop(alone.spawn(self.clone().carry_out_alone(write))),
             }
         }
+        alone.join_all().await;
     }
 
     /// Makes changes by one statement, and returns the handles of those that were made.
@@ -130,9 +185,10 @@ impl Connection {
         handles.collect()
     }
 
-    /// Makes a change by a statement of its own.
-    async fn alone(self: Arc<Self>, write: Write) {
+    /// Makes a change by a statement of its own, which says more of one that was not made.
+    async fn carry_out_alone(self: Arc<Self>, write: Write) {
         let answer = self.in_time(self.change(&write.change)).await;
+        // Some have stopped waiting.
         drop(write.answer.send(answer));
     }
 
@@ -196,12 +252,23 @@ impl<'a> Columns<'a> {
     }
 }
 
-fn doubt(writes: Vec<Write>, error: &StoreError) {
+/// Tells all what one error says.
+fn refuse(writes: Vec<Write>, error: &StoreError) {
     let cause = in_full(error);
     for write in writes {
-        drop(write.answer.send(Err(StoreError::unknown(cause.clone()))));
+        let error = match error.kind() {
+            StoreErrorKind::Unknown => StoreError::unknown(cause.clone()),
+            _ => StoreError::unavailable(cause.clone()),
+        };
+        drop(write.answer.send(Err(error)));
     }
 }
 
-/// How many changes share a statement at most: so many rows are locked while one of them is waited for.
+/// How many changes of a store may wait.
+const PLACES: usize = 8_192;
+/// How many write at a time: one change waits for the disk while the next is carried out. The more there are, the fewer
+/// changes share a statement.
+const WRITERS: usize = 2;
+/// How many changes share a statement at most: so many may wait for one row's lock.
 const MOST: usize = 64;
+const SOON: Duration = Duration::from_millis(20);
