@@ -36,7 +36,9 @@ use crate::id::Handle;
 /// # What it guarantees
 ///
 /// A verb is one prepared statement, one round trip and a transaction of its own, at the isolation level *read
-/// committed* whatever the role's default is. An answer is given when the server has committed, as durably as
+/// committed* whatever the role's default is. Updates and touches that wait while two others are under way share a
+/// statement, and so one wait for the disk (64 at most; one that is refused does not keep the others from being made, and
+/// one that was not made asks once more, for the reason). An answer is given when the server has committed, as durably as
 /// `synchronous_commit` says. The clock is the server's: a node whose clock is wrong changes nothing.
 ///
 /// Of the [index of principals](PrincipalIndex) a login is two statements: one that waits until earlier logins of the same
@@ -44,10 +46,11 @@ use crate::id::Handle;
 ///
 /// # Connections
 ///
-/// Statements of all requests are pipelined over a few connections: nobody waits for a free one. A load takes a
-/// connection that nobody waits on, if there is one; what changes a record takes the freer one of two, always the same
-/// for a handle, so that a lock on its row holds up no more. A lost connection is made again, with back-off; meanwhile
-/// verbs fail at once. A connection that does not answer for five seconds is given up for another.
+/// Statements of all requests are pipelined over a few connections: nobody waits for a free one. A load, an update or a
+/// touch takes a connection that nobody waits on, if there is one, and of a session one change is under way at a time: a
+/// lock on its row holds up one connection, and what shares the statement. Anything else takes the freer one of two,
+/// always the same for a handle. A lost connection is made again, with back-off; meanwhile verbs fail at once. A connection
+/// that does not answer for five seconds is given up for another.
 ///
 /// ```no_run
 /// use tenure::{SessionLayer, store::PostgresStore};
