@@ -11,11 +11,11 @@ mod table;
 
 use std::{sync::Arc, time::Duration};
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(super) use index::handle;
 pub(super) use index::{
-    IndexStatements, LAST, REMEMBERED, after, entry, half_done, in_places, load_all, walked,
+    IndexStatements, LAST, REMEMBERED, after, entry, half_done, in_places, walked,
 };
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(super) use index::{handle, load_all};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) use index::{in_order, stand_in};
 #[cfg(feature = "mysql")]

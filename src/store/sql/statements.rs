@@ -64,6 +64,10 @@ pub(crate) enum Taking {
 #[derive(Clone, Debug)]
 pub(crate) struct Statements {
     pub(crate) create: Text,
+    #[allow(
+        dead_code,
+        reason = "that of MariaDB and MySQL puts the columns together"
+    )]
     pub(crate) load: Text,
     pub(crate) update: Text,
     pub(crate) touch: Text,
