@@ -50,8 +50,13 @@ fn update(store: &PostgresStore) -> JoinHandle<Updated> {
 
 /// Asks the server until a connection to this database waits for a lock.
 pub(super) async fn until_one_waits(client: &Client) {
+    until_waiting(client, 1).await;
+}
+
+/// Asks the server until so many do.
+pub(super) async fn until_waiting(client: &Client, count: usize) {
     let text = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while client.query_one(text, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
+    while client.query_one(text, &[]).await.unwrap().get::<_, i64>(0) < count as i64 {}
 }
 
 #[tokio::test]

@@ -19,14 +19,10 @@ use super::{
 async fn each_verb_is_one_statement() {
     let database = Database::new().await;
     let client = database.client().await;
-    client
-        .batch_execute("CREATE EXTENSION pg_stat_statements")
-        .await
-        .unwrap();
     let store = open(&database).await;
     store.create(&HANDLE, &record(1), HOUR).await.unwrap();
     store.delete(&HANDLE).await.unwrap();
-    forget(&client).await;
+    count_statements(&client).await;
     store.create(&HANDLE, &record(1), HOUR).await.unwrap();
     assert_eq!(statements(&client).await, 1, "create");
     store.load(&HANDLE).await.unwrap().unwrap();
@@ -51,6 +47,13 @@ async fn each_verb_is_one_statement() {
         .await
         .unwrap();
     assert_eq!((updated, statements(&client).await), (Updated::Gone, 1));
+}
+
+/// Lets the server count statements from now on.
+pub(super) async fn count_statements(client: &Client) {
+    let extension = "CREATE EXTENSION pg_stat_statements";
+    client.batch_execute(extension).await.unwrap();
+    forget(client).await;
 }
 
 /// Returns how many statements about the table the server has carried out since it was last asked.

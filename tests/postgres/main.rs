@@ -12,6 +12,7 @@ mod model;
 mod principals;
 mod promises;
 mod setup;
+mod together;
 
 use std::{sync::Arc, time::Duration};
 

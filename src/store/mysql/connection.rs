@@ -18,12 +18,13 @@ use super::{
         Parameter::{self, Bytes, Number},
         Ready, Statement,
     },
+    whole::taken_apart,
 };
 use crate::{
     id::Handle,
     store::{
         Created, Loaded, Record, StoreError, Updated, Version,
-        sql::{Row, Ttl, missed, signed, timestamp},
+        sql::{Ttl, missed, signed, timestamp},
     },
 };
 
@@ -253,17 +254,10 @@ impl Drop for Connection {
 }
 
 pub(super) fn loaded(row: &MySqlRow) -> Result<Loaded, StoreError> {
-    let bytes = |column| row.try_get(column).map_err(StoreError::corrupt);
-    let number = |column| row.try_get(column).map_err(StoreError::corrupt);
-    let row = Row {
-        version: number(0)?,
-        header: bytes(1)?,
-        payload: bytes(2)?,
-        created: number(3)?,
-        last_seen: number(4)?,
-        now: number(5)?,
-    };
-    row.loaded()
+    let whole = row.try_get(0).map_err(StoreError::corrupt)?;
+    let row = taken_apart(whole);
+    row.ok_or_else(|| StoreError::corrupt("a column was cut off"))?
+        .loaded()
 }
 
 /// As long as a commit has by default.

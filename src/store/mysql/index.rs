@@ -179,7 +179,7 @@ impl Connection {
             let query = listed(&store.statements.index.load_all, some);
             let query = query.map_err(StoreError::unavailable)?;
             for row in self.rows(store, query).await? {
-                let handle = handle(&row, 6).map_err(StoreError::corrupt)?;
+                let handle = handle(&row, 1).map_err(StoreError::corrupt)?;
                 found.insert(handle, loaded(&row)?);
             }
         }

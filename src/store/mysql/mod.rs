@@ -8,6 +8,7 @@ mod places;
 mod schema;
 mod statements;
 mod sweeping;
+mod whole;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 

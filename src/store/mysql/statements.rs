@@ -2,9 +2,10 @@
 
 use sqlx::{Arguments as _, AssertSqlSafe, Error, MySql, mysql::MySqlArguments, query::Query};
 
+use super::whole::{load, load_all};
 use crate::store::{
     StoreError,
-    sql::{self, Dialect, Index, IndexStatements, REMEMBERED, Table, Taking, Text, load_all},
+    sql::{self, Dialect, Index, IndexStatements, REMEMBERED, Table, Taking, Text},
 };
 
 pub(super) const DIALECT: Dialect = Dialect {
@@ -71,7 +72,7 @@ impl Statements {
         let verbs = sql::Statements::new(&DIALECT, table);
         Self {
             create: Statement::new(&verbs.create),
-            load: Statement::new(&verbs.load),
+            load: Statement::new(&load(table)),
             update: Statement::new(&verbs.update),
             touch: Statement::new(&verbs.touch),
             delete: Statement::new(&delete(table)),
@@ -96,7 +97,7 @@ impl Indexing {
             entries: Statement::new(&shared.entries),
             leave: leave(&logins).into(),
             restamp: Statement::new(&shared.restamp),
-            load_all: load_all(DIALECT.now, &records, "true").into(),
+            load_all: load_all(&records).into(),
             walk: Statement::new(&shared.walk),
             delete_entries: delete_listed(&logins, "handle").into(),
             due: Statement::new(&due_principals(&principals)),

@@ -13,6 +13,7 @@ use super::{
     links::{Connect, Links, Maker},
     schema,
     statements::Statements,
+    writing::Writes,
 };
 use crate::store::{
     link::Driver,
@@ -64,7 +65,7 @@ impl PostgresStoreBuilder {
     /// Sets how many connections this store keeps. Default: 8; at least one.
     ///
     /// Each is a process of the server. Statements share them, so the number is not how many requests can wait, but
-    /// how many commits the server makes durable at once.
+    /// how many statements the server carries out at once.
     pub const fn with_connections(mut self, count: usize) -> Self {
         self.connections = count;
         self
@@ -103,6 +104,7 @@ impl PostgresStoreBuilder {
         Ok(PostgresStore(Arc::new(Shared {
             table: self.table,
             links: Links::new(self.connections, &maker),
+            writes: Writes::new(),
             connect: maker.connect,
         })))
     }

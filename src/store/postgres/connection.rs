@@ -55,13 +55,7 @@ impl Connection {
     /// Takes a place among the statements that wait for an answer. A server that answers nobody does not fill the
     /// memory of this process.
     pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Ok(place);
-        }
-        let place = timeout(PLACE_TIMEOUT, self.places.clone().acquire_owned()).await;
-        place
-            .map_err(StoreError::unavailable)?
-            .map_err(StoreError::unavailable)
+        place(&self.places).await
     }
 
     /// Waits for an answer, but not for ever: if it does not come, another connection takes this one's place.
@@ -140,7 +134,7 @@ impl Connection {
         handle: Handle,
         expected: Version,
         ttl: Ttl,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Updated, StoreError> {
         let statement = &self.prepared().await?.touch;
         let parameters: [Parameter<'_>; 4] = [
             &&handle.as_bytes()[..],
@@ -148,7 +142,10 @@ impl Connection {
             &ttl.expires_in,
             &ttl.slack,
         ];
-        Ok(self.execute(statement, &parameters).await? > 0)
+        match self.execute(statement, &parameters).await? {
+            0 => Ok(Updated::Gone),
+            _ => Ok(Updated::Done),
+        }
     }
 
     pub(super) async fn delete(&self, handle: Handle) -> Result<bool, StoreError> {
@@ -167,7 +164,7 @@ impl Connection {
         Ok(records + principals.map_err(half_done)?)
     }
 
-    async fn prepared(&self) -> Result<&Prepared, StoreError> {
+    pub(super) async fn prepared(&self) -> Result<&Prepared, StoreError> {
         let prepare = || self.statements.prepare(&self.client);
         let prepared = self.prepared.get_or_try_init(prepare).await;
         prepared.map_err(|error| failure::preparing(error, &self.table))
@@ -224,8 +221,19 @@ impl Connected for Connection {
     }
 }
 
+/// Takes one of some places; waits a moment for one.
+pub(super) async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
+    if let Ok(place) = places.clone().try_acquire_owned() {
+        return Ok(place);
+    }
+    let place = timeout(PLACE_TIMEOUT, places.clone().acquire_owned()).await;
+    place
+        .map_err(StoreError::unavailable)?
+        .map_err(StoreError::unavailable)
+}
+
 /// PostgreSQL's text cannot hold a zero; the header can, and is what counts.
-fn principal(record: &Record) -> Option<&str> {
+pub(super) fn principal(record: &Record) -> Option<&str> {
     record.principal().filter(|text| !text.contains('\0'))
 }
 
@@ -252,4 +260,4 @@ pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
 const PLACES: usize = 1_024;
 const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
 /// As long as a commit has by default.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);

@@ -19,6 +19,8 @@ pub(super) type Link = link::Link<Connection>;
 /// What a verb does, and so which connection it goes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
+    /// Changes whose sessions nobody else of this process is changing.
+    Changing,
     Reading,
     Writing,
 }
@@ -33,14 +35,14 @@ impl Links {
     }
 
     /// Returns a link of a handle on which few wait. A write has two to choose from, always the same: so a row's lock
-    /// holds up those and not all. A load has all of them: it does not stand behind a commit if it need not.
+    /// holds up those and not all. Loads and changes have all of them: they do not stand behind a commit if they need not.
     pub(super) fn link(&self, way: Way, handle: Handle) -> &Link {
         // Handles are random, so any bytes of theirs are a fair choice.
         let [own, other, ..] = *handle.as_bytes();
         let place = |byte: u8| usize::from(byte) % self.0.len();
         match way {
             Way::Writing => least([&self.0[place(own)], &self.0[place(other)]]),
-            Way::Reading => {
+            Way::Changing | Way::Reading => {
                 let (before, from) = self.0.split_at(place(own));
                 least(from.iter().chain(before))
             }
@@ -102,6 +104,11 @@ impl link::Maker for Maker {
     }
 }
 
-/// A conditional update must see what was committed while it waited.
-const SETTINGS: &str = "SET default_transaction_isolation TO 'read committed'";
+/// * A conditional update must see what was committed while it waited.
+/// * A list is joined in its order, each item by the index: so rows are locked in the order of their handles, also where
+///   a table is so small that the server would rather read it whole.
+/// * One plan for all: there is no better one for some list, and to look for it takes longer than to carry it out.
+const SETTINGS: &str = "SET default_transaction_isolation TO 'read committed'; \
+     SET enable_hashjoin TO off; SET enable_mergejoin TO off; SET enable_seqscan TO off; SET enable_bitmapscan TO off; \
+     SET plan_cache_mode TO force_generic_plan";
 const CONNECTING: Duration = Duration::from_secs(2);

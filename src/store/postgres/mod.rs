@@ -7,14 +7,18 @@ mod index;
 mod links;
 mod schema;
 mod statements;
+mod writing;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use tokio::sync::OwnedSemaphorePermit;
 
 pub use builder::PostgresStoreBuilder;
 
 use self::{
     connection::Connection,
     links::{Connect, Links, Way},
+    writing::{Change, Writes},
 };
 use super::{
     Answer, Created, Loaded, PrincipalIndex, Record, SessionStore, StoreError, Sweep, Updated,
@@ -32,7 +36,9 @@ use crate::id::Handle;
 /// # What it guarantees
 ///
 /// A verb is one prepared statement, one round trip and a transaction of its own, at the isolation level *read
-/// committed* whatever the role's default is. An answer is given when the server has committed, as durably as
+/// committed* whatever the role's default is. Updates and touches that wait while two others are under way share a
+/// statement, and so one wait for the disk (64 at most; one that is refused does not keep the others from being made, and
+/// one that was not made asks once more, for the reason). An answer is given when the server has committed, as durably as
 /// `synchronous_commit` says. The clock is the server's: a node whose clock is wrong changes nothing.
 ///
 /// Of the [index of principals](PrincipalIndex) a login is two statements: one that waits until earlier logins of the same
@@ -40,10 +46,11 @@ use crate::id::Handle;
 ///
 /// # Connections
 ///
-/// Statements of all requests are pipelined over a few connections: nobody waits for a free one. A load takes a
-/// connection that nobody waits on, if there is one; what changes a record takes the freer one of two, always the same
-/// for a handle, so that a lock on its row holds up no more. A lost connection is made again, with back-off; meanwhile
-/// verbs fail at once. A connection that does not answer for five seconds is given up for another.
+/// Statements of all requests are pipelined over a few connections: nobody waits for a free one. A load, an update or a
+/// touch takes a connection that nobody waits on, if there is one, and of a session one change is under way at a time: a
+/// lock on its row holds up one connection, and what shares the statement. Anything else takes the freer one of two,
+/// always the same for a handle. A lost connection is made again, with back-off; meanwhile verbs fail at once. A connection
+/// that does not answer for five seconds is given up for another.
 ///
 /// ```no_run
 /// use tenure::{SessionLayer, store::PostgresStore};
@@ -61,6 +68,7 @@ pub struct PostgresStore(Arc<Shared>);
 struct Shared {
     table: Table,
     links: Links,
+    writes: Writes,
     connect: Connect,
 }
 
@@ -83,6 +91,17 @@ impl PostgresStore {
         PostgresStoreBuilder::parse(url)
     }
 
+    /// Returns a connection of a handle, and a place among the statements that wait on it.
+    async fn connection(
+        &self,
+        way: Way,
+        handle: Handle,
+    ) -> Result<(Arc<Connection>, OwnedSemaphorePermit), StoreError> {
+        let connection = self.0.links.link(way, handle).connection().await?;
+        let place = connection.place().await?;
+        Ok((connection, place))
+    }
+
     /// Asks over a connection of a handle. What was sent is carried out and its answer read, whether or not anybody
     /// waits: an answer that nobody reads would keep those behind it from being read.
     fn ask<T, F>(
@@ -97,8 +116,7 @@ impl PostgresStore {
     {
         let store = self.clone();
         Answer::later(async move {
-            let connection = store.0.links.link(way, handle).connection().await?;
-            let place = connection.place().await?;
+            let (connection, place) = store.connection(way, handle).await?;
             let task = tokio::spawn(async move {
                 let answer = connection.in_time(verb(connection.clone())).await;
                 drop(place);
@@ -139,17 +157,25 @@ impl SessionStore for PostgresStore {
         record: &Record,
         expires_in: Duration,
     ) -> Answer<Updated> {
-        let (handle, record, ttl) = (*handle, record.clone(), Ttl::new(expires_in));
-        self.ask(Way::Writing, handle, move |connection| async move {
-            connection.update(handle, expected, &record, ttl).await
-        })
+        let change = Change {
+            handle: *handle,
+            expected,
+            record: Some(record.clone()),
+            ttl: Ttl::new(expires_in),
+        };
+        let store = self.clone();
+        Answer::later(async move { store.write(change).await })
     }
 
     fn touch(&self, handle: &Handle, expected: Version, expires_in: Duration) -> Answer<bool> {
-        let (handle, ttl) = (*handle, Ttl::new(expires_in));
-        self.ask(Way::Writing, handle, move |connection| async move {
-            connection.touch(handle, expected, ttl).await
-        })
+        let change = Change {
+            handle: *handle,
+            expected,
+            record: None,
+            ttl: Ttl::new(expires_in),
+        };
+        let store = self.clone();
+        Answer::later(async move { Ok(store.write(change).await? == Updated::Done) })
     }
 
     fn delete(&self, handle: &Handle) -> Answer<bool> {

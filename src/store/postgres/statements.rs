@@ -3,7 +3,7 @@
 use tokio_postgres::{Client, Error, Statement, types::Type};
 
 use crate::store::sql::{
-    self, Dialect, Index, IndexStatements, REMEMBERED, Table, Taking, Text, load_all, select,
+    self, Dialect, Index, IndexStatements, REMEMBERED, Table, Taking, Text, load_all, moved, select,
 };
 
 pub(super) const DIALECT: Dialect = Dialect {
@@ -28,6 +28,7 @@ pub(super) const DIALECT: Dialect = Dialect {
 pub(super) struct Statements {
     verbs: sql::Statements,
     update: Text,
+    change_all: Text,
     delete: Text,
     sweep: Text,
     sweep_principals: Text,
@@ -42,6 +43,7 @@ impl Statements {
         let verbs = sql::Statements::new(&DIALECT, table);
         Self {
             update: update(&verbs.update, table).into(),
+            change_all: change_all(table).into(),
             delete: with_entries(&verbs.delete, table).into(),
             sweep: with_entries(&sweep(table), table).into(),
             sweep_principals: sweep_principals(table).into(),
@@ -58,21 +60,31 @@ impl Statements {
         let create = [&[BYTES], &record[..], &[NUMBER, NUMBER]].concat();
         let update = [&[BYTES, NUMBER], &record[..], &[NUMBER, NUMBER]].concat();
         let touch = [BYTES, NUMBER, NUMBER, NUMBER];
+        let change_all = [
+            MANY_BYTES,
+            MANY_NUMBERS,
+            MANY_NUMBERS,
+            MANY_BYTES,
+            MANY_BYTES,
+            Type::TEXT_ARRAY,
+            MANY_NUMBERS,
+            MANY_NUMBERS,
+        ];
         let verbs = &self.verbs;
         Ok(Prepared {
             create: client.prepare_typed(&verbs.create, &create).await?,
             load: client.prepare_typed(&verbs.load, &[BYTES]).await?,
             update: client.prepare_typed(&self.update, &update).await?,
             touch: client.prepare_typed(&verbs.touch, &touch).await?,
+            change_all: client.prepare_typed(&self.change_all, &change_all).await?,
             delete: client.prepare_typed(&self.delete, &[BYTES]).await?,
             sweep: client.prepare_typed(&self.sweep, &[NUMBER]).await?,
         })
     }
 
     pub(super) async fn prepare_index(&self, client: &Client) -> Result<PreparedIndex, Error> {
-        const MANY_BYTES: Type = Type::BYTEA_ARRAY;
         let enter = [BYTES, BYTES, NUMBER, BYTES];
-        let leave = [BYTES, MANY_BYTES, Type::INT8_ARRAY];
+        let leave = [BYTES, MANY_BYTES, MANY_NUMBERS];
         let (index, sweep) = (&self.index, &self.sweep_principals);
         Ok(PreparedIndex {
             enter: client.prepare_typed(&self.enter, &enter).await?,
@@ -97,6 +109,7 @@ pub(super) struct Prepared {
     pub(super) load: Statement,
     pub(super) update: Statement,
     pub(super) touch: Statement,
+    pub(super) change_all: Statement,
     pub(super) delete: Statement,
     pub(super) sweep: Statement,
 }
@@ -123,6 +136,22 @@ fn update(update: &str, table: &Table) -> String {
         "WITH updated AS ({update} RETURNING 1) \
          SELECT NULL::bigint, NULL::bytea, NULL::bytea, NULL::bigint, NULL::bigint, NULL::bigint FROM updated \
          UNION ALL {select} WHERE handle = $1 AND expires > {now} AND NOT EXISTS (SELECT FROM updated)"
+    )
+}
+
+/// Updates or touches each record of a list, and returns the handles of those that were. The columns of the list are as an
+/// update's parameters; a touch has no version, and no record.
+fn change_all(table: &Table) -> String {
+    let now = DIALECT.now;
+    let stamps = moved(now, "wanted.expires_in", "wanted.slack");
+    format!(
+        "UPDATE {table} AS kept SET version = COALESCE(wanted.version, kept.version), \
+         header = COALESCE(wanted.header, kept.header), payload = COALESCE(wanted.payload, kept.payload), \
+         principal = CASE WHEN wanted.version IS NULL THEN kept.principal ELSE wanted.principal END, {stamps} \
+         FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) \
+         AS wanted (handle, expected, version, header, payload, principal, expires_in, slack) \
+         WHERE kept.handle = wanted.handle AND kept.version = wanted.expected AND expires > {now} \
+         RETURNING kept.handle"
     )
 }
 
@@ -188,3 +217,5 @@ fn sweep_principals(table: &Table) -> String {
 
 const BYTES: Type = Type::BYTEA;
 const NUMBER: Type = Type::INT8;
+const MANY_BYTES: Type = Type::BYTEA_ARRAY;
+const MANY_NUMBERS: Type = Type::INT8_ARRAY;

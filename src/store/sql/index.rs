@@ -65,6 +65,7 @@ fn restamp(dialect: &Dialect, principals: &Table) -> String {
 }
 
 /// Reads the records of a list, each with its handle after the columns of a [`Row`](super::Row).
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) fn load_all(now: &str, from: &str, listed: &str) -> String {
     format!(
         "SELECT version, header, payload, created, last_seen, {now}, handle FROM {from} \

@@ -11,20 +11,20 @@ mod table;
 
 use std::{sync::Arc, time::Duration};
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(super) use index::handle;
 pub(super) use index::{
-    IndexStatements, LAST, REMEMBERED, after, entry, half_done, in_places, load_all, walked,
+    IndexStatements, LAST, REMEMBERED, after, entry, half_done, in_places, walked,
 };
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(super) use index::{handle, load_all};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) use index::{in_order, stand_in};
 #[cfg(feature = "mysql")]
 pub(super) use layout::Column;
 pub(super) use layout::{layout, tables};
 pub(super) use setup::{check_columns, check_layout};
-#[cfg(feature = "postgres")]
-pub(super) use statements::select;
 pub(super) use statements::{Dialect, Index, Statements, Taking};
+#[cfg(feature = "postgres")]
+pub(super) use statements::{moved, select};
 pub(super) use table::Table;
 
 use super::{Loaded, Record, StoreError, Updated, Version};

@@ -64,6 +64,10 @@ pub(crate) enum Taking {
 #[derive(Clone, Debug)]
 pub(crate) struct Statements {
     pub(crate) create: Text,
+    #[allow(
+        dead_code,
+        reason = "that of MariaDB and MySQL puts the columns together"
+    )]
     pub(crate) load: Text,
     pub(crate) update: Text,
     pub(crate) touch: Text,
@@ -154,7 +158,7 @@ fn touch(now: &str, table: &Table) -> String {
 }
 
 /// Moves the stamps. The indexed one stays as it is while it is late enough and not too late.
-fn moved(now: &str, expires_in: &str, slack: &str) -> String {
+pub(crate) fn moved(now: &str, expires_in: &str, slack: &str) -> String {
     let most = Ttl::MOST_SLACK;
     format!(
         "last_seen = {now}, expires = {now} + {expires_in}, sweep_after = CASE \
