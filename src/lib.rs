@@ -211,6 +211,7 @@ mod future;
 mod id;
 mod json;
 mod key;
+mod label;
 mod layer;
 mod lifetime;
 mod limit;

@@ -60,7 +60,9 @@ impl<S, L, E> SessionService<S, L, E> {
                 request.uri(),
                 request.headers(),
             );
-        Arc::new(Slot::new(self.context.clone(), ids, withheld))
+        let label_source = self.context.label_source.as_ref();
+        let device = label_source.and_then(|source| source.read(request.headers()));
+        Arc::new(Slot::new(self.context.clone(), ids, withheld, device))
     }
 
     /// Looks at the layers around this one.

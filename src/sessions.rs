@@ -300,6 +300,7 @@ fn failed(error: StoreError) -> Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionInfo {
     handle: Handle,
+    label: Option<Box<str>>,
     stamps: Stamps,
     lifetime: Lifetime,
 }
@@ -310,6 +311,7 @@ impl SessionInfo {
         let header = Header::decode(loaded.record.header()).ok()?;
         Some(Self {
             handle,
+            label: header.label().map(Box::from),
             stamps: header.stamps(loaded.created, loaded.last_seen),
             lifetime: header.lifetime.unwrap_or(context.lifetime),
         })
@@ -320,6 +322,13 @@ impl SessionInfo {
     #[must_use]
     pub const fn handle(&self) -> Handle {
         self.handle
+    }
+
+    /// Returns what the application calls the session, such as the browser's name: see
+    /// [`Session::set_label`](crate::Session::set_label).
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
     }
 
     /// Returns when the session began, perhaps before its user signed in.

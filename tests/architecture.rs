@@ -13,6 +13,7 @@ const ORDER: &[&str] = &[
     "principal",
     "lifetime",
     "limit",
+    "label",
     "key",
     "error",
     "record",

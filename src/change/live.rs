@@ -6,6 +6,7 @@ use super::LoginBegun;
 use crate::{
     clock::{Stopwatch, Timestamp},
     id::{Handle, SecretHash},
+    label::Label,
     lifetime::{Lifetime, Stamps},
     principal::PrincipalId,
     record::{Header, Identity, Record, Values, Version},
@@ -94,6 +95,7 @@ pub(crate) struct Succession<'a> {
     /// A login that waits for its second factor.
     pub(crate) begin: Option<&'a LoginBegun>,
     pub(crate) lifetime: Option<Lifetime>,
+    pub(crate) label: Option<&'a Label>,
 }
 
 impl Succession<'_> {
@@ -101,7 +103,9 @@ impl Succession<'_> {
     pub(crate) fn applied_to<'a>(&'a self, old: &Header<'a>) -> Option<Header<'a>> {
         let lifetime = self.lifetime.filter(|own| Some(*own) != old.lifetime);
         let is_identified = self.login.is_some() || self.begin.is_some();
-        if self.secret.is_none() && !is_identified && lifetime.is_none() {
+        let label = self.label.map(Label::as_str);
+        let label = label.filter(|label| *label != old.label().unwrap_or_default());
+        if self.secret.is_none() && !is_identified && lifetime.is_none() && label.is_none() {
             return None;
         }
         let login = self.login.map(|principal| Identity {
@@ -112,6 +116,7 @@ impl Succession<'_> {
         let rises = self.secret.is_some() || is_identified;
         next.generation = old.generation.wrapping_add(u64::from(rises));
         next.lifetime = lifetime.or(old.lifetime);
+        next.labelled = label;
         next.identity = login.or(old.identity);
         next.begun = match self.begin {
             Some(begun) => Some(Some(begun.at(self.now))),

@@ -17,6 +17,8 @@ pub(crate) struct Facts {
     pub(crate) cycle: bool,
     /// A lifetime was set that the record does not have.
     pub(crate) lifetime: bool,
+    /// A label was set that the record does not have.
+    pub(crate) label: bool,
     /// The browser's cookie has another life than the lifetime asks for.
     pub(crate) resend: bool,
 }
@@ -61,6 +63,10 @@ impl Facts {
         let is_persistent =
             |lifetime: Option<Lifetime>| lifetime.unwrap_or(default).is_persistent();
         let set = pending.lifetime.is_some() && pending.lifetime != stored;
+        let label = pending.label.as_ref().is_some_and(|label| {
+            let stored = live.and_then(|live| live.header().label());
+            label.as_str() != stored.unwrap_or_default()
+        });
         Self {
             origin,
             has_record: live.is_some(),
@@ -70,6 +76,7 @@ impl Facts {
             begin: pending.begin.is_some(),
             cycle: pending.cycle,
             lifetime: set,
+            label,
             resend: set && (is_persistent(pending.lifetime) || is_persistent(stored)),
         }
     }
@@ -92,10 +99,12 @@ impl Plan {
     pub(crate) fn of(facts: &Facts) -> Self {
         let ended = facts.end.is_some();
         let then = match facts.has_record && !ended {
-            true if facts.values || facts.rotates() || facts.lifetime => Then::Update {
-                rotate: facts.rotates(),
-                resend: facts.resend,
-            },
+            true if facts.values || facts.rotates() || facts.lifetime || facts.label => {
+                Then::Update {
+                    rotate: facts.rotates(),
+                    resend: facts.resend,
+                }
+            }
             true => Then::Nothing,
             false if facts.values || facts.login || facts.begin => Then::Create {
                 bind: facts.login || facts.begin,
@@ -132,6 +141,7 @@ mod tests {
             begin: false,
             cycle: false,
             lifetime: false,
+            label: false,
             resend: false,
         }
     }
@@ -207,6 +217,14 @@ mod tests {
                 NOTHING,
             ),
             (
+                "nothing: set_label",
+                Facts {
+                    label: true,
+                    ..facts(Absent)
+                },
+                NOTHING,
+            ),
+            (
                 "nothing: logout",
                 Facts {
                     end: logout,
@@ -252,6 +270,14 @@ mod tests {
                 "live: set_lifetime",
                 Facts {
                     lifetime: true,
+                    ..facts(Live)
+                },
+                update(false, false),
+            ),
+            (
+                "live: set_label",
+                Facts {
+                    label: true,
                     ..facts(Live)
                 },
                 update(false, false),

@@ -26,6 +26,7 @@ use crate::{
     context::{Boxed, Context, Turn},
     error::{Error, ErrorKind},
     id::{RandomError, Token},
+    label::Label,
     observe::{Event, EventKind},
     record::{Header, Record, Version},
     store::{Answer, Created, Entry, Loaded, StoreError, StoreErrorKind, Updated},
@@ -217,7 +218,8 @@ impl Commit {
     fn create(&mut self, attempt: Attempt, draws: usize) -> Result<Next, Error> {
         let token = Token::draw(self.context.random).map_err(no_random)?;
         let lifetime = self.work.pending.lifetime;
-        let header = Header::new(self.context.hasher.hash(&token), lifetime);
+        let mut header = Header::new(self.context.hasher.hash(&token), lifetime);
+        header.labelled = self.work.pending.label.as_ref().map(Label::as_str);
         let record = Record::of(
             self.draw_version()?,
             header.encode(),

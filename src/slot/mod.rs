@@ -23,6 +23,7 @@ use crate::{
     cookie::Presented,
     error::{Error, ErrorKind},
     id::Token,
+    label::Label,
     observe::{Event, EventKind, RejectReason},
     sync::Mutex,
 };
@@ -31,6 +32,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Slot {
     context: Arc<Context>,
+    /// What the label of a login is made of.
+    device: Option<HeaderValue>,
     state: Mutex<State>,
 }
 
@@ -89,18 +92,24 @@ pub(crate) struct Shown {
 }
 
 impl Slot {
-    pub(crate) fn new(context: Arc<Context>, ids: Presented, withheld: bool) -> Self {
-        Self::in_phase(context, Phase::Presented { ids, withheld })
+    pub(crate) fn new(
+        context: Arc<Context>,
+        ids: Presented,
+        withheld: bool,
+        device: Option<HeaderValue>,
+    ) -> Self {
+        Self::in_phase(context, Phase::Presented { ids, withheld }, device)
     }
 
     /// Makes a place whose session is loaded, for tests of handlers.
     pub(crate) fn loaded(context: Arc<Context>, draft: Draft) -> Self {
-        Self::in_phase(context, Phase::Loaded(Open::new(draft, None, false)))
+        Self::in_phase(context, Phase::Loaded(Open::new(draft, None, false)), None)
     }
 
-    const fn in_phase(context: Arc<Context>, phase: Phase) -> Self {
+    const fn in_phase(context: Arc<Context>, phase: Phase, device: Option<HeaderValue>) -> Self {
         Self {
             context,
+            device,
             state: Mutex::new(State {
                 phase,
                 busy: false,
@@ -146,6 +155,13 @@ impl Slot {
         drop(state);
         drop(forgotten);
         changed.inspect_err(|error| self.observe_refusal(error))
+    }
+
+    /// Makes the label of a login, by the application's code.
+    pub(crate) fn label(&self) -> Option<Label> {
+        let source = self.context.label_source.as_ref();
+        let (source, device) = source.zip(self.device.as_ref())?;
+        Some(source.label(device))
     }
 
     /// Remembers where an end is to be carried out if the request goes away.

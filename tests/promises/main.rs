@@ -6,6 +6,7 @@ mod concurrency;
 mod corners;
 mod failures;
 mod identity;
+mod labels;
 mod lifetime;
 mod model;
 mod reentry;
