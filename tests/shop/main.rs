@@ -4,6 +4,7 @@
 
 #[path = "../bed/mod.rs"]
 mod bed;
+mod devices;
 mod orders;
 mod restart;
 mod start;
