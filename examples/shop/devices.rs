@@ -42,15 +42,15 @@ pub(crate) async fn list(session: Session, sessions: Sessions) -> Result<Page, P
 fn row(device: &SessionInfo, is_this: bool) -> Markup {
     let now = Clock::system().now();
     let seen = match is_this {
-        true => "this device".to_owned(),
-        false => format!("last seen {}", ago(device.last_seen_at(), now)),
+        true => "This device".to_owned(),
+        false => format!("Last seen {}", ago(device.last_seen_at(), now)),
     };
     let name = device.label().unwrap_or("An unknown browser");
     html! {
         li.this[is_this] {
             span.name {
                 strong { (name) }
-                small { "Signed in " (ago(device.authenticated_at(), now)) ", " (seen) }
+                small { (seen) ", signed in " (ago(device.authenticated_at(), now)) }
             }
             @if is_this {
                 form method="post" action="/logout" { button { "Sign out" } }

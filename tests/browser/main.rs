@@ -5,6 +5,7 @@
 mod bed;
 mod cookie;
 mod cross_site;
+mod devices;
 mod errors;
 mod login;
 mod restart;
