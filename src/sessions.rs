@@ -89,6 +89,19 @@ impl Sessions {
         Ok(self.list(principal).await?.len())
     }
 
+    /// Counts the live sessions of everybody, anonymous ones too, for an operator to see: about, as some begin and end
+    /// meanwhile.
+    ///
+    /// `None` if the store could count them only by reading all of them, as Redis would.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn count_everyone(&self) -> Result<Option<u64>, Error> {
+        let counted = within(self.context.load_timeout, self.index()?.count()).await;
+        counted.map_err(failed)
+    }
+
     /// Ends one session of a principal, and tells whether he had it.
     ///
     /// The principal is named so that a form's field cannot end somebody else's session.
@@ -109,6 +122,18 @@ impl Sessions {
         if !matches!(found[..], [(_, Standing::Bound(_))]) {
             return Ok(false);
         }
+        self.end(handle).await
+    }
+
+    /// Ends a session, whoever it belongs to, and tells whether there was one.
+    ///
+    /// For operators, who have a handle from a log or a list. What a visitor sends is [`revoke`](Self::revoke)'s, which asks
+    /// whose it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Store`](ErrorKind::Store), or [`OutcomeUnknown`](ErrorKind::OutcomeUnknown): then try again.
+    pub async fn revoke_of_anybody(&self, handle: Handle) -> Result<bool, Error> {
         self.end(handle).await
     }
 

@@ -113,6 +113,10 @@ impl<S: SessionStore> PrincipalIndex for Journaled<S> {
     fn walk(&self, from: Option<&Cursor>, most: usize) -> Answer<Walked> {
         self.inner().walk(from, most)
     }
+
+    fn count(&self) -> Answer<Option<u64>> {
+        self.inner().count()
+    }
 }
 
 impl<S: SessionStore> Journaled<S> {

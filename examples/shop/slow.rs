@@ -113,6 +113,10 @@ impl<S: SessionStore> PrincipalIndex for Slow<S> {
         let from = from.cloned();
         self.later(move |store| index(&*store).walk(from.as_ref(), most))
     }
+
+    fn count(&self) -> Answer<Option<u64>> {
+        self.later(move |store| index(&*store).count())
+    }
 }
 
 fn index(store: &impl SessionStore) -> &dyn PrincipalIndex {

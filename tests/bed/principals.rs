@@ -61,6 +61,7 @@ macro_rules! principals {
             a_login_that_is_refused_leaves_nothing_in_the_index
             a_lost_index_is_repaired
             a_session_is_ended_by_its_principal_and_nobody_else
+            an_operator_counts_all_sessions_and_ends_any
             everybody_can_be_signed_out
             fifty_logins_at_once_beyond_the_limit_leave_exactly_three_by_eviction
             fifty_logins_at_once_beyond_the_limit_leave_exactly_three_by_rejection
@@ -306,6 +307,26 @@ pub async fn a_session_is_ended_by_its_principal_and_nobody_else(site: &Site) {
     );
     assert_eq!(principal(there, &cookies[0]).await, None);
     assert_eq!(principal(there, &cookies[1]).await.as_deref(), Some(&*ada));
+}
+
+pub async fn an_operator_counts_all_sessions_and_ends_any(site: &Site) {
+    let [here, there] = &site.unlimited;
+    let cookies = [
+        signed_in(here, &somebody()).await,
+        signed_in(there, &somebody()).await,
+        super::visitor::arrive(here).await,
+    ];
+    let counted = async || site.sessions().count_everyone().await.unwrap();
+    let can_count = counted().await.is_some();
+    assert_eq!(counted().await, can_count.then_some(3));
+    for (cookie, left) in cookies.iter().zip([2, 1, 0]) {
+        let handle = handle(there, cookie).await;
+        let revoke = || async { site.sessions().revoke_of_anybody(handle).await.unwrap() };
+        assert!(revoke().await);
+        assert!(!revoke().await, "it has ended");
+        assert_eq!(principal(here, cookie).await, None);
+        assert_eq!(counted().await, can_count.then_some(left));
+    }
 }
 
 pub async fn everybody_can_be_signed_out(site: &Site) {
