@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    change::Seen,
+    change::{Live, Opener, Seen},
     clock::{Stopwatch, Timestamp},
     cookie::{SameSite, Writer},
     id::{Handle, IdHasher, Random},
@@ -26,6 +26,7 @@ use crate::{
     lifetime::Lifetime,
     limit::SessionLimit,
     observe::{Event, Observer},
+    renewal::{self, Renewal, Upkeep},
     store::{SessionStore, StoreError},
     sync::Mutex,
 };
@@ -44,6 +45,7 @@ pub(crate) struct Context {
     pub(crate) lifetime: Lifetime,
     pub(crate) limit: Option<SessionLimit>,
     pub(crate) label_source: Option<LabelSource>,
+    pub(crate) renewal: Option<Renewal>,
     pub(crate) load_timeout: Duration,
     pub(crate) commit_timeout: Duration,
     pub(crate) on_failure: OnFailure,
@@ -60,6 +62,23 @@ impl Context {
     /// Starts to measure how old a look at the engine's clock is, unless the engine can be asked at any time.
     pub(crate) fn stopwatch(&self) -> Option<Stopwatch> {
         (!self.tells_the_time).then(Stopwatch::start)
+    }
+
+    /// Returns for how long an id opens the session after its successor was shown.
+    pub(crate) fn grace(&self) -> Duration {
+        self.renewal
+            .map_or(renewal::DEFAULT_GRACE, |renewal| renewal.grace())
+    }
+
+    /// Says what a session needs besides what its request does to it.
+    pub(crate) fn upkeep(&self, live: &Live) -> Upkeep {
+        let Opener { secret, came_as } = live.opener;
+        if came_as.is_none() {
+            return Upkeep::NONE;
+        }
+        let (header, now) = (live.header(), self.now(&live.seen));
+        let key = header.key(&secret, now, self.grace());
+        header.upkeep((&secret, key), live.created, now, self.renewal.as_ref())
     }
 
     /// Tells what the engine's clock says by now.

@@ -13,9 +13,8 @@ use pin_project_lite::pin_project;
 
 use crate::{
     caching::{self, Exposure},
-    context::OnFailure,
     error::{Error, OnError},
-    slot::{Closed, Commit, Shown, Slot},
+    slot::{Closed, Commit, Outcome, Shown, Slot},
 };
 
 pin_project! {
@@ -90,7 +89,7 @@ where
         }
         let answer = ready!(this.handler.poll(context));
         match std::mem::replace(this.stage, Stage::Done) {
-            Stage::Handler(slot) => match slot.close(is_discarded(&answer, &slot)) {
+            Stage::Handler(slot) => match slot.close(outcome(&answer)) {
                 Closed::Commit => {
                     let mut committing = Committing::new(slot, answer);
                     let poll = committing.poll(context, this.on_error);
@@ -133,15 +132,14 @@ impl<B, X> Committing<Result<Response<B>, X>> {
     }
 }
 
-/// Tells whether the changes of a handler that answered like this are dropped.
-fn is_discarded<B, X>(answer: &Result<Response<B>, X>, slot: &Slot) -> bool {
-    let failed = match answer {
-        Ok(response) => {
-            response.status().is_server_error() || response.status() == StatusCode::REQUEST_TIMEOUT
-        }
-        Err(_) => true,
-    };
-    failed && slot.context().on_failure == OnFailure::Discard
+/// Tells whether a handler that answered like this has failed.
+fn outcome<B, X>(answer: &Result<Response<B>, X>) -> Outcome {
+    let has_failed =
+        |status: StatusCode| status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
+    match answer {
+        Ok(response) if !has_failed(response.status()) => Outcome::Success,
+        Ok(_) | Err(_) => Outcome::Failure,
+    }
 }
 
 /// Shows in a response what became of the session.

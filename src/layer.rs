@@ -14,6 +14,7 @@ use crate::{
     lifetime::Lifetime,
     limit::SessionLimit,
     observe::{Event, Hook, Observer},
+    renewal::Renewal,
     service::SessionService,
     session::Main,
     sessions::Sessions,
@@ -80,6 +81,7 @@ impl SessionLayer {
                 lifetime: Lifetime::new(),
                 limit: None,
                 label_source: None,
+                renewal: None,
                 load_timeout: Duration::from_secs(2),
                 commit_timeout: Duration::from_secs(5),
                 on_failure: OnFailure::Discard,
@@ -210,6 +212,7 @@ struct Options {
     lifetime: Lifetime,
     limit: Option<SessionLimit>,
     label_source: Option<LabelSource>,
+    renewal: Option<Renewal>,
     load_timeout: Duration,
     commit_timeout: Duration,
     on_failure: OnFailure,
@@ -392,6 +395,23 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
         self
     }
 
+    /// Gives a session a new id from time to time. Default: only when rights change, or when
+    /// [`cycle_id`](crate::Session::cycle_id) is called.
+    ///
+    /// See [`Renewal`]; OWASP's Session Management Cheat Sheet calls it the renewal time-out.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::{Renewal, SessionLayer, store::MemoryStore};
+    ///
+    /// let hourly = Renewal::every(Duration::from_secs(60 * 60));
+    /// assert!(SessionLayer::builder(MemoryStore::new()).with_renewal(hourly).build().is_ok());
+    /// ```
+    pub const fn with_renewal(mut self, renewal: Renewal) -> Self {
+        self.options.renewal = Some(renewal);
+        self
+    }
+
     /// Sets how long to wait for the store when a session is loaded. Default: 2 seconds.
     ///
     /// ```
@@ -561,6 +581,7 @@ impl Options {
             lifetime: self.lifetime,
             limit: self.limit,
             label_source: self.label_source,
+            renewal: self.renewal,
             load_timeout: self.load_timeout,
             commit_timeout: self.commit_timeout,
             on_failure: self.on_failure,

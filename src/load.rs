@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    change::{Live, Origin},
+    change::{Live, Opener, Origin},
     clock::Stopwatch,
     context::{Boxed, Context, within},
     error::{Error, ErrorKind},
     id::{Handle, Token},
-    observe::{Event, EventKind, RejectReason},
-    record::Header,
+    observe::{EndReason, Event, EventKind, RejectReason},
+    record::{Header, Key},
+    renewal::{Renewal, Upkeep},
     store::{Answer, Loaded, StoreError, StoreErrorKind},
 };
 
@@ -20,10 +21,24 @@ pub(crate) struct Found {
     pub(crate) origin: Origin,
     /// The id that is live.
     pub(crate) token: Option<Token>,
-    touch: Option<Duration>,
+    pub(crate) upkeep: Upkeep,
+    then: Option<Then>,
+}
+
+/// What the store is told once an id was judged.
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    /// Somebody has a copy of the session's id, so it ends.
+    End(Handle),
+    /// The last-seen stamp has become stale, and the session is given this life.
+    Touch(Duration),
 }
 
 /// A load that is done, or one that waits for the store.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would cost each read an allocation"
+)]
 pub(crate) enum Loading {
     Done(Result<Found, Error>),
     Waiting(Boxed<Result<Found, Error>>),
@@ -57,14 +72,14 @@ fn conclude_at_once(
         Ok(verdict) => Found::of(context, token, verdict),
         Err(error) => return Loading::Done(Err(error)),
     };
-    match touch(context, &found).map(Answer::split) {
+    match tell(context, &found).map(Answer::split) {
         None => Loading::Done(Ok(found)),
-        Some(Ok(touched)) => Loading::Done(Ok(found.touched(context, touched))),
+        Some(Ok(answer)) => Loading::Done(Ok(found.told(context, answer))),
         Some(Err(later)) => {
             let context = context.clone();
             Loading::Waiting(Box::pin(async move {
-                let touched = within(context.load_timeout, later).await;
-                Ok(found.touched(&context, touched))
+                let answer = within(context.load_timeout, later).await;
+                Ok(found.told(&context, answer))
             }))
         }
     }
@@ -88,11 +103,11 @@ async fn look_up(
         verdicts.push((token, verdict));
     }
     let found = Found::of_all(&context, verdicts);
-    match touch(&context, &found) {
+    match tell(&context, &found) {
         None => Ok(found),
-        Some(touched) => {
-            let touched = within(left(), touched).await;
-            Ok(found.touched(&context, touched))
+        Some(answer) => {
+            let answer = within(left(), answer).await;
+            Ok(found.told(&context, answer))
         }
     }
 }
@@ -101,8 +116,8 @@ async fn look_up(
 #[derive(Debug)]
 enum Verdict {
     Expired,
-    /// With the life that its stamp is to be given, if that has become stale.
-    Live(Live, Option<Duration>),
+    Live(Live, Upkeep, Option<Then>),
+    Reused,
     Superseded,
     Unknown,
     WrongSecret,
@@ -127,13 +142,18 @@ fn judge(
     let stamps = header.stamps(loaded.created, loaded.last_seen);
     Ok(if !lifetime.is_live(stamps, now) {
         Verdict::Expired
-    } else if header.secret.matches(&secret) {
-        let touch = lifetime.touch(stamps, now);
-        Verdict::Live(Live::of(handle, loaded, context.stopwatch()), touch)
-    } else if header.has_retired(&secret, now) {
-        Verdict::Superseded
     } else {
-        Verdict::WrongSecret
+        let key = header.key(&secret, now, context.grace());
+        match Opener::with(secret, key) {
+            Some(opener) => {
+                let renewal = context.renewal.as_ref();
+                let upkeep = header.upkeep((&secret, key), loaded.created, now, renewal);
+                let touch = lifetime.touch(stamps, now).map(Then::Touch);
+                let live = Live::of(handle, loaded, opener, context.stopwatch());
+                Verdict::Live(live, upkeep, touch)
+            }
+            None => Verdict::of_closed(key),
+        }
     })
 }
 
@@ -143,18 +163,27 @@ impl Found {
             live: None,
             origin,
             token: None,
-            touch: None,
+            upkeep: Upkeep::NONE,
+            then: None,
         }
     }
 
     fn of(context: &Context, token: Token, verdict: Verdict) -> Self {
         verdict.observe(context, token.handle());
         match verdict {
-            Verdict::Live(live, touch) => Self {
+            Verdict::Live(live, upkeep, then) => Self {
                 live: Some(live),
                 origin: Origin::Live,
                 token: Some(token),
-                touch,
+                upkeep,
+                then,
+            },
+            Verdict::Reused => Self {
+                then: context
+                    .renewal
+                    .filter(Renewal::ends_on_reuse)
+                    .map(|_| Then::End(token.handle())),
+                ..Self::nothing(Origin::Unknown)
             },
             Verdict::Superseded => Self::nothing(Origin::Superseded),
             Verdict::Expired | Verdict::Unknown | Verdict::WrongSecret => {
@@ -188,22 +217,37 @@ impl Found {
         })
     }
 
-    /// Takes the answer to a touch in: one that found another version, or nothing, is another request's business.
-    fn touched(mut self, context: &Context, answer: Result<bool, StoreError>) -> Self {
-        match answer {
-            Ok(true) => self.live.iter_mut().for_each(Live::touched),
-            Ok(false) => {}
-            Err(error) => context.observe(Event::new(EventKind::StoreFailed).because(&error)),
+    /// Takes the answer in: a touch that found another version, or nothing, is another request's business.
+    fn told(mut self, context: &Context, answer: Result<bool, StoreError>) -> Self {
+        match (answer, self.then) {
+            (Ok(true), Some(Then::End(handle))) => {
+                let kind = EventKind::Destroyed(EndReason::Reused);
+                context.observe(Event::new(kind).of(handle));
+            }
+            (Ok(true), _) => self.live.iter_mut().for_each(Live::touched),
+            (Ok(false), _) => {}
+            (Err(error), _) => {
+                context.observe(Event::new(EventKind::StoreFailed).because(&error));
+            }
         }
         self
     }
 }
 
 impl Verdict {
+    const fn of_closed(key: Key) -> Self {
+        match key {
+            Key::Retired => Self::Superseded,
+            Key::Reused => Self::Reused,
+            _ => Self::WrongSecret,
+        }
+    }
+
     fn observe(&self, context: &Context, handle: Handle) {
         let kind = match self {
             Self::Live(..) => return,
             Self::Expired => EventKind::Expired,
+            Self::Reused => EventKind::Rejected(RejectReason::Reused),
             Self::Superseded => EventKind::Superseded,
             Self::Unknown => EventKind::Rejected(RejectReason::Unknown),
             Self::WrongSecret => EventKind::Rejected(RejectReason::WrongSecret),
@@ -212,11 +256,16 @@ impl Verdict {
     }
 }
 
-/// Renews the last-seen stamp if it has become stale.
-fn touch(context: &Context, found: &Found) -> Option<Answer<bool>> {
-    let (live, expires_in) = found.live.as_ref().zip(found.touch)?;
-    let version = live.record.version();
-    Some(context.store.touch(&live.handle, version, expires_in))
+/// Tells the store what is to be done at once.
+fn tell(context: &Context, found: &Found) -> Option<Answer<bool>> {
+    match found.then? {
+        Then::End(handle) => Some(context.store.delete(&handle)),
+        Then::Touch(expires_in) => {
+            let live = found.live.as_ref()?;
+            let version = live.record.version();
+            Some(context.store.touch(&live.handle, version, expires_in))
+        }
+    }
 }
 
 fn failed(context: &Context, handle: Handle, error: StoreError) -> Error {

@@ -128,6 +128,10 @@ pub enum EventKind {
     Gone,
     /// A request's cookie opened no session.
     Rejected(RejectReason),
+    /// A session got a new id because the old one [had become old](crate::Renewal).
+    Renewed,
+    /// A session was to get a new id, which could not be stored; the old one goes on.
+    RenewalFailed,
     /// The store failed or did not answer in time.
     StoreFailed,
     /// A request came with an id that was replaced a moment ago.
@@ -157,10 +161,13 @@ impl EventKind {
             Self::Destroyed(EndReason::Evicted) => "session_evicted",
             Self::Destroyed(EndReason::Logout) => "session_logout",
             Self::Destroyed(EndReason::Replaced) => "session_replaced",
+            Self::Destroyed(EndReason::Reused) => "session_ended_after_reuse",
             Self::Destroyed(EndReason::Revoked) => "session_revoked",
             Self::Expired => "session_use_after_expire",
             Self::Gone => "session_gone",
             Self::Rejected(reason) => reason.name(),
+            Self::Renewed => "session_renewed",
+            Self::RenewalFailed => "session_renewal_failed",
             Self::StoreFailed => "session_store_failed",
             Self::Superseded => "session_superseded",
             Self::Undecodable => "session_undecodable",
@@ -171,7 +178,11 @@ impl EventKind {
     /// Returns the place of its limit; `None` for what only a handler can cause, which an audit must have whole.
     const fn limit(self) -> Option<usize> {
         match self {
-            Self::Authenticated | Self::Created | Self::Cycled | Self::Destroyed(_) => None,
+            Self::Authenticated
+            | Self::Created
+            | Self::Cycled
+            | Self::Destroyed(_)
+            | Self::Renewed => None,
             Self::Conflict => Some(0),
             Self::Expired => Some(1),
             Self::Gone => Some(2),
@@ -179,7 +190,8 @@ impl EventKind {
             Self::Superseded => Some(4),
             Self::Undecodable => Some(5),
             Self::UndecodableValue => Some(6),
-            Self::Rejected(reason) => Some(7 + reason as usize),
+            Self::RenewalFailed => Some(7),
+            Self::Rejected(reason) => Some(8 + reason as usize),
         }
     }
 }
@@ -204,6 +216,8 @@ pub enum EndReason {
     Logout,
     /// A login made a new session in its place.
     Replaced,
+    /// An id that was [renewed](crate::Renewal) came again long after, so somebody has a copy of it.
+    Reused,
     /// It was ended from another session, or by an operator.
     Revoked,
 }
@@ -213,7 +227,7 @@ impl EndReason {
     pub(crate) const fn is_explicit(self) -> bool {
         match self {
             Self::Destroyed | Self::Logout => true,
-            Self::Evicted | Self::Replaced | Self::Revoked => false,
+            Self::Evicted | Self::Replaced | Self::Reused | Self::Revoked => false,
         }
     }
 }
@@ -236,6 +250,8 @@ pub enum RejectReason {
     CrossSite,
     /// The value does not have the shape of an id.
     Malformed,
+    /// An id that was [renewed](crate::Renewal), long after its browser has shown the next.
+    Reused,
     /// More different ids than are looked up.
     TooMany,
     /// No session has this handle.
@@ -245,13 +261,14 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
-    const COUNT: usize = 6;
+    const COUNT: usize = 7;
 
     const fn name(self) -> &'static str {
         match self {
             Self::Ambiguous => "session_id_ambiguous",
             Self::CrossSite => "session_cross_site",
             Self::Malformed => "session_id_malformed",
+            Self::Reused => "session_id_reused",
             Self::TooMany => "session_ids_too_many",
             Self::Unknown => "session_id_unknown",
             Self::WrongSecret => "session_id_wrong_secret",
@@ -313,18 +330,21 @@ fn log(event: &Event<'_>) {
     }
     match event.kind {
         EventKind::StoreFailed | EventKind::Undecodable | EventKind::UndecodableValue => at!(error),
-        EventKind::Rejected(_) | EventKind::Superseded | EventKind::Gone => at!(warn),
+        EventKind::Rejected(_)
+        | EventKind::Superseded
+        | EventKind::Gone
+        | EventKind::RenewalFailed => at!(warn),
         EventKind::Authenticated
         | EventKind::Created
         | EventKind::Cycled
         | EventKind::Destroyed(_) => at!(info),
-        EventKind::Conflict | EventKind::Expired => at!(debug),
+        EventKind::Conflict | EventKind::Expired | EventKind::Renewed => at!(debug),
     }
 }
 
 /// A limit for each kind that a visitor can cause.
 #[derive(Default)]
-struct Limits([Mutex<Limit>; 7 + RejectReason::COUNT]);
+struct Limits([Mutex<Limit>; 8 + RejectReason::COUNT]);
 
 impl Limits {
     fn admit(&self, place: usize) -> Option<u64> {
@@ -394,11 +414,14 @@ mod tests {
 
     #[test]
     fn every_limited_kind_has_a_limit_of_its_own() {
-        use RejectReason::{Ambiguous, CrossSite, Malformed, TooMany, Unknown, WrongSecret};
+        use RejectReason::{
+            Ambiguous, CrossSite, Malformed, Reused, TooMany, Unknown, WrongSecret,
+        };
         let rejected = [
             Ambiguous,
             CrossSite,
             Malformed,
+            Reused,
             TooMany,
             Unknown,
             WrongSecret,
@@ -408,6 +431,7 @@ mod tests {
             EventKind::Conflict,
             EventKind::Expired,
             EventKind::Gone,
+            EventKind::RenewalFailed,
             EventKind::StoreFailed,
             EventKind::Superseded,
             EventKind::Undecodable,
@@ -419,6 +443,6 @@ mod tests {
             .filter_map(EventKind::limit)
             .collect();
         places.sort_unstable();
-        assert_eq!(places, (0..7 + RejectReason::COUNT).collect::<Vec<_>>());
+        assert_eq!(places, (0..8 + RejectReason::COUNT).collect::<Vec<_>>());
     }
 }

@@ -49,6 +49,11 @@ fn is_over(context: &Context, loaded: &Loaded) -> bool {
     !lifetime.is_live(stamps, loaded.now)
 }
 
+/// Tells whether a request has come with the cookie of a login.
+pub(crate) fn was_shown(loaded: &Loaded) -> bool {
+    Header::decode(loaded.record.header()).is_ok_and(|header| !header.is_unshown)
+}
+
 /// Finds out what became of sessions.
 pub(crate) async fn standings(
     context: &Context,

@@ -320,6 +320,7 @@ fn failed(error: StoreError) -> Error {
 /// assert!(session.created_at() <= session.authenticated_at());
 /// assert!(session.last_seen_at() < session.idle_expires_at());
 /// assert!(session.idle_expires_at() <= session.expires_at());
+/// assert!(!session.was_shown(), "nobody has come with its cookie");
 /// # });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -328,6 +329,7 @@ pub struct SessionInfo {
     label: Option<Box<str>>,
     stamps: Stamps,
     lifetime: Lifetime,
+    was_shown: bool,
 }
 
 impl SessionInfo {
@@ -339,6 +341,7 @@ impl SessionInfo {
             label: header.label().map(Box::from),
             stamps: header.stamps(loaded.created, loaded.last_seen),
             lifetime: header.lifetime.unwrap_or(context.lifetime),
+            was_shown: !header.is_unshown,
         })
     }
 
@@ -372,6 +375,13 @@ impl SessionInfo {
     #[must_use]
     pub const fn last_seen_at(&self) -> Timestamp {
         self.stamps.last_seen
+    }
+
+    /// Tells whether a request has come with the cookie of its login. Until then the response may have been lost, or be on
+    /// its way; beyond a [limit](crate::SessionLimit) such a session ends first.
+    #[must_use]
+    pub const fn was_shown(&self) -> bool {
+        self.was_shown
     }
 
     /// Returns when it ends if nobody uses it.

@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "lifetime",
     "limit",
     "label",
+    "renewal",
     "key",
     "error",
     "record",

@@ -9,6 +9,7 @@ use crate::{
     observe::EndReason,
     principal::{CredentialStamp, PrincipalId},
     record::{Value, Values},
+    renewal::Upkeep,
 };
 
 /// The session as a request sees and changes it.
@@ -19,14 +20,18 @@ pub(crate) struct Draft {
     live: Option<Live>,
     values: ValueDraft,
     pending: Pending,
+    upkeep: Upkeep,
     may_start_cross_site: bool,
 }
 
 impl Draft {
     /// Begins on a live record.
-    pub(crate) fn live(live: Live) -> Self {
+    pub(crate) fn live(live: Live, upkeep: Upkeep) -> Self {
         let values = ValueDraft::new(live.record.shared_values());
-        Self::new(Origin::Live, Some(live), values)
+        Self {
+            upkeep,
+            ..Self::new(Origin::Live, Some(live), values)
+        }
     }
 
     /// Begins without a record.
@@ -40,6 +45,7 @@ impl Draft {
             live,
             values,
             pending: Pending::default(),
+            upkeep: Upkeep::NONE,
             may_start_cross_site: false,
         }
     }
@@ -328,11 +334,28 @@ impl Draft {
             live: self.live.clone(),
             edits,
             pending,
+            upkeep: Upkeep::NONE,
             origin: self.origin,
             default_lifetime,
             is_partial: only.is_some(),
         };
         work.plan = work.decide();
+        Ok(work)
+    }
+
+    /// Takes what is pending as the work of the last commit, with what the session needs besides: what it needed when it
+    /// was loaded, if it still does by what commits of this request have left.
+    pub(crate) fn take_last_work(
+        &mut self,
+        default_lifetime: Lifetime,
+        needs: impl FnOnce(&Live) -> Upkeep,
+    ) -> Result<Work, Error> {
+        let mut work = self.take_work(None, default_lifetime)?;
+        let needed = std::mem::take(&mut self.upkeep);
+        if let Some(live) = work.live.as_ref().filter(|_| needed.is_any()) {
+            work.upkeep = needed.and(needs(live));
+            work.plan = work.decide();
+        }
         Ok(work)
     }
 
@@ -348,6 +371,20 @@ impl Draft {
         if let Some(end) = work.pending.end.filter(|end| end.is_explicit()) {
             self.begin_anew(end);
         }
+    }
+
+    /// Does without another id, which a failed response must not bring.
+    pub(crate) const fn do_without_another_id(&mut self) {
+        self.upkeep.renew = false;
+    }
+
+    pub(crate) const fn do_without_upkeep(&mut self) {
+        self.upkeep = Upkeep::NONE;
+    }
+
+    /// Tells whether the last commit may have something to do.
+    pub(crate) fn is_changed_or_due(&self) -> bool {
+        self.is_changed() || self.upkeep.is_any()
     }
 
     /// Tells whether a commit may have something to do.

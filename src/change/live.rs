@@ -9,7 +9,7 @@ use crate::{
     label::Label,
     lifetime::{Lifetime, Stamps},
     principal::PrincipalId,
-    record::{Header, Identity, Record, Values, Version},
+    record::{Header, Identity, Key, Record, Values, Version},
     store::Loaded,
 };
 
@@ -22,11 +22,18 @@ pub(crate) struct Live {
     pub(crate) last_seen: Timestamp,
     /// The engine's clock when it answered, and how long ago that was.
     pub(crate) seen: Seen,
+    /// What the request's id has to open for the request to write.
+    pub(crate) opener: Opener,
 }
 
 impl Live {
     /// Knows a record from the store's answer; its header has been decoded before.
-    pub(crate) fn of(handle: Handle, loaded: Loaded, since: Option<Stopwatch>) -> Self {
+    pub(crate) fn of(
+        handle: Handle,
+        loaded: Loaded,
+        opener: Opener,
+        since: Option<Stopwatch>,
+    ) -> Self {
         Self {
             handle,
             record: loaded.record,
@@ -36,17 +43,24 @@ impl Live {
                 at: loaded.now,
                 since,
             },
+            opener,
         }
     }
 
     /// Knows a record that was created just now.
-    pub(crate) const fn begun(handle: Handle, record: Record, seen: Seen) -> Self {
+    pub(crate) const fn begun(
+        handle: Handle,
+        record: Record,
+        secret: SecretHash,
+        seen: Seen,
+    ) -> Self {
         Self {
             handle,
             record,
             created: seen.at,
             last_seen: seen.at,
             seen,
+            opener: Opener::drawn(secret),
         }
     }
 
@@ -64,9 +78,12 @@ impl Live {
     }
 
     /// Goes on as another record.
-    pub(crate) fn succeed(&mut self, record: Record, now: Timestamp) {
+    pub(crate) fn succeed(&mut self, record: Record, secret: Option<SecretHash>, now: Timestamp) {
         self.record = record;
         self.last_seen = now;
+        if let Some(secret) = secret {
+            self.opener = Opener::drawn(secret);
+        }
     }
 
     /// Reads the record's header.
@@ -84,13 +101,52 @@ impl Live {
     }
 }
 
+/// The secret that a request came with, or has been given by a commit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opener {
+    pub(crate) secret: SecretHash,
+    /// What it was to the record when it came; `None` if a commit of this request has drawn it.
+    pub(crate) came_as: Option<Key>,
+}
+
+impl Opener {
+    /// Knows a secret by what it is to the record; `None` if it does not open it.
+    pub(crate) const fn with(secret: SecretHash, key: Key) -> Option<Self> {
+        match key {
+            Key::Current | Key::Successor | Key::Previous => Some(Self {
+                secret,
+                came_as: Some(key),
+            }),
+            Key::Retired | Key::Reused | Key::Unknown => None,
+        }
+    }
+
+    const fn drawn(secret: SecretHash) -> Self {
+        Self {
+            secret,
+            came_as: None,
+        }
+    }
+
+    /// Tells whether the browser holds a later one.
+    pub(crate) fn is_previous(self) -> bool {
+        self.came_as == Some(Key::Previous)
+    }
+}
+
 /// What a commit does to a record's header, and when.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Succession<'a> {
     pub(crate) version: Version,
     pub(crate) now: Timestamp,
-    /// The secret's, if there is a new one.
+    /// The secret, if there is a new one.
     pub(crate) secret: Option<SecretHash>,
+    /// The secret that the browser is known to have received, if that was not known.
+    pub(crate) shown: Option<SecretHash>,
+    /// The secret of a renewal.
+    pub(crate) renewed: Option<SecretHash>,
+    /// It is kept whether the secret of a first login was shown.
+    pub(crate) notes_showing: bool,
     pub(crate) login: Option<&'a PrincipalId>,
     /// A login that waits for its second factor.
     pub(crate) begin: Option<&'a LoginBegun>,
@@ -105,14 +161,15 @@ impl Succession<'_> {
         let is_identified = self.login.is_some() || self.begin.is_some();
         let label = self.label.map(Label::as_str);
         let label = label.filter(|label| *label != old.label().unwrap_or_default());
-        if self.secret.is_none() && !is_identified && lifetime.is_none() && label.is_none() {
+        let has_secret = self.secret.or(self.shown).or(self.renewed).is_some();
+        if !has_secret && !is_identified && lifetime.is_none() && label.is_none() {
             return None;
         }
         let login = self.login.map(|principal| Identity {
             principal: principal.as_str(),
             authenticated_at: self.now,
         });
-        let mut next = *old;
+        let mut next = old.clone();
         let rises = self.secret.is_some() || is_identified;
         next.generation = old.generation.wrapping_add(u64::from(rises));
         next.lifetime = lifetime.or(old.lifetime);
@@ -122,10 +179,21 @@ impl Succession<'_> {
             Some(begun) => Some(Some(begun.at(self.now))),
             None => login.map(|_| None),
         };
-        if let Some(secret) = self.secret {
-            next.rotate(secret, self.now);
-        }
+        self.turn_secrets(&mut next);
+        next.is_unshown |= self.notes_showing && login.is_some() && old.identity.is_none();
         Some(next)
+    }
+
+    fn turn_secrets(&self, header: &mut Header<'_>) {
+        if let Some(shown) = self.shown {
+            header.confirm(shown, self.now);
+        }
+        if let Some(secret) = self.renewed {
+            header.renew(secret, self.now);
+        }
+        if let Some(secret) = self.secret {
+            header.rotate(secret, self.now);
+        }
     }
 }
 

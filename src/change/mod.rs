@@ -10,7 +10,7 @@ mod work;
 
 pub(crate) use draft::{Deed, Draft};
 pub(crate) use edits::{Edits, Operation, Update};
-pub(crate) use live::{Live, Seen, Succession};
+pub(crate) use live::{Live, Opener, Seen, Succession};
 pub(crate) use plan::{Facts, Plan, Then};
 pub(crate) use values::{Look, ValueDraft};
 pub(crate) use work::{LoginBegun, Pending, Work};

@@ -1,7 +1,7 @@
 //! From what happened to what to do: one table.
 
 use super::{Live, Origin, Pending};
-use crate::{lifetime::Lifetime, observe::EndReason};
+use crate::{lifetime::Lifetime, observe::EndReason, renewal::Upkeep};
 
 /// What a commit decides by.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,9 @@ pub(crate) struct Facts {
     pub(crate) label: bool,
     /// The browser's cookie has another life than the lifetime asks for.
     pub(crate) resend: bool,
+    pub(crate) upkeep: Upkeep,
+    /// The browser holds a later id than the one that came.
+    pub(crate) is_previous: bool,
 }
 
 /// What a commit has to do, in this order.
@@ -44,6 +47,8 @@ pub(crate) enum Then {
     /// The record is replaced by its successor.
     Update {
         rotate: bool,
+        /// The id gets a successor, though no rights change.
+        renew: bool,
         resend: bool,
     },
 }
@@ -54,6 +59,7 @@ impl Facts {
         live: Option<&Live>,
         pending: &Pending,
         values: bool,
+        upkeep: Upkeep,
         default: Lifetime,
     ) -> Self {
         // What is stored only matters where something else was set.
@@ -78,6 +84,8 @@ impl Facts {
             lifetime: set,
             label,
             resend: set && (is_persistent(pending.lifetime) || is_persistent(stored)),
+            upkeep,
+            is_previous: live.is_some_and(|live| live.opener.is_previous()),
         }
     }
 }
@@ -86,6 +94,16 @@ impl Facts {
     /// Rights change, or it was asked for.
     const fn rotates(&self) -> bool {
         self.login || self.begin || self.cycle
+    }
+
+    const fn changes(&self) -> bool {
+        self.values || self.rotates() || self.lifetime || self.label
+    }
+
+    /// It is time for another id; or the browser is to be told of another life, and to send the id again that came would
+    /// take a later one from it.
+    const fn renews(&self) -> bool {
+        !self.rotates() && (self.upkeep.renew || (self.resend && self.is_previous))
     }
 }
 
@@ -99,12 +117,11 @@ impl Plan {
     pub(crate) fn of(facts: &Facts) -> Self {
         let ended = facts.end.is_some();
         let then = match facts.has_record && !ended {
-            true if facts.values || facts.rotates() || facts.lifetime || facts.label => {
-                Then::Update {
-                    rotate: facts.rotates(),
-                    resend: facts.resend,
-                }
-            }
+            true if facts.changes() || facts.upkeep.is_any() => Then::Update {
+                rotate: facts.rotates(),
+                renew: facts.renews(),
+                resend: facts.resend,
+            },
             true => Then::Nothing,
             false if facts.values || facts.login || facts.begin => Then::Create {
                 bind: facts.login || facts.begin,
@@ -143,6 +160,8 @@ mod tests {
             lifetime: false,
             label: false,
             resend: false,
+            upkeep: Upkeep::NONE,
+            is_previous: false,
         }
     }
 
@@ -155,7 +174,11 @@ mod tests {
 
     const fn update(rotate: bool, resend: bool) -> Plan {
         Plan {
-            then: Then::Update { rotate, resend },
+            then: Then::Update {
+                rotate,
+                renew: false,
+                resend,
+            },
             ..NOTHING
         }
     }

@@ -9,6 +9,7 @@ use crate::{
     observe::EndReason,
     principal::{CredentialStamp, PrincipalId},
     record::Begun,
+    renewal::Upkeep,
 };
 
 /// What is to become of the session, apart from its values.
@@ -33,6 +34,7 @@ pub(crate) struct Work {
     pub(crate) live: Option<Live>,
     pub(crate) edits: Edits,
     pub(crate) pending: Pending,
+    pub(crate) upkeep: Upkeep,
     pub(super) origin: Origin,
     pub(super) default_lifetime: Lifetime,
     /// More is pending than what was taken.
@@ -67,12 +69,18 @@ impl Work {
         Ok(())
     }
 
+    /// Tells whether nothing would be missed if it were not done.
+    pub(crate) fn is_upkeep_alone(&self) -> bool {
+        self.upkeep.is_any() && !self.edits.differs && !self.pending.is_any()
+    }
+
     pub(super) fn decide(&self) -> Plan {
         Plan::of(&Facts::new(
             self.origin,
             self.live.as_ref(),
             &self.pending,
             self.edits.differs,
+            self.upkeep,
             self.default_lifetime,
         ))
     }

@@ -126,13 +126,13 @@ async fn limit(
     let counted = standings
         .iter()
         .filter_map(|(handle, standing)| match standing {
-            Standing::Bound(_) => Some(Counted {
+            Standing::Bound(loaded) => Some(Counted {
                 handle: *handle,
-                was_shown: true,
+                was_shown: revocation::was_shown(loaded),
             }),
             Standing::Pending => Some(Counted {
                 handle: *handle,
-                was_shown: true,
+                was_shown: false,
             }),
             Standing::Expired | Standing::Foreign | Standing::Gone => None,
         });

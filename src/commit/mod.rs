@@ -25,7 +25,7 @@ use crate::{
     clock,
     context::{Boxed, Context, Turn},
     error::{Error, ErrorKind},
-    id::{RandomError, Token},
+    id::{RandomError, SecretHash, Token},
     label::Label,
     observe::{Event, EventKind},
     record::{Header, Record, Version},
@@ -99,6 +99,7 @@ enum Next {
 /// A record that is to be created under a fresh id.
 struct Creating {
     token: Token,
+    secret: SecretHash,
     record: Record,
     attempt: Attempt,
     draws: usize,
@@ -131,6 +132,15 @@ impl Commit {
                 cookie: committed.cookie.or_forget(forget),
                 ..committed
             }),
+            // Whoever came to read has read.
+            Err(error) if self.work.is_upkeep_alone() => {
+                self.renewal_failed(&error);
+                Ok(Committed {
+                    live: self.work.live.take(),
+                    edits: self.work.edits.take(),
+                    cookie: Cookie::Keep,
+                })
+            }
             Err(error) => {
                 self.forsake_a_failed_login();
                 self.withdraw_a_failed_login(&error);
@@ -211,14 +221,15 @@ impl Commit {
                 self.work.live = None;
                 Ok(self.done(Cookie::Keep))
             }
-            Then::Update { rotate, .. } => self.update(rotate),
+            Then::Update { rotate, renew, .. } => self.update(rotate, renew),
         }
     }
 
     fn create(&mut self, attempt: Attempt, draws: usize) -> Result<Next, Error> {
         let token = Token::draw(self.context.random).map_err(no_random)?;
         let lifetime = self.work.pending.lifetime;
-        let mut header = Header::new(self.context.hasher.hash(&token), lifetime);
+        let secret = self.context.hasher.hash(&token);
+        let mut header = Header::new(secret, lifetime);
         header.labelled = self.work.pending.label.as_ref().map(Label::as_str);
         let record = Record::of(
             self.draw_version()?,
@@ -232,6 +243,7 @@ impl Commit {
             .create(&token.handle(), &record, expires_in);
         let creating = Creating {
             token,
+            secret,
             record,
             attempt,
             draws,
@@ -298,6 +310,14 @@ impl Commit {
         lifetime.max_age(header.stamps(live.created, live.last_seen), live.last_seen)
     }
 
+    fn renewal_failed(&self, error: &Error) {
+        let event = Event::new(EventKind::RenewalFailed).because(error);
+        self.context.observe(match &self.work.live {
+            Some(live) => event.of(live.handle),
+            None => event,
+        });
+    }
+
     /// Says what went wrong to those who watch.
     fn report(&self, error: Error) -> Error {
         let kind = match error.kind() {
@@ -323,7 +343,7 @@ impl Commit {
 
 impl Creating {
     fn done(self, seen: Seen) -> (Live, Token) {
-        let live = Live::begun(self.token.handle(), self.record, seen);
+        let live = Live::begun(self.token.handle(), self.record, self.secret, seen);
         (live, self.token)
     }
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::{Attempt, Commit, Cookie, Next, Step, is_unknown, no_random, refused, unknown};
 use crate::{
-    change::{Live, Succession, Then},
+    change::{Live, Opener, Succession, Then},
     context::Turn,
     error::{Error, ErrorKind},
-    id::{Handle, SecretHash, Token},
+    id::{Handle, Token},
     lifetime::SHORTEST,
     observe::{Event, EventKind},
     record::{Header, Version},
+    renewal::Upkeep,
     store::{Loaded, StoreError, Updated},
 };
 
@@ -18,6 +19,8 @@ use crate::{
 pub(super) struct Change {
     /// The id with the successor's secret, or with that of a record that is being bound.
     token: Option<Token>,
+    /// The id with the secret of a renewal.
+    renewal: Option<Token>,
     /// The version of the successor.
     version: Version,
     conflicts: usize,
@@ -37,7 +40,7 @@ pub(super) struct Replacing {
     /// The version that the successor was made from.
     expected: Version,
     /// What the request's id has to open for the request to write.
-    secret: SecretHash,
+    opener: Opener,
     expires_in: Duration,
     /// An answer was lost: what the store says of this update from now on may have two meanings.
     lost: bool,
@@ -61,13 +64,15 @@ impl Replacing {
 
 impl Commit {
     /// Replaces the record that was loaded.
-    pub(super) fn update(&mut self, rotate: bool) -> Result<Next, Error> {
+    pub(super) fn update(&mut self, rotate: bool, renew: bool) -> Result<Next, Error> {
         let handle = self.live().handle;
-        let token = rotate
-            .then(|| Token::draw_for(handle, self.context.random))
-            .transpose()
-            .map_err(no_random)?;
-        let change = self.change(token)?;
+        let draw = || Token::draw_for(handle, self.context.random).map_err(no_random);
+        let token = rotate.then(draw).transpose()?;
+        let renewal = renew.then(draw).transpose()?;
+        let change = Change {
+            renewal,
+            ..self.change(token)?
+        };
         self.admit(change)
     }
 
@@ -81,6 +86,7 @@ impl Commit {
     fn change(&self, token: Option<Token>) -> Result<Change, Error> {
         Ok(Change {
             token,
+            renewal: None,
             version: self.draw_version()?,
             conflicts: 0,
             turn: None,
@@ -90,11 +96,15 @@ impl Commit {
     /// Makes the successor of the record and sends it, unless the record is already what it would become.
     pub(super) fn replace(&mut self, change: Change) -> Result<Next, Error> {
         let secret = change.token.as_ref().filter(|_| !self.is_binding());
-        let now = self.context.now(&self.live().seen);
+        let (now, opener) = (self.context.now(&self.live().seen), self.live().opener);
+        let hash = |token: &Token| self.context.hasher.hash(token);
         let step = Succession {
             version: change.version,
             now,
-            secret: secret.map(|token| self.context.hasher.hash(token)),
+            secret: secret.map(hash),
+            shown: self.work.upkeep.confirm.then_some(opener.secret),
+            renewed: change.renewal.as_ref().map(hash),
+            notes_showing: self.context.store.index().is_some(),
             login: self.work.pending.login.as_ref(),
             begin: self.work.pending.begin.as_deref(),
             lifetime: self.work.pending.lifetime,
@@ -114,14 +124,15 @@ impl Commit {
         let expires_in = expires_in.ok_or_else(|| Error::new(ErrorKind::Gone))?;
         let replacing = Replacing {
             expected,
-            secret: old.secret,
+            opener,
             expires_in,
             lost: false,
             change,
         };
         let header = next.map(|header| header.encode());
         let record = live.successor(step.version, header, &self.work.edits.values);
-        self.live_mut().succeed(record, now);
+        let secret = step.secret;
+        self.live_mut().succeed(record, secret, now);
         Ok(self.send(replacing))
     }
 
@@ -184,10 +195,14 @@ impl Commit {
 
     /// Makes the changes again on a fresher record.
     fn replay(&mut self, replacing: Replacing, fresh: Loaded) -> Result<Next, Error> {
+        // What changed nothing on the record that was loaded is not done to another.
+        if self.work.is_upkeep_alone() {
+            return Ok(self.done(Cookie::Keep));
+        }
         let handle = self.live().handle;
         self.context
             .observe(Event::new(EventKind::Conflict).of(handle));
-        let fresh = self.reconcile(handle, &replacing.secret, fresh)?;
+        let fresh = self.reconcile(handle, replacing.opener, fresh)?;
         self.work.edits.replay(&fresh.record.shared_values())?;
         self.work.live = Some(fresh);
         if self.patience.is_over() {
@@ -195,6 +210,11 @@ impl Commit {
         }
         let mut change = replacing.change;
         change.conflicts += 1;
+        // The other may have been told of one: what was due is due again with the next request.
+        self.work.upkeep = Upkeep::NONE;
+        if !matches!(self.work.plan.then, Then::Update { resend: true, .. }) {
+            change.renewal = None;
+        }
         if change.conflicts == CONFLICTS_BEFORE_QUEUE {
             let turn = self.context.queues.turn(handle);
             let turn = Box::pin(async { Ok(turn.await) });
@@ -214,16 +234,17 @@ impl Commit {
     }
 
     /// Goes on with a fresher record, if the request's id is still the one that opens it.
-    fn reconcile(&self, handle: Handle, secret: &SecretHash, fresh: Loaded) -> Result<Live, Error> {
+    fn reconcile(&self, handle: Handle, opener: Opener, fresh: Loaded) -> Result<Live, Error> {
         let header = Header::decode(fresh.record.header())
             .map_err(|cause| Error::new(ErrorKind::UndecodableRecord).with_source(cause))?;
-        if !header.secret.matches(secret) {
+        let key = header.key(&opener.secret, fresh.now, self.context.grace());
+        let Some(opener) = Opener::with(opener.secret, key) else {
             return Err(Error::new(ErrorKind::Superseded));
-        }
+        };
         let lifetime = header.lifetime.unwrap_or(self.context.lifetime);
         let stamps = header.stamps(fresh.created, fresh.last_seen);
         match lifetime.is_live(stamps, fresh.now) {
-            true => Ok(Live::of(handle, fresh, self.context.stopwatch())),
+            true => Ok(Live::of(handle, fresh, opener, self.context.stopwatch())),
             false => Err(Error::new(ErrorKind::Gone)),
         }
     }
@@ -235,7 +256,12 @@ impl Commit {
             self.context
                 .observe(event.by(self.work.pending.login.as_ref()));
         }
-        let cookie = match (replacing.change.token, self.work.plan.then) {
+        if replacing.change.renewal.is_some() {
+            let event = Event::new(EventKind::Renewed).of(next.handle);
+            self.context.observe(event);
+        }
+        let token = replacing.change.token.or(replacing.change.renewal);
+        let cookie = match (token, self.work.plan.then) {
             (Some(token), _) => Cookie::Set {
                 token,
                 max_age: self.max_age(next),

@@ -3,18 +3,20 @@
 //! A field that this release does not know survives an update, byte for byte. A tag of 128 and more says that whoever
 //! does not know it must leave the record alone.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
+use super::secrets::{Dated, Key, Secrets};
 use crate::{
     clock::Timestamp,
     id::SecretHash,
     lifetime::{Lifetime, Stamps},
     principal::CredentialStamp,
+    renewal::{Renewal, Upkeep},
 };
 
 /// What a record says about itself, apart from its values. It is read where it stands, and nothing is copied that is
 /// not asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Header<'a> {
     pub(crate) secret: SecretHash,
     /// One more at every privilege change.
@@ -24,14 +26,15 @@ pub(crate) struct Header<'a> {
     pub(crate) identity: Option<Identity<'a>>,
     /// Where it differs from the layer's.
     pub(crate) lifetime: Option<Lifetime>,
-    /// The secret that has just been replaced, which is not among the fields yet.
-    retiring: Option<Retired>,
+    /// The browser is not known to have received the secret that a login has sent it.
+    pub(crate) is_unshown: bool,
+    /// The secrets beside the current one, if they are not as they are among the fields.
+    others: Option<Box<Secrets>>,
     /// What becomes of a login that was begun; `None` if it stays as it is.
     pub(crate) begun: Option<Option<Begun<'a>>>,
     /// What lists are to call the session, nothing if it is empty; `None` if that stays as it is.
     pub(crate) labelled: Option<&'a str>,
-    /// All fields, for those that are kept as they are: the secrets that were replaced lately, newest last, and what
-    /// later releases have added.
+    /// All fields, for those that are kept as they are, and those that later releases have added.
     fields: Fields<'a>,
 }
 
@@ -40,13 +43,6 @@ pub(crate) struct Header<'a> {
 pub(crate) struct Identity<'a> {
     pub(crate) principal: &'a str,
     pub(crate) authenticated_at: Timestamp,
-}
-
-/// A secret that was replaced.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Retired {
-    pub(crate) secret: SecretHash,
-    pub(crate) at: Timestamp,
 }
 
 impl<'a> Header<'a> {
@@ -58,19 +54,76 @@ impl<'a> Header<'a> {
             rotated_at: None,
             identity: None,
             lifetime,
-            retiring: None,
+            is_unshown: false,
+            others: None,
             begun: None,
             labelled: None,
             fields: Fields(&[]),
         }
     }
 
-    /// Tells whether a secret was replaced a moment ago.
-    pub(crate) fn has_retired(&self, secret: &SecretHash, now: Timestamp) -> bool {
-        let remembered = self.retired().filter(|retired| retired.is_remembered(now));
-        remembered.fold(false, |found, retired| {
-            found | retired.secret.matches(secret)
-        })
+    /// Tells what a secret is to this record.
+    pub(crate) fn key(&self, secret: &SecretHash, now: Timestamp, grace: Duration) -> Key {
+        match self.secret.matches(secret) {
+            true => Key::Current,
+            false => self.key_beside(secret, now, grace),
+        }
+    }
+
+    fn key_beside(&self, secret: &SecretHash, now: Timestamp, grace: Duration) -> Key {
+        let others = self.others();
+        // All of them are compared, so that how long it takes says nothing.
+        let mut found = Key::Unknown;
+        for (tag, list) in others.lists() {
+            for other in list {
+                let key = match tag {
+                    tag::RETIRED if other.is_remembered(now) => Key::Retired,
+                    tag::RETIRED => Key::Unknown,
+                    tag::SUCCESSOR => Key::Successor,
+                    _ if now.since(other.at) < grace => Key::Previous,
+                    _ => Key::Reused,
+                };
+                if other.secret.matches(secret) {
+                    found = key;
+                }
+            }
+        }
+        found
+    }
+
+    /// Says what the session needs besides what the request does to it, which came with this secret.
+    pub(crate) fn upkeep(
+        &self,
+        (secret, key): (&SecretHash, Key),
+        created: Timestamp,
+        now: Timestamp,
+        renewal: Option<&Renewal>,
+    ) -> Upkeep {
+        let confirm = match key {
+            Key::Current => self.is_unshown,
+            Key::Successor => true,
+            Key::Previous | Key::Retired | Key::Reused | Key::Unknown => false,
+        };
+        let Some(renewal) = renewal.filter(|_| matches!(key, Key::Current | Key::Successor)) else {
+            return Upkeep {
+                confirm,
+                renew: false,
+            };
+        };
+        let others = self.others();
+        let successors = &others.successors;
+        let (drawn, sent) = match key {
+            Key::Successor => (
+                successors.iter().find(|each| each.secret.matches(secret)),
+                None,
+            ),
+            _ => (None, successors.last()),
+        };
+        let drawn = drawn.map_or(self.rotated_at.unwrap_or(created), |each| each.at);
+        Upkeep {
+            confirm,
+            renew: renewal.is_due(drawn, sent.map(|each| each.at), now),
+        }
     }
 
     pub(crate) fn stamps(&self, created: Timestamp, last_seen: Timestamp) -> Stamps {
@@ -81,19 +134,37 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Replaces the secret and remembers the old one for a while.
-    pub(crate) const fn rotate(&mut self, secret: SecretHash, now: Timestamp) {
-        self.retiring = Some(Retired {
-            secret: self.secret,
-            at: now,
-        });
+    /// Replaces the secret. All that opened the session are remembered for a while.
+    pub(crate) fn rotate(&mut self, secret: SecretHash, now: Timestamp) {
+        let current = self.secret;
+        self.others_mut().rotate(current, now);
         self.secret = secret;
         self.rotated_at = Some(now);
     }
 
+    /// Adds a secret that follows the current one once the browser has shown it.
+    pub(crate) fn renew(&mut self, secret: SecretHash, now: Timestamp) {
+        self.others_mut().renew(secret, now);
+    }
+
+    /// Knows that the browser has received a secret.
+    pub(crate) fn confirm(&mut self, shown: SecretHash, now: Timestamp) {
+        self.is_unshown = false;
+        let current = self.secret;
+        if let Some(sent_at) = self.others_mut().confirm(&shown, current, now) {
+            self.secret = shown;
+            self.rotated_at = Some(sent_at);
+        }
+    }
+
     pub(crate) fn encode(&self) -> Arc<[u8]> {
-        let retired = self.remembered();
-        let mut bytes = Vec::with_capacity(TYPICAL_LEN + RETIRED_LEN * retired.len());
+        let others = self.others();
+        let dated = others
+            .lists()
+            .map(|(_, list)| list.len())
+            .iter()
+            .sum::<usize>();
+        let mut bytes = Vec::with_capacity(TYPICAL_LEN + DATED_LEN * dated);
         bytes.push(FORMAT);
         write(&mut bytes, tag::SECRET, &[self.secret.as_bytes()]);
         write(
@@ -118,12 +189,13 @@ impl<'a> Header<'a> {
         if let Some(lifetime) = self.lifetime {
             write(&mut bytes, tag::LIFETIME, &[&lifetime.to_bytes()]);
         }
-        for retired in &retired {
-            write(
-                &mut bytes,
-                tag::RETIRED,
-                &[&stamp(retired.at), retired.secret.as_bytes()],
-            );
+        for (tag, list) in others.lists() {
+            for Dated { secret, at } in list {
+                write(&mut bytes, tag, &[&stamp(*at), secret.as_bytes()]);
+            }
+        }
+        if self.is_unshown {
+            write(&mut bytes, tag::UNSHOWN, &[]);
         }
         if let Some(begun) = self.begun() {
             begun.write(&mut bytes);
@@ -131,14 +203,11 @@ impl<'a> Header<'a> {
         if let Some(label) = self.label() {
             write(&mut bytes, tag::LABEL, &[label.as_bytes()]);
         }
-        let known = tag::SECRET..=tag::LABEL;
-        for field in self
+        let kept = self
             .fields
             .flatten()
-            .filter(|field| !known.contains(&field.tag))
-        {
-            bytes.extend_from_slice(field.whole);
-        }
+            .filter(|field| !tag::is_known(field.tag));
+        kept.for_each(|field| bytes.extend_from_slice(field.whole));
         bytes.into()
     }
 
@@ -157,7 +226,8 @@ impl<'a> Header<'a> {
                     &mut header.lifetime,
                     Lifetime::from_bytes(&exactly(content)?).ok_or(Undecodable)?,
                 )?,
-                tag::RETIRED => drop(Retired::decode(content)?),
+                tag::RETIRED | tag::SUCCESSOR | tag::PREVIOUS => drop(Dated::decode(content)?),
+                tag::UNSHOWN => header.is_unshown = true,
                 tag::MUST_BE_KNOWN.. => return Err(Undecodable),
                 _ => {}
             }
@@ -187,26 +257,27 @@ impl<'a> Header<'a> {
         label.filter(|label| !label.is_empty())
     }
 
-    /// Lists the replaced secrets that are worth keeping: all, or after a rotation the newest.
-    fn remembered(&self) -> Vec<Retired> {
-        let Some(retiring) = self.retiring else {
-            return self.retired().collect();
-        };
-        let earlier = self
-            .retired()
-            .filter(|retired| retired.is_remembered(retiring.at));
-        let mut retired: Vec<_> = earlier.chain([retiring]).collect();
-        let oldest = retired.len().saturating_sub(MAX_RETIRED);
-        retired.drain(..oldest);
-        retired
+    fn others(&self) -> Cow<'_, Secrets> {
+        match &self.others {
+            Some(others) => Cow::Borrowed(others),
+            None => Cow::Owned(self.read_others()),
+        }
     }
 
-    fn retired(&self) -> impl Iterator<Item = Retired> + use<'a> {
-        let retired = self
-            .fields
-            .flatten()
-            .filter(|field| field.tag == tag::RETIRED);
-        retired.flat_map(|field| Retired::decode(field.content))
+    fn others_mut(&mut self) -> &mut Secrets {
+        if self.others.is_none() {
+            self.others = Some(Box::new(self.read_others()));
+        }
+        self.others.as_mut().expect("they were put there")
+    }
+
+    fn read_others(&self) -> Secrets {
+        let mut others = Secrets::default();
+        for field in self.fields.flatten() {
+            // They were decoded once when the header was.
+            let _ = others.take(&field);
+        }
+        others
     }
 }
 
@@ -267,20 +338,6 @@ impl<'a> Begun<'a> {
     }
 }
 
-impl Retired {
-    fn decode(content: &[u8]) -> Result<Self, Undecodable> {
-        let (stamp, secret) = content.split_at_checked(STAMP_LEN).ok_or(Undecodable)?;
-        Ok(Self {
-            secret: SecretHash::from_bytes(exactly(secret)?),
-            at: timestamp(stamp)?,
-        })
-    }
-
-    fn is_remembered(&self, now: Timestamp) -> bool {
-        now.since(self.at) < REMEMBERED
-    }
-}
-
 /// The bytes are not a header of a format that this release reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Undecodable;
@@ -309,9 +366,9 @@ impl fmt::Debug for Fields<'_> {
     }
 }
 
-struct Field<'a> {
-    tag: u8,
-    content: &'a [u8],
+pub(super) struct Field<'a> {
+    pub(super) tag: u8,
+    pub(super) content: &'a [u8],
     whole: &'a [u8],
 }
 
@@ -378,33 +435,35 @@ fn timestamp(content: &[u8]) -> Result<Timestamp, Undecodable> {
 }
 
 /// The tags of the fields; a number that was used once is never used for anything else.
-mod tag {
+pub(super) mod tag {
     pub(super) const SECRET: u8 = 1;
     pub(super) const GENERATION: u8 = 2;
     pub(super) const ROTATED_AT: u8 = 3;
     pub(super) const IDENTITY: u8 = 4;
     pub(super) const LIFETIME: u8 = 5;
-    pub(super) const RETIRED: u8 = 6;
+    pub(in crate::record) const RETIRED: u8 = 6;
     pub(super) const BEGUN: u8 = 7;
     pub(super) const LABEL: u8 = 8;
+    pub(in crate::record) const SUCCESSOR: u8 = 9;
+    pub(in crate::record) const PREVIOUS: u8 = 10;
+    pub(super) const UNSHOWN: u8 = 11;
     pub(super) const MUST_BE_KNOWN: u8 = 128;
+
+    /// Tells whether this release writes a field of this tag itself.
+    pub(super) const fn is_known(tag: u8) -> bool {
+        matches!(tag, SECRET..=UNSHOWN)
+    }
 }
 
 const FORMAT: u8 = 1;
 const FIELD_HEAD: usize = 3;
 const STAMP_LEN: usize = 8;
-const RETIRED_LEN: usize = FIELD_HEAD + STAMP_LEN + SecretHash::LEN;
+const DATED_LEN: usize = FIELD_HEAD + STAMP_LEN + SecretHash::LEN;
 /// Format, secret, generation, rotation and an identity of 16 bytes.
 const TYPICAL_LEN: usize = 1 + 35 + 11 + 11 + 27;
 
 /// How long a login that was begun waits for its second factor.
 const TO_FINISH: Duration = Duration::from_secs(10 * 60);
-
-/// How many replaced secrets are remembered. More privilege changes within a minute forget the oldest.
-const MAX_RETIRED: usize = 4;
-
-/// For how long a replaced secret is known as such: until the requests that were on their way with it have come.
-const REMEMBERED: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -423,6 +482,10 @@ mod tests {
         let mut header = Header::decode(bytes).unwrap();
         header.rotate(secret, now);
         header.encode()
+    }
+
+    fn is_retired(header: &Header<'_>, fill: u8, now: Timestamp) -> bool {
+        header.key(&hash(fill), now, Duration::ZERO) == Key::Retired
     }
 
     fn full() -> Arc<[u8]> {
@@ -588,12 +651,12 @@ mod tests {
     fn a_replaced_secret_is_remembered_for_sixty_seconds_from_its_own_replacement() {
         let bytes = full();
         let header = Header::decode(&bytes).unwrap();
-        assert!(header.has_retired(&hash(1), at(69)));
-        assert!(!header.has_retired(&hash(1), at(70)));
-        assert!(header.has_retired(&hash(2), at(79)));
-        assert!(!header.has_retired(&hash(2), at(80)));
+        assert!(is_retired(&header, 1, at(69)));
+        assert!(!is_retired(&header, 1, at(70)));
+        assert!(is_retired(&header, 2, at(79)));
+        assert!(!is_retired(&header, 2, at(80)));
         assert!(
-            !header.has_retired(&hash(3), at(20)),
+            !is_retired(&header, 3, at(20)),
             "the live secret is not a retired one"
         );
     }
@@ -604,9 +667,129 @@ mod tests {
         let bytes = (1..=6).fold(first, |bytes, fill| rotated(&bytes, hash(fill), at(1)));
         let header = Header::decode(&bytes).unwrap();
         let known: Vec<_> = (0..=6)
-            .filter(|fill| header.has_retired(&hash(*fill), at(1)))
+            .filter(|fill| is_retired(&header, *fill, at(1)))
             .collect();
         assert_eq!(known, [2, 3, 4, 5]);
+    }
+
+    /// A session whose first id was renewed twice, at 100 and at 200 seconds.
+    fn renewed() -> Arc<[u8]> {
+        let mut header = Header::new(hash(1), None);
+        header.renew(hash(2), at(100));
+        header.renew(hash(3), at(200));
+        header.is_unshown = true;
+        header.encode()
+    }
+
+    #[test]
+    fn the_stored_form_of_a_renewal_is_stable() {
+        let mut expected = vec![1, 1, 0, 32];
+        expected.extend([1; 32]);
+        expected.extend([2, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0]);
+        for (secret, millis) in [(2, 100_000_u64), (3, 200_000)] {
+            expected.extend([9, 0, 40]);
+            expected.extend(millis.to_be_bytes());
+            expected.extend([secret; 32]);
+        }
+        expected.extend([11, 0, 0]);
+        assert_eq!(renewed()[..], expected[..]);
+        let bytes = renewed();
+        let mut header = Header::decode(&bytes).unwrap();
+        header.confirm(hash(3), at(300));
+        let bytes = header.encode();
+        assert!(!Header::decode(&bytes).unwrap().is_unshown);
+        assert_eq!(
+            bytes.len(),
+            1 + 35 + 11 + 11 + 2 * 43,
+            "no successor is left"
+        );
+        assert_eq!(bytes[58], 10, "those that it followed are previous");
+    }
+
+    #[test]
+    fn a_secret_is_told_from_others_by_what_it_is_and_since_when() {
+        use Key::{Current, Previous, Reused, Successor, Unknown};
+        let bytes = renewed();
+        let header = Header::decode(&bytes).unwrap();
+        let mut confirmed = header.clone();
+        confirmed.confirm(hash(3), at(300));
+        let grace = Duration::from_secs(30);
+        for (case, header, fill, now, key) in [
+            ("not shown", &header, 2, 9_000, Successor),
+            ("not shown", &header, 3, 9_000, Successor),
+            ("still the current one", &header, 1, 9_000, Current),
+            ("never sent", &header, 4, 9_000, Unknown),
+            ("shown", &confirmed, 3, 300, Current),
+            ("in the grace", &confirmed, 1, 329, Previous),
+            ("sent beside it", &confirmed, 2, 329, Previous),
+            ("after the grace", &confirmed, 1, 330, Reused),
+            (
+                "sent beside it, after the grace",
+                &confirmed,
+                2,
+                330,
+                Reused,
+            ),
+        ] {
+            let found = header.key(&hash(fill), at(now), grace);
+            assert_eq!(found, key, "{case}: {fill} at {now}");
+        }
+    }
+
+    #[test]
+    fn a_session_needs_another_id_when_its_own_is_old_and_none_was_sent_lately() {
+        let hourly = Renewal::every(Duration::from_secs(3_600));
+        let fresh = Header::new(hash(1), None);
+        let mut sent = fresh.clone();
+        sent.renew(hash(2), at(3_600));
+        let cases = [
+            ("young", &fresh, (1, Key::Current), 3_599, (false, false)),
+            ("old", &fresh, (1, Key::Current), 3_600, (false, true)),
+            (
+                "sent a moment ago",
+                &sent,
+                (1, Key::Current),
+                3_659,
+                (false, false),
+            ),
+            (
+                "sent a minute ago",
+                &sent,
+                (1, Key::Current),
+                3_660,
+                (false, true),
+            ),
+            ("shown", &sent, (2, Key::Successor), 3_661, (true, false)),
+            (
+                "shown late",
+                &sent,
+                (2, Key::Successor),
+                7_200,
+                (true, true),
+            ),
+            (
+                "on its way",
+                &sent,
+                (1, Key::Previous),
+                9_000,
+                (false, false),
+            ),
+        ];
+        for (case, header, (fill, key), now, (confirm, renew)) in cases {
+            let upkeep = header.upkeep((&hash(fill), key), at(0), at(now), Some(&hourly));
+            assert_eq!(upkeep, Upkeep { confirm, renew }, "{case}");
+        }
+        let upkeep = fresh.upkeep((&hash(1), Key::Current), at(0), at(9_999), None);
+        assert_eq!(upkeep, Upkeep::NONE, "nobody asked for it");
+    }
+
+    #[test]
+    fn of_the_ids_that_are_sent_and_never_shown_the_last_three_are_kept() {
+        let mut header = Header::new(hash(1), None);
+        (2..=6).for_each(|fill| header.renew(hash(fill), at(u64::from(fill))));
+        let keys = (2..=6).map(|fill| header.key(&hash(fill), at(9), Duration::ZERO));
+        let kept: Vec<_> = keys.map(|key| key == Key::Successor).collect();
+        assert_eq!(kept, [false, false, true, true, true]);
     }
 
     #[test]

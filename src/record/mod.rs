@@ -4,11 +4,13 @@
 //! read costs the same whether a session is small or large. Both forms begin with their format's number.
 
 mod header;
+mod secrets;
 mod values;
 
 use std::{fmt, sync::Arc};
 
 pub(crate) use header::{Begun, Header, Identity};
+pub(crate) use secrets::Key;
 pub(crate) use values::{Corrupt, Pair, Value, Values};
 #[cfg(test)]
 pub(crate) use values::{MAX_ENTRIES, MAX_LEN};

@@ -164,10 +164,12 @@ impl Slot {
         if state.busy {
             return state.wait(task);
         }
-        let work = state
-            .open()
-            .draft
-            .take_work(now.take(), self.context.lifetime);
+        let is_last = state.closed && now.is_none();
+        let (draft, lifetime) = (&mut state.open().draft, self.context.lifetime);
+        let work = match is_last {
+            true => draft.take_last_work(lifetime, |live| self.context.upkeep(live)),
+            false => draft.take_work(now.take(), lifetime),
+        };
         state.busy = work.is_ok();
         Poll::Ready(work)
     }

@@ -128,10 +128,11 @@ impl State {
                 live,
                 origin,
                 token,
+                upkeep,
                 ..
             }) => {
                 let draft = match live {
-                    Some(live) => Draft::live(live),
+                    Some(live) => Draft::live(live, upkeep),
                     None => Draft::without_record(origin),
                 };
                 self.phase = Phase::Loaded(Open::new(draft, token, ambiguous));

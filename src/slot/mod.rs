@@ -19,7 +19,7 @@ use crate::{
     caching::Exposure,
     change::Draft,
     commit::Cookie,
-    context::Context,
+    context::{Context, OnFailure},
     cookie::Presented,
     error::{Error, ErrorKind},
     id::Token,
@@ -71,6 +71,16 @@ struct Open {
     refused: Option<ErrorKind>,
     /// Where an end is carried out if the request goes away.
     runtime: Option<runtime::Handle>,
+}
+
+/// What has become of the handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It answered 5xx or 408, or with an error.
+    Failure,
+    /// Its client went away.
+    Left,
+    Success,
 }
 
 /// What is left to do when the handler has returned.
@@ -212,18 +222,28 @@ impl Slot {
     // For the response.
 
     /// Closes the session to changes, and drops those of a handler that failed.
-    pub(crate) fn close(&self, failed: bool) -> Closed {
+    pub(crate) fn close(&self, outcome: Outcome) -> Closed {
         let mut state = self.state.lock();
         state.closed = true;
         let busy = state.busy;
         let Phase::Loaded(open) = &mut state.phase else {
             return Closed::Unused;
         };
-        if failed {
+        match outcome {
+            Outcome::Failure => open.draft.do_without_another_id(),
+            Outcome::Left => open.draft.do_without_upkeep(),
+            Outcome::Success => {}
+        }
+        let is_kept = match outcome {
+            Outcome::Failure => self.context.on_failure == OnFailure::Commit,
+            Outcome::Left => false,
+            Outcome::Success => true,
+        };
+        if !is_kept {
             open.draft.keep_only_the_end();
         }
         let forgotten = open.draft.take_forgotten();
-        let closed = match busy || open.draft.is_changed() {
+        let closed = match busy || open.draft.is_changed_or_due() {
             true => Closed::Commit,
             false => Closed::Show(open.shown(&self.context)),
         };
@@ -234,7 +254,7 @@ impl Slot {
 
     /// Carries out an end that was asked for by a request that is gone.
     pub(crate) fn abandon(self: &Arc<Self>) {
-        if matches!(self.close(true), Closed::Commit) {
+        if matches!(self.close(Outcome::Left), Closed::Commit) {
             let runtime = self.state.lock().open().runtime.take();
             let end = Unguarded::new(self.clone(), None);
             self.context.background.finish(runtime, end);

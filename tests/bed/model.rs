@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use proptest::prelude::*;
-use tenure::{Clock, Error, Session, SessionLayer, store::SessionStore};
+use tenure::{Clock, Error, Renewal, Session, SessionLayer, store::SessionStore};
 use tokio::sync::oneshot;
 
 use super::{
@@ -30,7 +30,10 @@ pub trait Subject {
 pub async fn check(subject: &impl Subject, steps: Vec<Step>) {
     let site = Site::new(subject);
     let before = subject.count().await;
-    let mut world = World::default();
+    let mut world = World {
+        renewed_after: site.clock.as_ref().map_or(0, |_| RENEWED_AFTER),
+        ..World::default()
+    };
     for step in steps {
         world.go(&site, step).await;
     }
@@ -73,9 +76,15 @@ struct Site {
 impl Site {
     fn new(subject: &impl Subject) -> Self {
         let store = Lossy::new(subject.store());
+        let clock = subject.clock();
+        let renewal = Renewal::every(Duration::from_secs(match clock {
+            Some(_) => RENEWED_AFTER,
+            None => 0,
+        }));
+        let layer = SessionLayer::builder(store.clone()).with_renewal(renewal);
         Self {
-            layer: SessionLayer::new(store.clone()),
-            clock: subject.clock(),
+            layer: layer.build().unwrap(),
+            clock,
             store,
         }
     }
@@ -114,13 +123,108 @@ type Values = BTreeMap<u8, u32>;
 /// What must be true of a record.
 #[derive(Clone, Debug)]
 struct Known {
-    cookie: String,
-    retired: Vec<(String, u64)>,
+    secrets: Secrets,
     values: Values,
     principal: Option<u8>,
     alive: bool,
     /// How often it was written.
     writes: usize,
+}
+
+/// The cookies of a record, each with when it became what it is.
+#[derive(Clone, Debug)]
+struct Secrets {
+    /// How old an id is renewed.
+    after: u64,
+    current: (String, u64),
+    successors: Vec<(String, u64)>,
+    previous: Vec<(String, u64)>,
+    retired: Vec<(String, u64)>,
+}
+
+/// What a cookie is to a live record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Key {
+    Current,
+    Previous,
+    Successor,
+}
+
+impl Secrets {
+    fn new(cookie: String, now: u64, after: u64) -> Self {
+        Self {
+            after,
+            current: (cookie, now),
+            successors: Vec::new(),
+            previous: Vec::new(),
+            retired: Vec::new(),
+        }
+    }
+
+    fn key(&self, cookie: &str, now: u64) -> Option<Key> {
+        if self.current.0 == cookie {
+            return Some(Key::Current);
+        }
+        if self.successors.iter().any(|(known, _)| known == cookie) {
+            return Some(Key::Successor);
+        }
+        let in_grace = |(known, at): &(String, u64)| known == cookie && now < at + GRACE;
+        self.previous.iter().any(in_grace).then_some(Key::Previous)
+    }
+
+    fn is_retired(&self, cookie: &str, now: u64) -> bool {
+        let lately = |(retired, at): &(String, u64)| retired == cookie && now < at + 60;
+        self.retired.iter().any(lately)
+    }
+
+    /// Says whether a request with a cookie confirms it, and whether it brings another.
+    fn upkeep(&self, cookie: &str, now: u64) -> (bool, bool) {
+        match self.key(cookie, now) {
+            Some(Key::Current) => {
+                let sent = self.successors.last();
+                let waits = sent.is_some_and(|(_, at)| now < at + 60);
+                (false, now >= self.current.1 + self.after && !waits)
+            }
+            Some(Key::Successor) => {
+                let known = self.successors.iter().find(|(known, _)| known == cookie);
+                (true, now >= known.unwrap().1 + self.after)
+            }
+            Some(Key::Previous) | None => (false, false),
+        }
+    }
+
+    fn confirm(&mut self, shown: &str, now: u64) {
+        let Some(place) = self.successors.iter().position(|(known, _)| known == shown) else {
+            return;
+        };
+        let next = self.successors.remove(place);
+        let replaced = std::mem::replace(&mut self.current, next).0;
+        let others = self.successors.drain(..).map(|(other, _)| other);
+        self.previous
+            .extend(others.chain([replaced]).map(|cookie| (cookie, now)));
+        keep_newest(&mut self.previous, 4);
+    }
+
+    fn renew(&mut self, cookie: String, now: u64) {
+        self.successors.push((cookie, now));
+        keep_newest(&mut self.successors, 3);
+    }
+
+    fn rotate(&mut self, cookie: String, now: u64) {
+        self.retired.retain(|(_, at)| now < at + 60);
+        let replaced = std::mem::replace(&mut self.current, (cookie, now)).0;
+        let lately = self.previous.drain(..).filter(|(_, at)| now < at + 60);
+        let opening = lately
+            .chain(self.successors.drain(..))
+            .map(|(cookie, _)| cookie);
+        self.retired
+            .extend(opening.chain([replaced]).map(|cookie| (cookie, now)));
+        keep_newest(&mut self.retired, 4);
+    }
+}
+
+fn keep_newest(list: &mut Vec<(String, u64)>, most: usize) {
+    list.drain(..list.len().saturating_sub(most));
 }
 
 /// A request that has loaded and waits at its gate.
@@ -139,6 +243,8 @@ enum Came {
         principal: Option<u8>,
         cookie: String,
         writes: usize,
+        /// What the session needed when it was loaded.
+        upkeep: (bool, bool),
     },
     Superseded,
     WithNothing,
@@ -151,7 +257,12 @@ struct World {
     cookies: Vec<String>,
     in_flight: Vec<InFlight>,
     seconds: u64,
+    renewed_after: u64,
 }
+
+/// In seconds; as old is an id that gets a successor, where time moves.
+const RENEWED_AFTER: u64 = 45;
+const GRACE: u64 = 30;
 
 fn step() -> impl Strategy<Value = Step> {
     let lost =
@@ -160,7 +271,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (deed(), proptest::bool::weighted(0.2)).prop_map(|(deed, stale)| Step::Begin { deed, stale }),
         6 => (any::<usize>(), lost).prop_map(|(which, lost)| Step::Finish { which, lost }),
         1 => any::<usize>().prop_map(Step::Drop),
-        1 => (0_u64..40).prop_map(Step::Wait),
+        2 => (0_u64..40).prop_map(Step::Wait),
     ]
 }
 
@@ -255,18 +366,17 @@ impl World {
             .enumerate()
             .filter(|(_, known)| known.alive)
         {
-            if known.cookie == cookie {
+            if known.secrets.key(&cookie, self.seconds).is_some() {
                 return Came::Live {
                     record,
                     values: known.values.clone(),
                     principal: known.principal,
+                    upkeep: known.secrets.upkeep(&cookie, self.seconds),
                     cookie,
                     writes: known.writes,
                 };
             }
-            let lately =
-                |(retired, at): &(String, u64)| *retired == cookie && self.seconds < at + 60;
-            if known.retired.iter().any(lately) {
+            if known.secrets.is_retired(&cookie, self.seconds) {
                 return Came::Superseded;
             }
         }
@@ -307,6 +417,7 @@ impl World {
             (Came::Live { values, .. }, deed) if applied(deed, values, values) != *values => {
                 Some("update")
             }
+            (Came::Live { upkeep, .. }, _) if *upkeep != (false, false) => Some("update"),
             _ => None,
         }
     }
@@ -322,14 +433,21 @@ impl World {
                 principal,
                 cookie,
                 writes,
+                upkeep,
             } => match (deed, principal) {
                 (Deed::Login(new), Some(old)) if new != *old => {
                     self.records[*record].alive = false;
                     self.add_record(told, Values::new(), Some(new))
                 }
                 _ => {
-                    let unknown = lost != Lost::Nothing && self.records[*record].writes != *writes;
-                    self.expect_live(*record, values, cookie, deed, told, unknown)
+                    let visit = Visit {
+                        record: *record,
+                        loaded: values,
+                        cookie,
+                        writes: *writes,
+                        upkeep: *upkeep,
+                    };
+                    self.expect_live(&visit, deed, told, lost)
                 }
             },
         }
@@ -357,47 +475,58 @@ impl World {
 
     fn expect_live(
         &mut self,
-        record: usize,
-        loaded: &Values,
-        cookie: &str,
+        visit: &Visit<'_>,
         deed: Deed,
         told: Option<String>,
-        unknown: bool,
+        lost: Lost,
     ) -> StatusCode {
         let seconds = self.seconds;
-        let known = &mut self.records[record];
+        let known = &mut self.records[visit.record];
         let rotates = matches!(deed, Deed::Cycle | Deed::Login(_));
         if let Deed::Logout = deed {
             known.alive = false;
             return StatusCode::OK;
         }
-        if !rotates && applied(deed, loaded, loaded) == *loaded {
+        let is_first = known.alive && known.writes == visit.writes;
+        if !rotates && applied(deed, visit.loaded, visit.loaded) == *visit.loaded {
+            known.maintain(visit, is_first, told, seconds);
             return StatusCode::OK;
         }
-        if known.alive && unknown {
+        if known.alive && !is_first && lost != Lost::Nothing {
             // The answer was lost, and what is found is another's: nobody knows, so nothing is made again.
             return StatusCode::SERVICE_UNAVAILABLE;
         }
-        if !known.alive || known.cookie != cookie {
+        let is_closed = !is_first && known.secrets.key(visit.cookie, seconds).is_none();
+        if !known.alive || is_closed {
             return StatusCode::CONFLICT;
         }
         if let Deed::GetThenInsert(key, _) = deed
-            && known.values.get(&key) != loaded.get(&key)
+            && known.values.get(&key) != visit.loaded.get(&key)
         {
             return StatusCode::CONFLICT;
         }
-        let values = applied(deed, loaded, &known.values);
-        known.writes += usize::from(rotates || values != known.values);
+        let values = applied(deed, visit.loaded, &known.values);
+        let is_written = rotates || values != known.values;
         known.values = values;
         if let Deed::Login(principal) = deed {
             known.principal = Some(principal);
         }
         if rotates {
-            let old =
-                std::mem::replace(&mut known.cookie, told.expect("a rotation brings a cookie"));
-            known.retired.push((old, seconds));
-            let oldest = known.retired.len().saturating_sub(4);
-            known.retired.drain(..oldest);
+            if is_first && visit.upkeep.0 {
+                known.secrets.confirm(visit.cookie, seconds);
+            }
+            let cookie = told.expect("a rotation brings a cookie");
+            known.secrets.rotate(cookie, seconds);
+            known.writes += 1;
+        } else if let Deed::Claim(_) = deed {
+            // It was committed by itself, and what the session needs comes after it.
+            known.writes += usize::from(is_written);
+            known.maintain(visit, true, told, seconds);
+        } else if is_first && visit.upkeep != (false, false) {
+            known.maintain(visit, true, told, seconds);
+        } else {
+            known.writes += usize::from(is_written);
+            assert_eq!(told, None, "nothing is renewed in a replay");
         }
         StatusCode::OK
     }
@@ -409,8 +538,11 @@ impl World {
         principal: Option<u8>,
     ) -> StatusCode {
         self.records.push(Known {
-            cookie: told.expect("a new session brings a cookie"),
-            retired: Vec::new(),
+            secrets: Secrets::new(
+                told.expect("a new session brings a cookie"),
+                self.seconds,
+                self.renewed_after,
+            ),
             values,
             principal,
             alive: true,
@@ -426,12 +558,48 @@ impl World {
                 true => known.values.clone(),
                 false => Values::new(),
             };
-            assert_eq!(read_all(site, &known.cookie).await, expected, "{known:?}");
-            for (retired, _) in &known.retired {
+            let secrets = &known.secrets;
+            for (cookie, _) in secrets.successors.iter().chain([&secrets.current]) {
+                assert_eq!(read_all(site, cookie).await, expected, "{known:?}");
+            }
+            for (cookie, at) in &secrets.previous {
+                let expected = match self.seconds < at + GRACE {
+                    true => expected.clone(),
+                    false => Values::new(),
+                };
+                assert_eq!(read_all(site, cookie).await, expected, "{known:?}");
+            }
+            for (retired, _) in &secrets.retired {
                 let seen = read_all(site, retired).await;
                 assert_eq!(seen, Values::new(), "a retired id opens nothing");
             }
         }
+    }
+}
+
+/// A request of a live session: what it came with and what it saw.
+struct Visit<'a> {
+    record: usize,
+    loaded: &'a Values,
+    cookie: &'a str,
+    writes: usize,
+    upkeep: (bool, bool),
+}
+
+impl Known {
+    /// Does what the session needs, if nobody came between and it is still needed.
+    fn maintain(&mut self, visit: &Visit<'_>, may: bool, told: Option<String>, now: u64) {
+        let needs = self.secrets.upkeep(visit.cookie, now);
+        let confirm = may && visit.upkeep.0 && needs.0;
+        let renew = may && visit.upkeep.1 && needs.1;
+        assert_eq!(told.is_some(), renew, "{self:?} after {}", visit.cookie);
+        if confirm {
+            self.secrets.confirm(visit.cookie, now);
+        }
+        if let Some(cookie) = told {
+            self.secrets.renew(cookie, now);
+        }
+        self.writes += usize::from(confirm || renew);
     }
 }
 

@@ -10,6 +10,7 @@ mod labels;
 mod lifetime;
 mod model;
 mod reentry;
+mod renewal;
 mod response;
 mod security;
 mod situations;

@@ -1,0 +1,130 @@
+//! The secrets of a session beside its current one: those that the browser has not shown yet, and those that were
+//! replaced.
+
+use super::header::{Field, Undecodable, tag};
+use crate::{clock::Timestamp, id::SecretHash};
+
+/// What a secret is to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Current,
+    /// It was renewed, and its browser has shown a later one a moment ago.
+    Previous,
+    /// A privilege change replaced it a moment ago.
+    Retired,
+    /// It was renewed, and its browser has shown a later one for longer than its requests take.
+    Reused,
+    /// It was sent to the browser, which shows it for the first time.
+    Successor,
+    Unknown,
+}
+
+/// A secret, and since when it is what it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dated {
+    pub(super) secret: SecretHash,
+    pub(super) at: Timestamp,
+}
+
+/// The secrets beside the current one, each list with the newest last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Secrets {
+    /// Sent by a renewal, and not shown yet.
+    pub(super) successors: Vec<Dated>,
+    /// Followed by one that was shown.
+    pub(super) previous: Vec<Dated>,
+    /// Replaced at a privilege change.
+    pub(super) retired: Vec<Dated>,
+}
+
+impl Secrets {
+    /// Takes a field in, if it is one of these.
+    pub(super) fn take(&mut self, field: &Field<'_>) -> Result<(), Undecodable> {
+        let list = match field.tag {
+            tag::SUCCESSOR => &mut self.successors,
+            tag::PREVIOUS => &mut self.previous,
+            tag::RETIRED => &mut self.retired,
+            _ => return Ok(()),
+        };
+        list.push(Dated::decode(field.content)?);
+        Ok(())
+    }
+
+    pub(super) fn lists(&self) -> [(u8, &[Dated]); 3] {
+        [
+            (tag::RETIRED, &self.retired),
+            (tag::SUCCESSOR, &self.successors),
+            (tag::PREVIOUS, &self.previous),
+        ]
+    }
+
+    /// Adds a secret that is sent to the browser.
+    pub(super) fn renew(&mut self, secret: SecretHash, now: Timestamp) {
+        self.successors.push(Dated { secret, at: now });
+        keep_newest(&mut self.successors, MAX_SUCCESSORS);
+    }
+
+    /// Takes out a successor that was shown for the first time: what it follows, and what was sent beside it, is previous
+    /// from now on. Returns when it was sent.
+    pub(super) fn confirm(
+        &mut self,
+        shown: &SecretHash,
+        current: SecretHash,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let is_shown = |successor: &Dated| successor.secret.matches(shown);
+        let sent_at = self.successors.iter().find(|each| is_shown(each))?.at;
+        let others = self.successors.drain(..).filter(|each| !is_shown(each));
+        let others = others.map(|each| each.secret);
+        let replaced: Vec<_> = others.chain([current]).collect();
+        let replaced = replaced.into_iter().map(|secret| Dated { secret, at: now });
+        self.previous.extend(replaced);
+        keep_newest(&mut self.previous, MAX_PREVIOUS);
+        Some(sent_at)
+    }
+
+    /// Retires the current secret and all that open the session beside it.
+    pub(super) fn rotate(&mut self, current: SecretHash, now: Timestamp) {
+        self.retired.retain(|retired| retired.is_remembered(now));
+        let lately = self
+            .previous
+            .drain(..)
+            .filter(|each| each.is_remembered(now));
+        let opening = lately.chain(self.successors.drain(..));
+        let opening = opening.map(|each| each.secret).chain([current]);
+        self.retired
+            .extend(opening.map(|secret| Dated { secret, at: now }));
+        keep_newest(&mut self.retired, MAX_RETIRED);
+    }
+}
+
+impl Dated {
+    pub(super) fn decode(content: &[u8]) -> Result<Self, Undecodable> {
+        let (at, secret) = content.split_first_chunk().ok_or(Undecodable)?;
+        let secret = secret.try_into().map_err(|_| Undecodable)?;
+        Ok(Self {
+            secret: SecretHash::from_bytes(secret),
+            at: Timestamp::from_millis(u64::from_be_bytes(*at)),
+        })
+    }
+
+    pub(super) fn is_remembered(&self, now: Timestamp) -> bool {
+        now.since(self.at) < REMEMBERED
+    }
+}
+
+fn keep_newest(list: &mut Vec<Dated>, most: usize) {
+    list.drain(..list.len().saturating_sub(most));
+}
+
+/// How many secrets replaced at privilege changes are remembered. More of them within a minute forget the oldest.
+const MAX_RETIRED: usize = 4;
+
+/// How many secrets may have been sent and not shown: a browser whose answers get lost is sent another one a minute.
+const MAX_SUCCESSORS: usize = 3;
+
+/// How many renewed secrets are remembered, to notice that one is used by somebody else.
+const MAX_PREVIOUS: usize = 4;
+
+/// For how long a replaced secret is known as such: until the requests that were on their way with it have come.
+const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(60);

@@ -1,0 +1,390 @@
+//! A new id by the clock: nobody is logged out by it, and a copy of an old one is noticed.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::{Request, StatusCode, header};
+use tenure::{
+    Event, Lifetime, OnFailure, OnReuse, Renewal, SessionLayer, SessionLayerBuilder,
+    store::MemoryStore,
+};
+
+use crate::support::{Answered, Browser, Fault, Gate, Site, Told, handle_in, told};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A site that renews ids every ten minutes, and the names of its events.
+struct Renewing {
+    site: Site,
+    events: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Renewing {
+    fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    fn with(settings: impl FnOnce(SessionLayerBuilder) -> SessionLayerBuilder) -> Self {
+        let events = Arc::<Mutex<Vec<_>>>::default();
+        let seen = events.clone();
+        let site = Site::with(|builder| {
+            let builder = builder.with_renewal(Renewal::every(10 * MINUTE));
+            settings(builder.with_observer(move |event: &Event<'_>| {
+                seen.lock().unwrap().push(event.kind().name());
+            }))
+        });
+        Self { site, events }
+    }
+
+    /// Returns a browser whose id is old enough for another.
+    async fn due(&self) -> Browser {
+        let browser = self.site.visitor().await;
+        self.site.clock.advance(10 * MINUTE);
+        self.events.lock().unwrap().clear();
+        browser
+    }
+
+    fn happened(&self) -> String {
+        std::mem::take(&mut *self.events.lock().unwrap()).join(" ")
+    }
+}
+
+/// Reads, and answers that all is well.
+async fn look(session: tenure::Session) -> Answered {
+    session.get::<u32>("a")?;
+    Ok(StatusCode::OK)
+}
+
+async fn write(session: tenure::Session) -> Answered {
+    session.insert("b", 2)?;
+    Ok(StatusCode::OK)
+}
+
+/// Sends a request that looks, and takes the cookie in.
+async fn visit(browser: &mut Browser) -> Told {
+    let response = browser.visit(look).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    told(&response)
+}
+
+/// Tells whether a request is answered and sees the session.
+async fn sees(browser: &Browser) -> bool {
+    browser.read("a").await == Some(1)
+}
+
+#[tokio::test]
+async fn an_id_gets_a_successor_once_it_is_old_enough_and_not_before() {
+    let renewing = Renewing::new();
+    let mut browser = renewing.due().await;
+    let first = browser.clone();
+    assert_eq!(visit(&mut browser).await, Told::Id);
+    assert_ne!(browser.cookie, first.cookie);
+    assert_eq!(
+        handle_in(browser.cookie.as_ref().unwrap()),
+        handle_in(first.cookie.as_ref().unwrap()),
+        "the handle stays"
+    );
+    assert_eq!(renewing.happened(), "session_renewed");
+    assert_eq!(visit(&mut browser).await, Told::Nothing);
+    renewing.site.clock.advance(10 * MINUTE - SECOND);
+    assert_eq!(visit(&mut browser).await, Told::Nothing);
+    renewing.site.clock.advance(SECOND);
+    assert_eq!(visit(&mut browser).await, Told::Id);
+}
+
+#[tokio::test]
+async fn a_layer_without_renewal_keeps_the_id() {
+    let site = Site::new();
+    let mut browser = site.visitor().await;
+    for _ in 0..10 {
+        site.clock.advance(20 * MINUTE);
+        assert_eq!(visit(&mut browser).await, Told::Nothing);
+    }
+}
+
+#[tokio::test]
+async fn the_old_id_opens_the_session_until_the_new_one_was_shown_and_for_the_grace_after() {
+    let renewing = Renewing::new();
+    let mut browser = renewing.due().await;
+    let old = browser.clone();
+    visit(&mut browser).await;
+    renewing.site.clock.advance(5 * MINUTE);
+    assert!(sees(&old).await, "the new one was not shown");
+    assert_eq!(visit(&mut browser).await, Told::Nothing);
+    renewing.site.clock.advance(29 * SECOND);
+    assert!(sees(&old).await, "a request that was on its way");
+    assert_eq!(
+        old.send(Request::new(String::new()), write).await.status(),
+        StatusCode::OK
+    );
+    assert_eq!(browser.read("b").await, Some(2), "and it may write");
+    renewing.happened();
+    renewing.site.clock.advance(SECOND);
+    assert!(!sees(&old).await);
+    assert_eq!(renewing.happened(), "session_id_reused");
+    assert!(sees(&browser).await);
+}
+
+#[tokio::test]
+async fn a_lost_response_logs_nobody_out_and_is_followed_by_another_after_a_minute() {
+    let renewing = Renewing::new();
+    let browser = renewing.due().await;
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        let mut lost = browser.clone();
+        assert_eq!(visit(&mut lost).await, Told::Id);
+        answers.push(lost);
+        renewing.site.clock.advance(MINUTE - SECOND);
+        assert_eq!(
+            visit(&mut browser.clone()).await,
+            Told::Nothing,
+            "too early"
+        );
+        renewing.site.clock.advance(SECOND);
+    }
+    assert!(sees(&answers[1]).await, "it is shown, and beside the last");
+    assert!(sees(&answers[2]).await, "within the grace");
+    assert!(sees(&browser).await, "within the grace");
+    renewing.site.clock.advance(MINUTE);
+    assert!(!sees(&browser).await);
+    assert!(sees(&answers[1]).await, "what was shown goes on");
+    assert!(!sees(&answers[2]).await, "what was sent beside it");
+}
+
+#[tokio::test]
+async fn parallel_requests_get_one_successor_and_none_is_refused() {
+    let renewing = Renewing::new();
+    let browser = renewing.due().await;
+    let (first, second) = (Gate::new(), Gate::new());
+    let mut running = Vec::new();
+    for (gate, handler) in [(&first, false), (&second, true)] {
+        let (browser, gate) = (browser.clone(), gate.clone());
+        running.push(tokio::spawn(async move {
+            let visit = move |session: tenure::Session| async move {
+                gate.pass().await;
+                if handler {
+                    write(session).await
+                } else {
+                    look(session).await
+                }
+            };
+            browser.send(Request::new(String::new()), visit).await
+        }));
+    }
+    first.reached().await;
+    second.reached().await;
+    first.open();
+    let reading = running.remove(0).await.unwrap();
+    second.open();
+    let writing = running.remove(0).await.unwrap();
+    assert_eq!(
+        (told(&reading), reading.status()),
+        (Told::Id, StatusCode::OK)
+    );
+    assert_eq!(
+        (told(&writing), writing.status()),
+        (Told::Nothing, StatusCode::OK),
+        "never in a replay"
+    );
+    assert_eq!(browser.read("b").await, Some(2));
+}
+
+#[tokio::test]
+async fn a_failed_response_brings_no_new_id() {
+    for on_failure in [OnFailure::Discard, OnFailure::Commit] {
+        let renewing = Renewing::with(|builder| builder.with_on_failure(on_failure));
+        let mut browser = renewing.due().await;
+        for status in [
+            StatusCode::INTERNAL_SERVER_ERROR,
+            StatusCode::REQUEST_TIMEOUT,
+        ] {
+            let fail = move |session: tenure::Session| async move {
+                session.insert("b", 2)?;
+                Ok(status)
+            };
+            assert_eq!(told(&browser.visit(fail).await), Told::Nothing, "{status}");
+        }
+        assert_eq!(visit(&mut browser).await, Told::Id, "the next one does");
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_that_cannot_be_stored_fails_no_request_and_is_an_event() {
+    for fault in [Fault::Unavailable, Fault::LostBefore] {
+        let renewing = Renewing::new();
+        let mut browser = renewing.due().await;
+        let is_lost = matches!(fault, Fault::LostBefore);
+        renewing.site.store.fail("update", fault);
+        if is_lost {
+            renewing.site.store.fail("update", Fault::Unavailable);
+        }
+        assert_eq!(visit(&mut browser).await, Told::Nothing);
+        assert!(renewing.happened().ends_with("session_renewal_failed"));
+        assert_eq!(visit(&mut browser).await, Told::Id);
+        assert!(sees(&browser).await);
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_whose_answer_is_lost_is_sent_once_more_and_counts_once() {
+    let renewing = Renewing::new();
+    let mut browser = renewing.due().await;
+    let old = browser.clone();
+    renewing.site.store.fail("update", Fault::LostAfter);
+    assert_eq!(visit(&mut browser).await, Told::Id);
+    assert!(sees(&browser).await && sees(&old).await);
+}
+
+#[tokio::test]
+async fn a_privilege_change_retires_all_ids_at_once() {
+    let renewing = Renewing::new();
+    let mut browser = renewing.due().await;
+    let first = browser.clone();
+    visit(&mut browser).await;
+    visit(&mut browser).await;
+    let second = browser.clone();
+    renewing.site.clock.advance(10 * MINUTE);
+    let mut unshown = browser.clone();
+    visit(&mut unshown).await;
+    let login = |session: tenure::Session| async move {
+        session.login("ada")?;
+        Ok(StatusCode::OK)
+    };
+    assert_eq!(told(&browser.visit(login).await), Told::Id);
+    for (case, old) in [
+        ("the current one", &second),
+        ("one not shown", &unshown),
+        ("one before", &first),
+    ] {
+        assert!(!sees(old).await, "{case}");
+    }
+    for (case, old) in [("the current one", &second), ("one not shown", &unshown)] {
+        let answer = old.send(Request::new(String::new()), write).await;
+        assert_eq!(answer.status(), StatusCode::CONFLICT, "{case}");
+    }
+    assert!(sees(&browser).await);
+}
+
+#[tokio::test]
+async fn a_copy_that_is_used_after_the_grace_ends_the_session_if_the_layer_says_so() {
+    for (on_reuse, ends) in [(OnReuse::Report, false), (OnReuse::End, true)] {
+        let renewal = Renewal::every(10 * MINUTE)
+            .with_grace(5 * SECOND)
+            .with_on_reuse(on_reuse);
+        let renewing = Renewing::with(|builder| builder.with_renewal(renewal));
+        let mut browser = renewing.due().await;
+        let copy = browser.clone();
+        visit(&mut browser).await;
+        visit(&mut browser).await;
+        renewing.site.clock.advance(5 * SECOND);
+        renewing.happened();
+        assert!(!sees(&copy).await);
+        let expected = match ends {
+            true => "session_id_reused session_ended_after_reuse",
+            false => "session_id_reused",
+        };
+        assert_eq!(renewing.happened(), expected);
+        assert_eq!(sees(&browser).await, !ends, "{on_reuse:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_from_before_a_login_ends_nothing() {
+    let renewal = Renewal::every(10 * MINUTE).with_on_reuse(OnReuse::End);
+    let renewing = Renewing::with(|builder| builder.with_renewal(renewal));
+    let mut browser = renewing.due().await;
+    let planted = browser.clone();
+    visit(&mut browser).await;
+    visit(&mut browser).await;
+    let login = |session: tenure::Session| async move {
+        session.login("ada")?;
+        Ok(StatusCode::OK)
+    };
+    browser.visit(login).await;
+    renewing.site.clock.advance(5 * MINUTE);
+    assert!(!sees(&planted).await);
+    assert!(
+        sees(&browser).await,
+        "whoever planted the id cannot end the session"
+    );
+}
+
+#[tokio::test]
+async fn the_generation_stays_and_the_time_of_the_draw_is_told() {
+    let renewing = Renewing::new();
+    let mut browser = renewing.due().await;
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let before = move |session: tenure::Session| async move {
+        sender
+            .send((session.generation(), session.rotated_at()))
+            .unwrap();
+        Ok(StatusCode::OK)
+    };
+    browser.visit(before).await;
+    let (generation, drawn) = receiver.await.unwrap();
+    visit(&mut browser).await;
+    let after = move |session: tenure::Session| async move {
+        assert_eq!(session.generation(), generation);
+        assert!(session.rotated_at() > drawn);
+        Ok(StatusCode::OK)
+    };
+    assert_eq!(browser.visit(after).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_longer_life_is_told_without_taking_a_later_id_from_the_browser() {
+    let renewing = Renewing::new();
+    let mut browser = renewing.due().await;
+    let mut late = browser.clone();
+    visit(&mut browser).await;
+    visit(&mut browser).await;
+    let remember = |session: tenure::Session| async move {
+        session.set_lifetime(Lifetime::persistent())?;
+        Ok(StatusCode::OK)
+    };
+    let response = late.visit(remember).await;
+    let told = response.headers()[header::SET_COOKIE].to_str().unwrap();
+    assert!(told.contains("Max-Age"), "{told}");
+    renewing.site.clock.advance(MINUTE);
+    assert!(
+        sees(&late).await,
+        "what the browser holds last opens the session for good"
+    );
+}
+
+#[tokio::test]
+async fn a_login_is_listed_as_not_shown_until_a_request_comes_with_its_cookie() {
+    let store = MemoryStore::new();
+    let layer = SessionLayer::new(store);
+    let sessions = layer.sessions();
+    let cookie = tenure::testing::signed_in(&layer, "ada").await;
+    assert!(!sessions.list("ada").await.unwrap()[0].was_shown());
+    let browser = Browser {
+        layer,
+        cookie: Some(cookie.to_str().unwrap().to_owned()),
+    };
+    assert_eq!(browser.principal().await.as_deref(), Some("ada"));
+    assert!(sessions.list("ada").await.unwrap()[0].was_shown());
+}
+
+#[tokio::test]
+async fn beyond_the_limit_a_login_that_was_never_shown_ends_first() {
+    let limit = tenure::SessionLimit::evict_oldest(2);
+    let builder = SessionLayer::builder(MemoryStore::new());
+    let layer = builder.with_session_limit(limit).build().unwrap();
+    let sign_in = || tenure::testing::signed_in(&layer, "ada");
+    let browser = |cookie: http::HeaderValue| Browser {
+        layer: layer.clone(),
+        cookie: Some(cookie.to_str().unwrap().to_owned()),
+    };
+    let shown = browser(sign_in().await);
+    assert!(shown.principal().await.is_some());
+    let lost = browser(sign_in().await);
+    let last = browser(sign_in().await);
+    assert!(shown.principal().await.is_some(), "the oldest stays");
+    assert!(lost.principal().await.is_none());
+    assert!(last.principal().await.is_some());
+}
