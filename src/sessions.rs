@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    clock::Timestamp,
+    clock::{Clock, Timestamp},
     context::{Context, within},
     error::{Error, ErrorKind},
     id::Handle,
@@ -282,6 +282,12 @@ impl Sessions {
     async fn end(&self, handle: Handle) -> Result<bool, Error> {
         let ended = revocation::end(&self.context, handle, EndReason::Revoked).await;
         ended.map_err(failed)
+    }
+
+    /// Tells the time by the store's clock, if it can be read without a round trip.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = self.context.store.now();
+        now.unwrap_or_else(|| Clock::system().now())
     }
 
     fn index(&self) -> Result<&dyn PrincipalIndex, Error> {

@@ -29,6 +29,7 @@ const ORDER: &[&str] = &[
     "load",
     "commit",
     "sessions",
+    "operator",
     "slot",
     "session",
     "fresh",

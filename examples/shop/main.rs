@@ -17,6 +17,7 @@ mod devices;
 mod headers;
 mod insight;
 mod journal;
+mod operator;
 mod options;
 mod orders;
 mod page;
@@ -38,7 +39,7 @@ use data::{Failure, Shop};
 use journal::Journaled;
 use options::Options;
 use stores::Stores;
-use tenure::{SessionLayer, require_fresh};
+use tenure::{SessionLayer, SessionLimit, require_fresh};
 use tower_http::csrf::CsrfLayer;
 
 #[tokio::main]
@@ -62,10 +63,18 @@ async fn run() -> Result<(), Failure> {
         true => sessions.with_insecure_cookie(),
         false => sessions,
     };
+    let sessions = match options.devices {
+        Some(most) => sessions.with_session_limit(SessionLimit::evict_oldest(most)),
+        None => sessions,
+    };
     let sessions = sessions.build()?;
     let listener = options.listen().await?;
     welcome::print(listener.local_addr()?.port(), &options);
-    axum::serve(listener, app(sessions.clone(), stores.shop))
+    let mut app = app(sessions.clone(), stores.shop.clone());
+    if let Some(email) = &options.operator {
+        app = app.merge(operator::routes(sessions.clone(), stores.shop, email));
+    }
+    axum::serve(listener, app)
         .with_graceful_shutdown(interrupted())
         .await?;
     // Logouts of visitors who have gone are carried out before the shop closes.

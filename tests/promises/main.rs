@@ -9,6 +9,7 @@ mod identity;
 mod labels;
 mod lifetime;
 mod model;
+mod operator;
 mod reentry;
 mod renewal;
 mod response;
