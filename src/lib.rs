@@ -173,7 +173,7 @@
 //!
 //! # Guides
 //!
-//! [Logins and permissions](_guides::login), [flash messages](_guides::flash), [CSRF](_guides::csrf),
+//! [Logins and permissions](_guides::login), [devices](_guides::devices), [flash messages](_guides::flash), [CSRF](_guides::csrf),
 //! [OAuth and OpenID Connect](_guides::oauth), [layers and several cookies](_guides::layers),
 //! [deployment](_guides::deployment), [testing](_guides::testing).
 //!

@@ -43,6 +43,9 @@ async fn send(browser: &mut Browser, agent: Option<&str>, handler: Handler) -> S
     response.status()
 }
 
+/// A case, what it does, and the label that the session has then.
+type Row = (&'static str, fn() -> Handler, Option<&'static str>);
+
 /// Returns the label of each of a principal's sessions.
 async fn labels(layer: &SessionLayer, principal: &str) -> Vec<Option<String>> {
     let listed = layer.sessions().list(principal).await.unwrap();
@@ -52,7 +55,7 @@ async fn labels(layer: &SessionLayer, principal: &str) -> Vec<Option<String>> {
 
 #[tokio::test]
 async fn every_login_is_labelled_unless_its_session_has_a_label() {
-    let ada: &[(&str, fn() -> Handler, Option<&str>)] = &[
+    let rows: &[Row] = &[
         ("login", || handler(login), Some("FOX")),
         ("login_with", || handler(login_with), Some("FOX")),
         ("login_fresh", || handler(login_fresh), Some("FOX")),
@@ -63,7 +66,7 @@ async fn every_login_is_labelled_unless_its_session_has_a_label() {
         ("no label after", || handler(login_then_no_label), None),
         ("another before", || handler(grace_then_login), Some("FOX")),
     ];
-    for (case, handler, label) in ada {
+    for (case, handler, label) in rows {
         let (layer, _) = layer();
         let mut browser = browser(&layer);
         let status = send(&mut browser, Some("Fox"), handler()).await;
