@@ -205,6 +205,9 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("CredentialStamp::from_bytes", "the stores that keep it"),
     ("Lifetime::aal2", "the example of `aal1`"),
     ("Lifetime::aal3", "the example of `aal1`"),
+    ("Renewal::every", "the example of `Renewal`"),
+    ("Renewal::with_grace", "the example of `Renewal`"),
+    ("Renewal::with_on_reuse", "the example of `Renewal`"),
     ("RequireFresh", "the example of `require_fresh`"),
     ("RequireFresh::of", "`tests/promises/step_up.rs`"),
     (
@@ -272,6 +275,10 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "SessionInfo::last_seen_at",
+        "the example of `SessionInfo`; it is a getter",
+    ),
+    (
+        "SessionInfo::was_shown",
         "the example of `SessionInfo`; it is a getter",
     ),
     (

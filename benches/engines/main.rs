@@ -2,8 +2,8 @@
 //! postgres redis sqlite sweep loss]`.
 //!
 //! 64 tasks send requests through the whole layer, over a thousand sessions. Beside it, in turns, runs a hand-written
-//! minimum: the statements that a request cannot do without, prepared, through the same driver with as many connections,
-//! and no layer at all. `sweep` measures how long the statements take that remove a million expired rows.
+//! minimum: a handler of the same requests that asks the statements that it cannot do without, prepared, through the same
+//! driver with as many connections, and no layer at all. `sweep` measures how long the statements take that remove a million expired rows.
 
 #![expect(
     clippy::disallowed_methods,

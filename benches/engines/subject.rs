@@ -1,10 +1,11 @@
 //! What is measured: a request, and `tenure` answering it.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use http::StatusCode;
+use http::{Response, StatusCode, header::COOKIE};
 use tenure::{Handle, Lifetime, Session, SessionLayer, store::SessionStore};
 use tokio::sync::oneshot;
+use tower::{ServiceExt, service_fn};
 
 use super::{bed::visitor::visit, request};
 
@@ -26,7 +27,23 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    pub(crate) fn minimum(name: &'static str, request: Request) -> Self {
+    /// Makes a handler of what is asked of an engine: it is sent a request as the layer's is, with a cookie that names the
+    /// session.
+    pub(crate) fn minimum(name: &'static str, ask: Request) -> Self {
+        let request = request(move |session| {
+            let ask = ask.clone();
+            async move {
+                let service = service_fn(async |request: http::Request<String>| {
+                    ask(named(&request)).await;
+                    Ok::<_, Infallible>(Response::new(String::new()))
+                });
+                let cookie = format!("id={session:064}").parse().expect("a header");
+                let mut request = http::Request::new(String::new());
+                request.headers_mut().insert(COOKIE, cookie);
+                let Ok(response) = service.oneshot(request).await;
+                assert_eq!(response.status(), StatusCode::OK);
+            }
+        });
         Self {
             name,
             is_minimum: true,
@@ -41,6 +58,13 @@ impl Subject {
             request,
         }
     }
+}
+
+/// Reads which session a request's cookie names.
+fn named(request: &http::Request<String>) -> usize {
+    let cookie = request.headers()[COOKIE].to_str().expect("it is a number");
+    let value = cookie.strip_prefix("id=").expect("it has a name");
+    value.parse().expect("it is a number")
 }
 
 /// A site on a store, with its sessions.

@@ -2,6 +2,7 @@
 
 mod again;
 mod counter;
+mod joiner;
 mod leaver;
 
 use std::{
@@ -18,9 +19,11 @@ use http::{Response, StatusCode};
 use tenure::{Error, Session, SessionLayer};
 use tokio::{sync::watch, task::JoinHandle};
 
+use self::again::until_it_is_repaired;
 pub use self::again::{member, until_it_counts, until_it_is_read, until_it_starts};
 use self::{
     counter::Counter,
+    joiner::Joiner,
     leaver::{Leaver, leave},
 };
 use super::visitor::send;
@@ -34,12 +37,13 @@ pub fn seed() -> u32 {
     seed
 }
 
-/// Visitors who count, and visitors who leave.
+/// Visitors who count, visitors who leave, and one who signs in again and again.
 pub struct Load {
     nodes: Vec<SessionLayer>,
     counters: Vec<Arc<Counter>>,
     tasks: Vec<JoinHandle<()>>,
     leaver: JoinHandle<Vec<Leaver>>,
+    joiner: JoinHandle<Joiner>,
     stop: Arc<AtomicBool>,
     lossy: Arc<AtomicBool>,
     seen: watch::Sender<Seen>,
@@ -92,11 +96,14 @@ impl Load {
             seen.clone(),
         );
         let leaver = tokio::spawn(leaving);
+        let flags = [stop.clone(), lossy.clone()];
+        let joiner = tokio::spawn(Joiner::join(nodes.to_vec(), flags, seen.clone()));
         Self {
             nodes: nodes.to_vec(),
             counters,
             tasks,
             leaver,
+            joiner,
             stop,
             lossy,
             seen,
@@ -144,16 +151,21 @@ impl Load {
             task.await.unwrap();
         }
         let leavers = self.leaver.await.unwrap();
+        let joiner = self.joiner.await.unwrap();
         for node in &self.nodes {
             node.drained().await;
         }
         let mut lost = Lost::default();
+        if self.lossy.load(Ordering::SeqCst) {
+            until_it_is_repaired(&self.nodes[0]).await;
+        }
         for counter in &self.counters {
             lost.changes += counter.check(&self.nodes[0]).await;
         }
         for leaver in &leavers {
             lost.logouts += leaver.check(&self.nodes[0]).await;
         }
+        joiner.check(&self.nodes[0]).await;
         let left = leavers.iter().filter(|leaver| leaver.has_left());
         eprintln!(
             "{:?}, {} have left, {lost:?}",

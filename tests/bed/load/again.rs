@@ -55,6 +55,17 @@ pub async fn until_it_starts(layer: &SessionLayer) -> String {
     }
 }
 
+/// Asks again until what an engine has lost of the index is there again.
+pub(super) async fn until_it_is_repaired(layer: &SessionLayer) {
+    for _ in 0..TRIES {
+        if layer.sessions().repair().await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    panic!("the index cannot be repaired");
+}
+
 async fn until_served<F>(
     layer: &SessionLayer,
     cookie: Option<&str>,

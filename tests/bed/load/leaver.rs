@@ -47,6 +47,14 @@ impl Leaver {
         self.left != Left::No
     }
 
+    /// Tells whether it is among the sessions of its principal. There may be others, of logins that were refused too late.
+    async fn is_listed(&self, node: &SessionLayer) -> bool {
+        let listed = node.sessions().list(self.name.as_str()).await.unwrap();
+        let mut listed = listed.iter().map(|info| info.handle().to_string());
+        let (_, id) = self.cookie.split_once('=').unwrap();
+        listed.any(|handle| handle[..WHOLE] == id[..WHOLE])
+    }
+
     /// Returns how many logouts are undone that were acknowledged: one or none.
     pub(super) async fn check(&self, node: &SessionLayer) -> u32 {
         until_it_is_read(node, &self.cookie).await;
@@ -56,6 +64,7 @@ impl Leaver {
             found.is_none_or(|found| found == self.name),
             "somebody else"
         );
+        assert_eq!(self.is_listed(node).await, alive, "{} is listed", self.name);
         match self.left {
             Left::Perhaps => return u32::from(alive),
             Left::No => assert!(alive, "{} is logged out", self.name),
@@ -106,3 +115,6 @@ pub(super) async fn leave(
     }
     leavers
 }
+
+/// As many characters of an id are of the handle alone.
+const WHOLE: usize = 21;
