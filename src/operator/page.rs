@@ -6,7 +6,7 @@ use crate::{clock::Timestamp, principal::PrincipalId, sessions::SessionInfo};
 
 pub(super) fn count(live: Option<u64>) -> String {
     let counted = match live {
-        Some(live) => format!("<p>{live} live sessions.</p>"),
+        Some(live) => format!("<p>Live sessions: {live}</p>"),
         None => "<p>This store does not count its sessions.</p>".to_owned(),
     };
     page("", &counted)

@@ -46,7 +46,7 @@ async fn an_operator_counts_lists_and_ends_sessions() {
     signed_in(&layer, "grace").await;
     let ada = handle(&layer, "ada").await;
     let counted = page(&layer, Method::GET, "").await;
-    assert!(counted.body().contains("2 live sessions"), "{counted:?}");
+    assert!(counted.body().contains("Live sessions: 2<"), "{counted:?}");
     let list = page(&layer, Method::GET, "?principal=ada").await;
     let action = format!(r#"action="?principal=ada&amp;handle={ada}""#);
     assert!(list.body().contains(&action), "{list:?}");
