@@ -19,7 +19,7 @@ pub(super) fn list(principal: &PrincipalId, listed: &[SessionInfo], now: Timesta
     }
     let list = match listed {
         [] => "<p>No live sessions.</p>".to_owned(),
-        _ => format!("<table><thead>{HEAD}</thead><tbody>{rows}</tbody></table>"),
+        _ => format!("<ul>{rows}</ul>"),
     };
     page(principal.as_str(), &list)
 }
@@ -38,15 +38,15 @@ pub(super) fn address(principal: Option<&PrincipalId>) -> String {
 
 fn row(rows: &mut String, principal: &PrincipalId, session: &SessionInfo, now: Timestamp) {
     let handle = session.handle();
-    let label = escaped(session.label().unwrap_or("–"));
+    let label = escaped(session.label().unwrap_or("Without a label"));
     let [signed_in, seen] = [session.authenticated_at(), session.last_seen_at()]
         .map(|then| format!("{} ago", words(now.since(then))));
     let left = words(session.idle_expires_at().since(now));
     let action = escaped(&format!("{}&handle={handle}", address(Some(principal))));
     let written = write!(
         rows,
-        "<tr><td>{label}<td><code>{handle}</code><td>{signed_in}<td>{seen}<td>in {left}\
-         <td><form method=\"post\" action=\"{action}\"><button aria-label=\"End {handle}\">End</button></form>"
+        "<li><strong>{label}</strong>, signed in {signed_in}, last seen {seen}, ends unused in {left}<br><code>{handle}</code>\
+         <form method=\"post\" action=\"{action}\"><button aria-label=\"End {handle}\">End</button></form>"
     );
     written.expect("a string takes all");
 }
@@ -99,8 +99,6 @@ fn words(duration: Duration) -> String {
         seconds => format!("{} days", seconds / 86_400),
     }
 }
-
-const HEAD: &str = "<tr><th>Device<th>Handle<th>Signed in<th>Last seen<th>Ends unused<th>";
 
 #[cfg(test)]
 mod tests {
