@@ -8,7 +8,7 @@ use std::sync::{
 use http::{Request, StatusCode, header::USER_AGENT};
 use tenure::{Session, SessionLayer, store::MemoryStore};
 
-use crate::support::{Answered, Browser, Handler, handler};
+use crate::support::{Answered, Browser, Handler, Site, handler};
 
 /// A layer that labels logins, and how often it has made a label.
 fn layer() -> (SessionLayer, Arc<AtomicUsize>) {
@@ -109,6 +109,23 @@ async fn a_label_is_made_at_a_login_alone() {
         send(&mut browser, Some("Fox"), handler).await;
     }
     assert_eq!(made.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_begins_has_the_label_that_it_was_given() {
+    let site = Site::new();
+    let mut browser = site.browser();
+    let begin = async |session: Session| {
+        session.insert("a", 1)?;
+        session.set_label("The kitchen")?;
+        Ok(StatusCode::OK)
+    };
+    browser.visit(begin).await;
+    let look = async |session: Session| {
+        assert_eq!(session.label().as_deref(), Some("The kitchen"));
+        Ok(StatusCode::OK)
+    };
+    assert_eq!(browser.visit(look).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
