@@ -1,6 +1,6 @@
 //! From an id to a session: what the store says, judged.
 
-use std::{sync::Arc, time::Duration};
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use crate::{
     change::{Live, Opener, Origin},
@@ -199,6 +199,9 @@ impl Found {
             .into_iter()
             .map(|(token, verdict)| Self::of(context, token, verdict));
         let (mut live, others): (Vec<_>, Vec<_>) = found.partition(|found| found.token.is_some());
+        // A session may have two ids while one is renewed; the browser goes on with the later.
+        live.sort_by_key(|found| (found.handle(), found.opener()));
+        live.dedup_by_key(|found| found.handle());
         match (live.pop(), live.is_empty()) {
             (Some(found), true) => return found,
             _ if several => {
@@ -215,6 +218,16 @@ impl Found {
         } else {
             Origin::Unknown
         })
+    }
+
+    fn handle(&self) -> Option<Handle> {
+        self.live.as_ref().map(|live| live.handle)
+    }
+
+    /// Returns what opened the session, the latest first.
+    fn opener(&self) -> Option<Reverse<Key>> {
+        let live = self.live.as_ref()?;
+        live.opener.came_as.map(Reverse)
     }
 
     /// Takes the answer in: a touch that found another version, or nothing, is another request's business.

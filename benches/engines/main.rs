@@ -1,9 +1,10 @@
 //! Requests per second on real engines: `cargo bench --bench engines --features mysql,postgres,redis,sqlite [-- mysql
-//! postgres redis sqlite sweep loss]`.
+//! postgres redis sqlite sweep principals loss]`.
 //!
 //! 64 tasks send requests through the whole layer, over a thousand sessions. Beside it, in turns, runs a hand-written
 //! minimum: a handler of the same requests that asks the statements that it cannot do without, prepared, through the same
-//! driver with as many connections, and no layer at all. `sweep` measures how long the statements take that remove a million expired rows.
+//! driver with as many connections, and no layer at all. `sweep` measures how long the statements take that remove a
+//! million expired rows, and `principals` what it costs to list, end and limit the sessions of somebody who has many.
 
 #![expect(
     clippy::disallowed_methods,
@@ -13,8 +14,10 @@
 #[path = "../../tests/bed/mod.rs"]
 mod bed;
 mod loss;
+mod million;
 mod mysql;
 mod postgres;
+mod principals;
 mod redis;
 mod sqlite;
 mod subject;
@@ -56,8 +59,12 @@ async fn main() {
         table("Redis", &prepared.subjects().await).await;
     }
     // It takes some minutes, and is no comparison.
-    if words.iter().any(|word| word == "loss") {
+    let named = |name: &str| words.iter().any(|word| word == name);
+    if named("loss") {
         loss::measure().await;
+    }
+    if named("principals") {
+        principals::measure().await;
     }
     if wanted("sweep") {
         sweep::measure().await;

@@ -4,19 +4,19 @@
 use super::header::{Field, Undecodable, tag};
 use crate::{clock::Timestamp, id::SecretHash};
 
-/// What a secret is to a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a secret is to a record; the later it was drawn the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
-    Current,
-    /// It was renewed, and its browser has shown a later one a moment ago.
-    Previous,
+    Unknown,
     /// A privilege change replaced it a moment ago.
     Retired,
     /// It was renewed, and its browser has shown a later one for longer than its requests take.
     Reused,
+    /// It was renewed, and its browser has shown a later one a moment ago.
+    Previous,
+    Current,
     /// It was sent to the browser, which shows it for the first time.
     Successor,
-    Unknown,
 }
 
 /// A secret, and since when it is what it is.

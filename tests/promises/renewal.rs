@@ -313,6 +313,32 @@ async fn a_copy_from_before_a_login_ends_nothing() {
 }
 
 #[tokio::test]
+async fn of_two_ids_of_one_session_the_later_counts_and_nobody_is_logged_out() {
+    let renewing = Renewing::new();
+    let mut browser = renewing.due().await;
+    let old = browser.cookie.clone().unwrap();
+    visit(&mut browser).await;
+    let new = browser.cookie.clone().unwrap();
+    for twins in [format!("{old}; {new}"), format!("{new}; {old}")] {
+        let both = Browser {
+            cookie: Some(twins),
+            ..browser.clone()
+        };
+        assert!(sees(&both).await);
+    }
+    renewing.site.clock.advance(MINUTE);
+    renewing.happened();
+    assert!(sees(&browser).await, "it was confirmed");
+    assert!(
+        !sees(&Browser {
+            cookie: Some(old),
+            ..browser
+        })
+        .await
+    );
+}
+
+#[tokio::test]
 async fn the_generation_stays_and_the_time_of_the_draw_is_told() {
     let renewing = Renewing::new();
     let mut browser = renewing.due().await;
