@@ -4,7 +4,7 @@ use std::any::Any;
 
 use http::StatusCode;
 use tenure::{
-    CredentialStamp, Error, Handle, Session, SessionLayer, SessionLimit, Sessions,
+    CredentialStamp, Error, Handle, Session, SessionInfo, SessionLayer, SessionLimit, Sessions,
     store::{PrincipalIndex, SessionStore},
 };
 use tokio::task::JoinHandle;
@@ -59,6 +59,7 @@ macro_rules! principals {
             a_label_is_listed_and_kept_whatever_else_is_written
             a_login_that_checked_the_old_password_does_not_get_in_after_the_change
             a_login_that_is_refused_leaves_nothing_in_the_index
+            a_login_that_was_never_shown_is_listed_as_such_and_ends_first
             a_lost_index_is_repaired
             a_session_is_ended_by_its_principal_and_nobody_else
             an_operator_counts_all_sessions_and_ends_any
@@ -262,6 +263,27 @@ pub async fn a_login_that_is_refused_leaves_nothing_in_the_index(site: &Site) {
     layer.drained().await;
     let entries = site.index.entries(&ada.into()).await.unwrap();
     assert_eq!(entries.len(), LIMIT);
+}
+
+pub async fn a_login_that_was_never_shown_is_listed_as_such_and_ends_first(site: &Site) {
+    let [here, there] = &site.evicting;
+    let mut cookies = Vec::new();
+    for _ in 0..LIMIT {
+        cookies.push(signed_in(here, "ada").await);
+    }
+    let shown = [0, 2];
+    for place in shown {
+        let found = principal(there, &cookies[place]).await;
+        assert_eq!(found.as_deref(), Some("ada"));
+    }
+    let listed = site.sessions().list("ada").await.unwrap();
+    let listed: Vec<_> = listed.iter().map(SessionInfo::was_shown).collect();
+    assert_eq!(listed, [true, false, true]);
+    cookies.push(signed_in(there, "ada").await);
+    for (place, cookie) in cookies.iter().enumerate() {
+        let is_alive = principal(here, cookie).await.is_some();
+        assert_eq!(is_alive, place != 1, "{place}");
+    }
 }
 
 pub async fn a_lost_index_is_repaired(site: &Site) {
