@@ -56,7 +56,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Failure> {
     let options = Options::of_this_program()?;
-    let stores = Stores::open(&options.store, options.data.as_deref()).await?;
+    let stores = Stores::open(&options).await?;
     let sessions = SessionLayer::builder(Journaled(options.slowed(stores.sessions)))
         .with_label_from(USER_AGENT, browser::name);
     let sessions = match options.insecure_cookie {
