@@ -37,6 +37,12 @@ use crate::{
 /// assert_eq!(sessions.revoke_all("ada").await?, 1);
 /// assert_eq!(sessions.count("ada").await?, 0);
 ///
+/// // An operator, who asks nobody's leave.
+/// signed_in(&layer, "grace").await;
+/// assert_eq!(sessions.count_everyone().await?, Some(1));
+/// let handle = sessions.list("grace").await?[0].handle();
+/// assert!(sessions.revoke_of_anybody(handle).await?);
+///
 /// // After a reset by mail: what checked another password is refused, and ends.
 /// sessions.credentials_changed("ada", CredentialStamp::of("the new hash")).await?;
 /// // After an engine has lost its index; and after a break-in.
