@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
 
-use http::{Extensions, HeaderMap};
+use http::{Extensions, HeaderMap, HeaderName};
 use tower_layer::Layer;
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     cookie::{ConfigError, SameSite, Settings, Writer},
     error::{DefaultOnError, Error},
     id::{IdHasher, Random},
+    label::LabelSource,
     lifetime::Lifetime,
     limit::SessionLimit,
     meter,
@@ -81,6 +82,7 @@ impl SessionLayer {
                 cookie: Settings::default(),
                 lifetime: Lifetime::new(),
                 limit: None,
+                label_source: None,
                 renewal: None,
                 load_timeout: Duration::from_secs(2),
                 commit_timeout: Duration::from_secs(5),
@@ -180,6 +182,8 @@ impl<L, E> fmt::Debug for SessionLayer<L, E> {
 /// | cookie | `__Host-Http-id`, `Path=/`, `Secure`, `HttpOnly`, `SameSite=Lax`, no `Domain` | a browser refuses one that was planted from elsewhere |
 /// | lifetime | 30 minutes idle, 12 hours in all | OWASP for low risk; NIST SP 800-63B-4's cap |
 /// | persistence | none: forgotten when the browser is closed | OWASP |
+/// | session limit | none | how many devices somebody has is the application's business |
+/// | labels | none | which header tells the device, and in which words, is the application's choice |
 /// | load time-out | 2 seconds | an outage must not pile up requests |
 /// | commit time-out | 5 seconds in all | as long as people wait for a form |
 /// | failed handlers | their changes are dropped, an end is carried out | half of what was meant is worse than nothing |
@@ -213,6 +217,7 @@ struct Options {
     cookie: Settings,
     lifetime: Lifetime,
     limit: Option<SessionLimit>,
+    label_source: Option<LabelSource>,
     renewal: Option<Renewal>,
     load_timeout: Duration,
     commit_timeout: Duration,
@@ -362,6 +367,39 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     /// ```
     pub fn with_session_limit(mut self, limit: SessionLimit) -> Self {
         self.options.limit = Some(limit);
+        self
+    }
+
+    /// Labels the sessions of those who sign in by a header of that request, for lists of devices. Default: no labels.
+    ///
+    /// The function makes a few words of the header's value; it runs at a login alone, and not where the header is missing or
+    /// the session has a [label](crate::Session::set_label) already. For what a header does not tell, such as the
+    /// address, call `set_label` in the handler.
+    ///
+    /// ```
+    /// use axum::{Router, body::Body, http::{Request, header::USER_AGENT}, routing::post};
+    /// use tenure::{Error, Session, SessionLayer, store::MemoryStore};
+    /// use tower::ServiceExt;
+    ///
+    /// async fn login(session: Session) -> Result<(), Error> {
+    ///     session.login("ada")
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let browser = |agent: &str| if agent.contains("Firefox/") { "Firefox" } else { "A browser" }.to_owned();
+    /// let layer = SessionLayer::builder(MemoryStore::new()).with_label_from(USER_AGENT, browser).build().unwrap();
+    /// let app: Router = Router::new().route("/", post(login)).layer(layer.clone());
+    /// let request = Request::post("/").header(USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Firefox/145.0");
+    /// app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    /// assert_eq!(layer.sessions().list("ada").await.unwrap()[0].label(), Some("Firefox"));
+    /// # });
+    /// ```
+    pub fn with_label_from(
+        mut self,
+        header: HeaderName,
+        describe: impl Fn(&str) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.options.label_source = Some(LabelSource::new(header, describe));
         self
     }
 
@@ -606,6 +644,7 @@ impl Options {
             random: Random::System,
             lifetime: self.lifetime,
             limit: self.limit,
+            label_source: self.label_source,
             renewal: self.renewal,
             load_timeout: self.load_timeout,
             commit_timeout: self.commit_timeout,

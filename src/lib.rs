@@ -174,7 +174,7 @@
 //!
 //! # Guides
 //!
-//! [Logins and permissions](_guides::login), [flash messages](_guides::flash), [CSRF](_guides::csrf),
+//! [Logins and permissions](_guides::login), [devices](_guides::devices), [flash messages](_guides::flash), [CSRF](_guides::csrf),
 //! [OAuth and OpenID Connect](_guides::oauth), [layers and several cookies](_guides::layers), [sockets and streams](_guides::live),
 //! [deployment](_guides::deployment), [testing](_guides::testing).
 //!
@@ -213,6 +213,7 @@ mod future;
 mod id;
 mod json;
 mod key;
+mod label;
 mod layer;
 mod lifetime;
 mod limit;
@@ -220,6 +221,7 @@ mod live;
 mod load;
 mod meter;
 mod observe;
+mod operator;
 mod principal;
 mod record;
 mod renewal;
@@ -252,6 +254,7 @@ pub use lifetime::Lifetime;
 pub use limit::SessionLimit;
 pub use live::LiveSession;
 pub use observe::{EndReason, Event, EventKind, PeerKey, RejectReason};
+pub use operator::OperatorView;
 pub use principal::{CredentialStamp, PrincipalId};
 pub use renewal::{OnReuse, Renewal};
 pub use service::SessionService;

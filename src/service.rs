@@ -16,7 +16,7 @@ use crate::{
     error::{DefaultOnError, Error, ErrorKind, OnError},
     future::ResponseFuture,
     session::{Main, Slots},
-    slot::Slot,
+    slot::{Client, Slot},
 };
 
 /// The service that a [`SessionLayer`](crate::SessionLayer) makes of another.
@@ -61,8 +61,12 @@ impl<S, L, E> SessionService<S, L, E> {
                 request.headers(),
             );
         let peer_of = self.context.peer_of.as_ref().filter(|_| ids.has_ids());
-        let peer = peer_of.and_then(|peer_of| peer_of(request.headers(), request.extensions()));
-        Arc::new(Slot::new(self.context.clone(), ids, withheld, peer))
+        let label_source = self.context.label_source.as_ref();
+        let client = Client {
+            peer: peer_of.and_then(|peer_of| peer_of(request.headers(), request.extensions())),
+            device: label_source.and_then(|source| source.read(request.headers())),
+        };
+        Arc::new(Slot::new(self.context.clone(), ids, withheld, client))
     }
 
     /// Looks at the layers around this one.

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    clock::Timestamp,
+    clock::{Clock, Timestamp},
     context::{Context, within},
     error::{Error, ErrorKind},
     id::Handle,
@@ -36,6 +36,12 @@ use crate::{
 /// assert!(!sessions.revoke("grace", listed[1].handle()).await?, "it is not hers");
 /// assert_eq!(sessions.revoke_all("ada").await?, 1);
 /// assert_eq!(sessions.count("ada").await?, 0);
+///
+/// // An operator, who asks nobody's leave.
+/// signed_in(&layer, "grace").await;
+/// assert_eq!(sessions.count_everyone().await?, Some(1));
+/// let handle = sessions.list("grace").await?[0].handle();
+/// assert!(sessions.revoke_of_anybody(handle).await?);
 ///
 /// // After a reset by mail: what checked another password is refused, and ends.
 /// sessions.credentials_changed("ada", CredentialStamp::of("the new hash")).await?;
@@ -89,6 +95,19 @@ impl Sessions {
         Ok(self.list(principal).await?.len())
     }
 
+    /// Counts the live sessions of everybody, anonymous ones too, for an operator to see: about, as some begin and end
+    /// meanwhile.
+    ///
+    /// `None` if the store could count them only by reading all of them, as Redis would.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn count_everyone(&self) -> Result<Option<u64>, Error> {
+        let counted = within(self.context.load_timeout, self.index()?.count()).await;
+        counted.map_err(failed)
+    }
+
     /// Ends one session of a principal, and tells whether he had it.
     ///
     /// The principal is named so that a form's field cannot end somebody else's session.
@@ -109,6 +128,18 @@ impl Sessions {
         if !matches!(found[..], [(_, Standing::Bound(_))]) {
             return Ok(false);
         }
+        self.end(handle).await
+    }
+
+    /// Ends a session, whoever it belongs to, and tells whether there was one.
+    ///
+    /// For operators, who have a handle from a log or a list. What a visitor sends is [`revoke`](Self::revoke)'s, which asks
+    /// whose it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Store`](ErrorKind::Store), or [`OutcomeUnknown`](ErrorKind::OutcomeUnknown): then try again.
+    pub async fn revoke_of_anybody(&self, handle: Handle) -> Result<bool, Error> {
         self.end(handle).await
     }
 
@@ -259,6 +290,12 @@ impl Sessions {
         ended.map_err(failed)
     }
 
+    /// Tells the time by the store's clock, if it can be read without a round trip.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = self.context.store.now();
+        now.unwrap_or_else(|| Clock::system().now())
+    }
+
     fn index(&self) -> Result<&dyn PrincipalIndex, Error> {
         let index = self.context.store.index();
         index.ok_or_else(|| Error::new(ErrorKind::NoIndex))
@@ -301,6 +338,7 @@ fn failed(error: StoreError) -> Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionInfo {
     handle: Handle,
+    label: Option<Box<str>>,
     stamps: Stamps,
     lifetime: Lifetime,
     was_shown: bool,
@@ -312,6 +350,7 @@ impl SessionInfo {
         let header = Header::decode(loaded.record.header()).ok()?;
         Some(Self {
             handle,
+            label: header.label().map(Box::from),
             stamps: header.stamps(loaded.created, loaded.last_seen),
             lifetime: header.lifetime.unwrap_or(context.lifetime),
             was_shown: !header.is_unshown,
@@ -323,6 +362,13 @@ impl SessionInfo {
     #[must_use]
     pub const fn handle(&self) -> Handle {
         self.handle
+    }
+
+    /// Returns what the application calls the session, such as the browser's name: see
+    /// [`Session::set_label`](crate::Session::set_label).
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
     }
 
     /// Returns when the session began, perhaps before its user signed in.

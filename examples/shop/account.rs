@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tenure::{Lifetime, Session, SessionKey};
 
 use crate::{
+    credentials,
     data::{Shop, User},
     page::{self, FLASH, Page},
     password,
@@ -26,6 +27,7 @@ pub(crate) const NAME: SessionKey<String> = SessionKey::new("name");
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Next {
+    Account,
     #[default]
     Cart,
     Checkout,
@@ -35,6 +37,7 @@ pub(crate) enum Next {
 impl Next {
     const fn name(self) -> &'static str {
         match self {
+            Self::Account => "account",
             Self::Cart => "cart",
             Self::Checkout => "checkout",
             Self::Orders => "orders",
@@ -143,7 +146,7 @@ pub(crate) async fn sign_up(
 
 /// The session gets a new secret and keeps the cart.
 fn enter(session: &Session, user: &User, form: &Credentials) -> Result<Response, Problem> {
-    session.login(user.id)?;
+    session.login_with(user.id, credentials::stamp(&user.password_hash))?;
     if form.remember.is_some() {
         session.set_lifetime(Lifetime::persistent())?;
     }

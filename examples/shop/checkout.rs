@@ -10,15 +10,17 @@ use serde::Deserialize;
 use tenure::Session;
 
 use crate::{
-    account::{NAME, Next},
+    account::Next,
+    address::Address,
     cart::{self, CART, Cart},
+    credentials,
     data::{Order, Shop},
     orders,
     page::{FLASH, Page, price},
     problem::Problem,
 };
 
-pub(crate) async fn show(session: Session) -> Result<Response, Problem> {
+pub(crate) async fn show(session: Session, State(shop): State<Shop>) -> Result<Response, Problem> {
     if session.principal().is_none() {
         session.insert(
             FLASH,
@@ -30,8 +32,10 @@ pub(crate) async fn show(session: Session) -> Result<Response, Problem> {
     if cart.is_empty() {
         return Ok(Redirect::to("/cart").into_response());
     }
-    let name = session.get(NAME)?.unwrap_or_default();
-    Ok(form(&session, &cart, &format!("{name}\n"), None)?.into_response())
+    let user = credentials::user(&session, &shop).await?;
+    let address = shop.address_of(user.id).await?;
+    let address = address.unwrap_or_else(|| format!("{}\n", user.name));
+    Ok(form(&session, &cart, &address, None)?.into_response())
 }
 
 #[derive(Deserialize)]
@@ -39,22 +43,6 @@ pub(crate) struct Checkout {
     address: String,
     /// The total that the buyer has seen.
     total: u32,
-}
-
-impl Checkout {
-    /// Returns where to send it, or why that can be no address.
-    fn address(&self) -> Result<String, &'static str> {
-        // A browser counts the end of a line as one character and sends two.
-        let address = self.address.trim().replace("\r\n", "\n");
-        let length = address.chars().count();
-        if length > 400 {
-            return Err("This is too long for an address: it has 400 letters at most.");
-        }
-        if length < 10 || address.lines().count() < 2 {
-            return Err("An address has a name, a street and a town: two lines or more.");
-        }
-        Ok(address)
-    }
 }
 
 /// The order first, under the id that the cart has, and then the cart: so nothing is lost between them, whoever goes away,
@@ -66,7 +54,7 @@ pub(crate) async fn place(
 ) -> Result<Response, Problem> {
     let user = session.principal();
     let user = user.ok_or(Problem::SignInFirst(Next::Checkout))?;
-    let address = match checkout.address() {
+    let address = match Address::checked(&checkout.address) {
         Ok(address) => address,
         Err(why) => return ask_again(&session, &checkout.address, why),
     };

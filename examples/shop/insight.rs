@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use maud::{Markup, html};
-use tenure::{Clock, Session};
+use tenure::{Clock, Session, Timestamp};
 
 use crate::journal;
 
@@ -25,7 +25,7 @@ pub(crate) fn corner(session: &Session, name: Option<&str>) -> Markup {
 fn facts(session: &Session, name: Option<&str>) -> Markup {
     let handle = session.handle().map(|handle| handle.to_string());
     let now = Clock::system().now();
-    let left = |deadline: Option<tenure::Timestamp>| deadline.map(|at| words(at.since(now)));
+    let left = |deadline: Option<Timestamp>| deadline.map(|at| words(at.since(now)));
     let drawn = session.rotated_at().map(|at| words(now.since(at)));
     html! {
         dl {
@@ -66,6 +66,14 @@ fn calls(session: &Session) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// Says how long ago something was.
+pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
+    match now.since(then) {
+        since if since < Duration::from_secs(60) => "just now".to_owned(),
+        since => format!("{} ago", words(since)),
     }
 }
 

@@ -10,8 +10,11 @@ use std::{
 
 use axum::{extract::Request, middleware::Next, response::Response};
 use tenure::{
-    Handle, Timestamp,
-    store::{Answer, Created, Loaded, Record, SessionStore, Updated, Version},
+    CredentialStamp, Handle, PrincipalId, Timestamp,
+    store::{
+        Answer, Created, Cursor, Entered, Entry, Loaded, PrincipalIndex, Record, SessionStore,
+        Updated, Version, Walked,
+    },
 };
 
 /// What one request asked of the store for one session.
@@ -72,6 +75,53 @@ impl<S: SessionStore> SessionStore for Journaled<S> {
 
     fn now(&self) -> Option<Timestamp> {
         self.0.now()
+    }
+
+    fn index(&self) -> Option<&dyn PrincipalIndex> {
+        self.0.index().map(|_| self as _)
+    }
+}
+
+/// What concerns one session is written down.
+impl<S: SessionStore> PrincipalIndex for Journaled<S> {
+    fn enter(
+        &self,
+        principal: &PrincipalId,
+        entry: Entry,
+        stamp: Option<&CredentialStamp>,
+    ) -> Answer<Entered> {
+        note(&entry.handle, "enter");
+        self.inner().enter(principal, entry, stamp)
+    }
+
+    fn entries(&self, principal: &PrincipalId) -> Answer<Vec<Entry>> {
+        self.inner().entries(principal)
+    }
+
+    fn leave(&self, principal: &PrincipalId, entries: &[Entry]) -> Answer<()> {
+        self.inner().leave(principal, entries)
+    }
+
+    fn restamp(&self, principal: &PrincipalId, stamp: &CredentialStamp) -> Answer<Vec<Entry>> {
+        self.inner().restamp(principal, stamp)
+    }
+
+    fn load_all(&self, handles: &[Handle]) -> Answer<Vec<Option<Loaded>>> {
+        self.inner().load_all(handles)
+    }
+
+    fn walk(&self, from: Option<&Cursor>, most: usize) -> Answer<Walked> {
+        self.inner().walk(from, most)
+    }
+
+    fn count(&self) -> Answer<Option<u64>> {
+        self.inner().count()
+    }
+}
+
+impl<S: SessionStore> Journaled<S> {
+    fn inner(&self) -> &dyn PrincipalIndex {
+        self.0.index().expect("it was asked for")
     }
 }
 

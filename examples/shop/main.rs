@@ -6,13 +6,18 @@
 //! options.
 
 mod account;
+mod address;
+mod browser;
 mod cart;
 mod catalog;
 mod checkout;
+mod credentials;
 mod data;
+mod devices;
 mod headers;
 mod insight;
 mod journal;
+mod operator;
 mod options;
 mod orders;
 mod page;
@@ -22,17 +27,19 @@ mod slow;
 mod stores;
 mod welcome;
 
-use std::{iter, process::ExitCode};
+use std::{iter, process::ExitCode, time::Duration};
 
 use axum::{
-    Router, middleware,
+    Router,
+    http::header::USER_AGENT,
+    middleware,
     routing::{get, post},
 };
 use data::{Failure, Shop};
 use journal::Journaled;
 use options::Options;
 use stores::Stores;
-use tenure::SessionLayer;
+use tenure::{SessionLayer, SessionLimit, require_fresh};
 use tower_http::csrf::CsrfLayer;
 
 #[tokio::main]
@@ -49,16 +56,25 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Failure> {
     let options = Options::of_this_program()?;
-    let stores = Stores::open(&options.store, options.data.as_deref()).await?;
-    let sessions = SessionLayer::builder(Journaled(options.slowed(stores.sessions)));
+    let stores = Stores::open(&options).await?;
+    let sessions = SessionLayer::builder(Journaled(options.slowed(stores.sessions)))
+        .with_label_from(USER_AGENT, browser::name);
     let sessions = match options.insecure_cookie {
         true => sessions.with_insecure_cookie(),
         false => sessions,
     };
+    let sessions = match options.devices {
+        Some(most) => sessions.with_session_limit(SessionLimit::evict_oldest(most)),
+        None => sessions,
+    };
     let sessions = sessions.build()?;
     let listener = options.listen().await?;
     welcome::print(listener.local_addr()?.port(), &options);
-    axum::serve(listener, app(sessions.clone(), stores.shop))
+    let mut app = app(sessions.clone(), stores.shop.clone());
+    if let Some(email) = &options.operator {
+        app = app.merge(operator::routes(sessions.clone(), stores.shop, email));
+    }
+    axum::serve(listener, app)
         .with_graceful_shutdown(interrupted())
         .await?;
     // Logouts of visitors who have gone are carried out before the shop closes.
@@ -68,6 +84,8 @@ async fn run() -> Result<(), Failure> {
 
 /// The layer that is added last is met first.
 fn app(sessions: SessionLayer, shop: Shop) -> Router {
+    let fresh = require_fresh(FRESH).or_redirect_to("/account/confirm");
+    let address = get(address::show).post(address::change).layer(fresh);
     Router::new()
         .route("/", get(catalog::list))
         .route("/products/{id}", get(catalog::show))
@@ -76,6 +94,18 @@ fn app(sessions: SessionLayer, shop: Shop) -> Router {
         .route("/checkout", get(checkout::show).post(checkout::place))
         .route("/orders", get(orders::list))
         .route("/orders/{id}", get(orders::show))
+        .route("/account", get(devices::list))
+        .route("/account/address", address)
+        .route(
+            "/account/confirm",
+            get(credentials::confirm_page).post(credentials::confirm),
+        )
+        .route(
+            "/account/password",
+            get(credentials::password_page).post(credentials::change_password),
+        )
+        .route("/account/sign-out", post(devices::sign_out))
+        .route("/account/sign-out-others", post(devices::sign_out_others))
         .route("/login", get(account::login_page).post(account::login))
         .route("/signup", get(account::sign_up_page).post(account::sign_up))
         .route("/logout", post(account::logout))
@@ -106,3 +136,6 @@ async fn interrupted() {
     }
     println!("The shop is closing.");
 }
+
+/// How lately somebody has to have shown the password who changes an address.
+const FRESH: Duration = Duration::from_secs(5 * 60);

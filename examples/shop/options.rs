@@ -19,8 +19,11 @@ const HELP: &str = "A small shop whose cart never loses anything.
       redis-sentinel://HOST,HOST?service=NAME
       redis-cluster://HOST,HOST
   --data FILE            keeps users and orders there, where the sessions are in Redis
+  --prefix TEXT          begins the sessions' keys in Redis, so that another shop may use it too; else `tenure:`
   --port N               listens on another port than 3000; 0 takes a free one
   --insecure-cookie      for browsers that do not keep a `Secure` cookie on plain http
+  --operator EMAIL       shows at /operator who is signed in, to the account of this address
+  --devices N            signs somebody out where he signed in first, beyond so many devices
   --slow MILLISECONDS    lets the session store take so long for each answer
   --help                 prints this";
 
@@ -28,6 +31,9 @@ pub(crate) struct Options {
     pub(crate) insecure_cookie: bool,
     pub(crate) store: String,
     pub(crate) data: Option<String>,
+    pub(crate) prefix: Option<String>,
+    pub(crate) operator: Option<String>,
+    pub(crate) devices: Option<usize>,
     port: u16,
     slow: Option<u64>,
 }
@@ -44,6 +50,9 @@ impl Default for Options {
             insecure_cookie: false,
             store: store.to_owned(),
             data: None,
+            prefix: None,
+            operator: None,
+            devices: None,
             port: 3000,
             slow: None,
         }
@@ -57,9 +66,12 @@ impl Options {
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--data" => options.data = Some(value(&word, words.next())?),
+                "--devices" => options.devices = Some(value(&word, words.next())?),
                 "--help" => help(),
                 "--insecure-cookie" => options.insecure_cookie = true,
+                "--operator" => options.operator = Some(value(&word, words.next())?),
                 "--port" => options.port = value(&word, words.next())?,
+                "--prefix" => options.prefix = Some(value(&word, words.next())?),
                 "--slow" => options.slow = Some(value(&word, words.next())?),
                 "--store" => options.store = value(&word, words.next())?,
                 _ => return Err(format!("{word} is unknown; `--help` lists what there is")),

@@ -105,6 +105,7 @@ fn navigation(count: u32, name: Option<&str>) -> Markup {
                 a.home href="/" { "Leaf & Clay" }
                 @if let Some(name) = name {
                     a href="/orders" { "Orders" }
+                    a href="/account" { "Account" }
                     form method="post" action="/logout" {
                         button.link title=(format!("Signed in as {name}")) { "Sign out" }
                     }

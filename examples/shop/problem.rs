@@ -113,6 +113,11 @@ fn explanation(status: StatusCode) -> (&'static str, Markup) {
              Your cart is safe; have a look at it as it is now.",
             ("/cart", "Here is your cart"),
         ),
+        StatusCode::UNAUTHORIZED => (
+            "Sign in first",
+            "This page is for somebody who is signed in. If you were, that session has ended.",
+            ("/login?next=account", "Sign in"),
+        ),
         StatusCode::FORBIDDEN => (
             "This came from another site",
             "The form you sent was not one of ours, so nothing was done. If you meant it, begin here.",

@@ -4,8 +4,11 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use tenure::{
-    Handle, Timestamp,
-    store::{Answer, Created, Loaded, Record, SessionStore, StoreError, Updated, Version},
+    CredentialStamp, Handle, PrincipalId, Timestamp,
+    store::{
+        Answer, Created, Cursor, Entered, Entry, Loaded, PrincipalIndex, Record, SessionStore,
+        StoreError, Updated, Version, Walked,
+    },
 };
 
 pub(crate) struct Slow<S> {
@@ -69,4 +72,53 @@ impl<S: SessionStore> SessionStore for Slow<S> {
     fn now(&self) -> Option<Timestamp> {
         self.store.now()
     }
+
+    fn index(&self) -> Option<&dyn PrincipalIndex> {
+        self.store.index().map(|_| self as _)
+    }
+}
+
+impl<S: SessionStore> PrincipalIndex for Slow<S> {
+    fn enter(
+        &self,
+        principal: &PrincipalId,
+        entry: Entry,
+        stamp: Option<&CredentialStamp>,
+    ) -> Answer<Entered> {
+        let (principal, stamp) = (principal.clone(), stamp.copied());
+        self.later(move |store| index(&*store).enter(&principal, entry, stamp.as_ref()))
+    }
+
+    fn entries(&self, principal: &PrincipalId) -> Answer<Vec<Entry>> {
+        let principal = principal.clone();
+        self.later(move |store| index(&*store).entries(&principal))
+    }
+
+    fn leave(&self, principal: &PrincipalId, entries: &[Entry]) -> Answer<()> {
+        let (principal, entries) = (principal.clone(), entries.to_vec());
+        self.later(move |store| index(&*store).leave(&principal, &entries))
+    }
+
+    fn restamp(&self, principal: &PrincipalId, stamp: &CredentialStamp) -> Answer<Vec<Entry>> {
+        let (principal, stamp) = (principal.clone(), *stamp);
+        self.later(move |store| index(&*store).restamp(&principal, &stamp))
+    }
+
+    fn load_all(&self, handles: &[Handle]) -> Answer<Vec<Option<Loaded>>> {
+        let handles = handles.to_vec();
+        self.later(move |store| index(&*store).load_all(&handles))
+    }
+
+    fn walk(&self, from: Option<&Cursor>, most: usize) -> Answer<Walked> {
+        let from = from.cloned();
+        self.later(move |store| index(&*store).walk(from.as_ref(), most))
+    }
+
+    fn count(&self) -> Answer<Option<u64>> {
+        self.later(move |store| index(&*store).count())
+    }
+}
+
+fn index(store: &impl SessionStore) -> &dyn PrincipalIndex {
+    store.index().expect("it was asked for")
 }

@@ -14,9 +14,12 @@ use tenure::store::{MemoryStore, SessionStore, Sweeping};
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 use tenure::store::{Sweep, Sweeper};
 
-use crate::data::{Failure, MemoryTables, Shop};
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 use crate::data::{SqlTables, engines};
+use crate::{
+    data::{Failure, MemoryTables, Shop},
+    options::Options,
+};
 
 /// The sessions, and the users and orders.
 pub(crate) struct Stores {
@@ -28,11 +31,15 @@ pub(crate) struct Stores {
 
 impl Stores {
     /// Opens a store, and the file of users and orders that one in Redis needs.
-    pub(crate) async fn open(url: &str, data: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) async fn open(options: &Options) -> Result<Self, Failure> {
+        let (url, data) = (&*options.store, options.data.as_deref());
         match (kind(url), data) {
+            (kind, _) if kind != "redis" && options.prefix.is_some() => {
+                Err(PREFIX_IS_NOTHING.into())
+            }
             ("redis", None) => Err(DATA_IS_MISSING.into()),
             #[cfg(all(feature = "redis", feature = "sqlite"))]
-            ("redis", Some(file)) => Self::in_redis(url, file).await,
+            ("redis", Some(file)) => Self::in_redis(options, file).await,
             (kind, Some(_)) if kind != "redis" => Err(DATA_IS_THERE.into()),
             ("memory", None) => Ok(Self::in_memory()),
             #[cfg(feature = "mysql")]
@@ -72,8 +79,13 @@ impl Stores {
 
     /// Redis forgets sessions by itself. It is no place for orders.
     #[cfg(all(feature = "redis", feature = "sqlite"))]
-    async fn in_redis(url: &str, file: &str) -> Result<Self, Failure> {
-        let store = RedisStore::connect(url).await?;
+    async fn in_redis(options: &Options, file: &str) -> Result<Self, Failure> {
+        let builder = RedisStore::builder(&options.store)?;
+        let builder = match &options.prefix {
+            Some(prefix) => builder.with_prefix(prefix)?,
+            None => builder,
+        };
+        let store = builder.connect().await?;
         // Opened as a file of sessions is, which shops may share.
         let file = SqliteStore::connect(&format!("sqlite:{file}")).await?;
         let tables = SqlTables::open(file.pool().clone(), &engines::SQLITE).await?;
@@ -140,6 +152,7 @@ fn refusal(kind: &str) -> String {
 
 const STORES: &str = "`--store` takes `memory`, `sqlite:shop.db`, `postgres://user@host/database`, \
     `mysql://user@host/database`, `redis://host`, `redis-sentinel://host,host?service=name` or `redis-cluster://host,host`";
+const PREFIX_IS_NOTHING: &str = "`--prefix` is for sessions in Redis";
 const DATA_IS_MISSING: &str =
     "Redis keeps sessions; say which file is to keep users and orders: `--data shop.db`";
 const DATA_IS_THERE: &str =

@@ -4,6 +4,7 @@ use super::{Live, LoginBegun, Look, Operation, Origin, Pending, Plan, Update, Va
 use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind},
+    label::Label,
     lifetime::Lifetime,
     observe::EndReason,
     principal::{CredentialStamp, PrincipalId},
@@ -125,7 +126,19 @@ impl Draft {
         Ok(())
     }
 
-    /// Attaches an identity; values survive unless they are somebody else's.
+    pub(crate) fn set_label(&mut self, label: Label) -> Result<(), Error> {
+        self.may(Deed::Change)?;
+        self.pending.label = Some(label);
+        Ok(())
+    }
+
+    /// Labels a login, unless its session has a label.
+    pub(crate) fn label_login(&mut self, label: Option<Label>) {
+        if self.label().is_none() {
+            self.pending.label = label.or(self.pending.label.take());
+        }
+    }
+
     /// Notes a login whose second factor is missing. Nobody is signed in by it, and who is stays so.
     pub(crate) fn begin_login(
         &mut self,
@@ -192,6 +205,7 @@ impl Draft {
         Ok(())
     }
 
+    /// Attaches an identity; values survive unless they are somebody else's.
     pub(crate) fn login(&mut self, principal: PrincipalId) -> Result<(), Error> {
         self.may(Deed::Login)?;
         check_principal(&principal)?;
@@ -294,6 +308,15 @@ impl Draft {
         self.pending
             .lifetime
             .or_else(|| self.current()?.header().lifetime)
+    }
+
+    /// Returns what lists call the session once this is committed.
+    pub(crate) fn label(&self) -> Option<&str> {
+        let label = match &self.pending.label {
+            Some(label) => Some(label.as_str()),
+            None => self.current()?.header().label(),
+        };
+        label.filter(|label| !label.is_empty())
     }
 
     /// Tells whether the request brought an id that is about to be worthless.

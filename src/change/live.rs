@@ -6,6 +6,7 @@ use super::LoginBegun;
 use crate::{
     clock::{Stopwatch, Timestamp},
     id::{Handle, SecretHash},
+    label::Label,
     lifetime::{Lifetime, Stamps},
     principal::PrincipalId,
     record::{Header, Identity, Key, Record, Values, Version},
@@ -151,6 +152,7 @@ pub(crate) struct Succession<'a> {
     /// A login that waits for its second factor.
     pub(crate) begin: Option<&'a LoginBegun>,
     pub(crate) lifetime: Option<Lifetime>,
+    pub(crate) label: Option<&'a Label>,
 }
 
 impl Succession<'_> {
@@ -158,8 +160,10 @@ impl Succession<'_> {
     pub(crate) fn applied_to<'a>(&'a self, old: &Header<'a>) -> Option<Header<'a>> {
         let lifetime = self.lifetime.filter(|own| Some(*own) != old.lifetime);
         let is_identified = self.login.is_some() || self.begin.is_some();
+        let label = self.label.map(Label::as_str);
+        let label = label.filter(|label| *label != old.label().unwrap_or_default());
         let has_secret = self.secret.or(self.shown).or(self.renewed).is_some();
-        if !has_secret && !is_identified && lifetime.is_none() {
+        if !has_secret && !is_identified && lifetime.is_none() && label.is_none() {
             return None;
         }
         let login = self.login.map(|principal| Identity {
@@ -170,6 +174,7 @@ impl Succession<'_> {
         let rises = self.secret.is_some() || is_identified;
         next.generation = old.generation.wrapping_add(u64::from(rises));
         next.lifetime = lifetime.or(old.lifetime);
+        next.labelled = label;
         next.identity = login.or(old.identity);
         next.begun = match self.begin {
             Some(begun) => Some(Some(begun.at(self.now))),

@@ -17,6 +17,8 @@ pub(crate) struct Facts {
     pub(crate) cycle: bool,
     /// A lifetime was set that the record does not have.
     pub(crate) lifetime: bool,
+    /// A label was set that the record does not have.
+    pub(crate) label: bool,
     /// The browser's cookie has another life than the lifetime asks for.
     pub(crate) resend: bool,
     pub(crate) upkeep: Upkeep,
@@ -67,6 +69,10 @@ impl Facts {
         let is_persistent =
             |lifetime: Option<Lifetime>| lifetime.unwrap_or(default).is_persistent();
         let set = pending.lifetime.is_some() && pending.lifetime != stored;
+        let label = pending.label.as_ref().is_some_and(|label| {
+            let stored = live.and_then(|live| live.header().label());
+            label.as_str() != stored.unwrap_or_default()
+        });
         Self {
             origin,
             has_record: live.is_some(),
@@ -76,6 +82,7 @@ impl Facts {
             begin: pending.begin.is_some(),
             cycle: pending.cycle,
             lifetime: set,
+            label,
             resend: set && (is_persistent(pending.lifetime) || is_persistent(stored)),
             upkeep,
             is_previous: live.is_some_and(|live| live.opener.is_previous()),
@@ -90,7 +97,7 @@ impl Facts {
     }
 
     const fn changes(&self) -> bool {
-        self.values || self.rotates() || self.lifetime
+        self.values || self.rotates() || self.lifetime || self.label
     }
 
     /// It is time for another id; or the browser is to be told of another life, and to send the id again that came would
@@ -151,6 +158,7 @@ mod tests {
             begin: false,
             cycle: false,
             lifetime: false,
+            label: false,
             resend: false,
             upkeep: Upkeep::NONE,
             is_previous: false,
@@ -232,6 +240,14 @@ mod tests {
                 NOTHING,
             ),
             (
+                "nothing: set_label",
+                Facts {
+                    label: true,
+                    ..facts(Absent)
+                },
+                NOTHING,
+            ),
+            (
                 "nothing: logout",
                 Facts {
                     end: logout,
@@ -277,6 +293,14 @@ mod tests {
                 "live: set_lifetime",
                 Facts {
                     lifetime: true,
+                    ..facts(Live)
+                },
+                update(false, false),
+            ),
+            (
+                "live: set_label",
+                Facts {
+                    label: true,
                     ..facts(Live)
                 },
                 update(false, false),

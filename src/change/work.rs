@@ -4,6 +4,7 @@ use super::{Edits, Facts, Live, Origin, Plan};
 use crate::{
     clock::Timestamp,
     error::Error,
+    label::Label,
     lifetime::Lifetime,
     observe::EndReason,
     principal::{CredentialStamp, PrincipalId},
@@ -23,6 +24,7 @@ pub(crate) struct Pending {
     pub(crate) begin: Option<Box<LoginBegun>>,
     pub(crate) cycle: bool,
     pub(crate) lifetime: Option<Lifetime>,
+    pub(crate) label: Option<Label>,
 }
 
 /// What a commit is to bring about.
@@ -93,5 +95,6 @@ impl Pending {
             || self.begin.is_some()
             || self.cycle
             || self.lifetime.is_some()
+            || self.label.is_some()
     }
 }

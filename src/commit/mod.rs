@@ -26,6 +26,7 @@ use crate::{
     context::{Boxed, Context, Turn},
     error::{Error, ErrorKind},
     id::{RandomError, SecretHash, Token},
+    label::Label,
     meter,
     observe::{Event, EventKind},
     record::{Header, Record, Version},
@@ -230,7 +231,8 @@ impl Commit {
         let token = Token::draw(self.context.random).map_err(no_random)?;
         let lifetime = self.work.pending.lifetime;
         let secret = self.context.hasher.hash(&token);
-        let header = Header::new(secret, lifetime);
+        let mut header = Header::new(secret, lifetime);
+        header.labelled = self.work.pending.label.as_ref().map(Label::as_str);
         let record = Record::of(
             self.draw_version()?,
             header.encode(),

@@ -108,6 +108,7 @@ impl Commit {
             login: self.work.pending.login.as_ref(),
             begin: self.work.pending.begin.as_deref(),
             lifetime: self.work.pending.lifetime,
+            label: self.work.pending.label.as_ref(),
         };
         let live = self.live();
         let (expected, old) = (live.record.version(), live.header());

@@ -1,6 +1,7 @@
 //! Guides: how sessions are used for what applications need. Every program here is run by the tests.
 //!
 //! * [`login`]: users, permissions, "remember me", asking for the password again.
+//! * [`devices`]: who is signed in where, signing out there, a new password, a limit, an operator's view.
 //! * [`flash`]: messages that are shown once.
 //! * [`csrf`]: requests that another site forges.
 //! * [`oauth`]: OAuth and OpenID Connect callbacks.
@@ -16,4 +17,4 @@ macro_rules! guides {
     )*};
 }
 
-guides! { csrf deployment flash layers live login oauth testing }
+guides! { csrf deployment devices flash layers live login oauth testing }

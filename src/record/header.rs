@@ -32,6 +32,8 @@ pub(crate) struct Header<'a> {
     others: Option<Box<Secrets>>,
     /// What becomes of a login that was begun; `None` if it stays as it is.
     pub(crate) begun: Option<Option<Begun<'a>>>,
+    /// What lists are to call the session, nothing if it is empty; `None` if that stays as it is.
+    pub(crate) labelled: Option<&'a str>,
     /// All fields, for those that are kept as they are, and those that later releases have added.
     fields: Fields<'a>,
 }
@@ -55,6 +57,7 @@ impl<'a> Header<'a> {
             is_unshown: false,
             others: None,
             begun: None,
+            labelled: None,
             fields: Fields(&[]),
         }
     }
@@ -197,6 +200,9 @@ impl<'a> Header<'a> {
         if let Some(begun) = self.begun() {
             begun.write(&mut bytes);
         }
+        if let Some(label) = self.label() {
+            write(&mut bytes, tag::LABEL, &[label.as_bytes()]);
+        }
         let kept = self
             .fields
             .flatten()
@@ -238,6 +244,17 @@ impl<'a> Header<'a> {
             let begun = fields.find(|field| field.tag == tag::BEGUN)?;
             Begun::decode(begun.content).ok()
         })
+    }
+
+    /// Returns what lists call the session, decoded where it stands.
+    pub(crate) fn label(&self) -> Option<&'a str> {
+        let stored = || {
+            let mut fields = self.fields.flatten();
+            let label = fields.find(|field| field.tag == tag::LABEL)?;
+            str::from_utf8(label.content).ok()
+        };
+        let label = self.labelled.or_else(stored);
+        label.filter(|label| !label.is_empty())
     }
 
     fn others(&self) -> Cow<'_, Secrets> {
@@ -426,6 +443,7 @@ pub(super) mod tag {
     pub(super) const LIFETIME: u8 = 5;
     pub(in crate::record) const RETIRED: u8 = 6;
     pub(super) const BEGUN: u8 = 7;
+    pub(super) const LABEL: u8 = 8;
     pub(in crate::record) const SUCCESSOR: u8 = 9;
     pub(in crate::record) const PREVIOUS: u8 = 10;
     pub(super) const UNSHOWN: u8 = 11;
@@ -433,7 +451,7 @@ pub(super) mod tag {
 
     /// Tells whether this release writes a field of this tag itself.
     pub(super) const fn is_known(tag: u8) -> bool {
-        matches!(tag, SECRET..=BEGUN | SUCCESSOR..=UNSHOWN)
+        matches!(tag, SECRET..=UNSHOWN)
     }
 }
 
@@ -559,6 +577,32 @@ mod tests {
             .encode();
             assert!(Header::decode(&dropped).unwrap().begun().is_none());
         }
+    }
+
+    #[test]
+    fn a_label_reads_back_is_kept_and_can_be_dropped() {
+        let with = |bytes: &[u8], label: &str| {
+            let mut header = Header::decode(bytes).unwrap();
+            header.labelled = Some(label);
+            header.encode()
+        };
+        let bytes = with(&full(), "Firefox on Linux");
+        assert!(bytes.ends_with(b"\x08\x00\x10Firefox on Linux"));
+        let bytes = rotated(&bytes, hash(4), at(30));
+        let header = Header::decode(&bytes).unwrap();
+        assert_eq!(header.label(), Some("Firefox on Linux"));
+        let bytes = with(&bytes, "Firefox");
+        assert_eq!(Header::decode(&bytes).unwrap().label(), Some("Firefox"));
+        let bytes = with(&bytes, "");
+        assert_eq!(Header::decode(&bytes).unwrap().label(), None);
+        assert_eq!(bytes, rotated(&full(), hash(4), at(30)));
+    }
+
+    #[test]
+    fn a_label_that_is_no_text_is_none_and_the_session_goes_on() {
+        let mut bytes = full().to_vec();
+        bytes.extend([8, 0, 1, 0xff]);
+        assert_eq!(Header::decode(&bytes).unwrap().label(), None);
     }
 
     #[test]

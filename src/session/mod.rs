@@ -9,12 +9,13 @@ pub use place::{LoadFuture, SessionSlot};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    change::{Deed, Edits, Live, Look, Operation, Origin, Update},
+    change::{Deed, Draft, Edits, Live, Look, Operation, Origin, Update},
     clock::Timestamp,
     error::{Error, ErrorKind},
     id::Handle,
     json,
     key::{Key, KeyName, Undecodable, is_valid_name},
+    label::Label,
     lifetime::{Lifetime, Stamps},
     observe::EndReason,
     principal::{CredentialStamp, PrincipalId},
@@ -414,7 +415,7 @@ impl<L> Session<L> {
     /// may have.
     pub fn login(&self, principal: impl Into<PrincipalId>) -> Result<(), Error> {
         let principal = principal.into();
-        self.slot.change(|draft| draft.login(principal))
+        self.log_in(|draft| draft.login(principal))
     }
 
     /// Attaches an identity, and says which credential was checked for it.
@@ -443,7 +444,7 @@ impl<L> Session<L> {
     ) -> Result<(), Error> {
         let principal = principal.into();
         self.can_remember(Some(&stamp))?;
-        self.slot.change(|draft| draft.login_with(principal, stamp))
+        self.log_in(|draft| draft.login_with(principal, stamp))
     }
 
     /// Says that the signed-in user's credential was changed: ends all of his other sessions at once, gives this one a
@@ -532,7 +533,7 @@ impl<L> Session<L> {
     /// As for [`login`](Self::login).
     pub fn login_fresh(&self, principal: impl Into<PrincipalId>) -> Result<(), Error> {
         let principal = principal.into();
-        self.slot.change(|draft| draft.login_fresh(principal))
+        self.log_in(|draft| draft.login_fresh(principal))
     }
 
     /// Attaches an identity to a new session that keeps some of the values of the old.
@@ -555,8 +556,7 @@ impl<L> Session<L> {
         keys: &[&str],
     ) -> Result<(), Error> {
         let principal = principal.into();
-        self.slot
-            .change(|draft| draft.login_keeping(principal, keys))
+        self.log_in(|draft| draft.login_keeping(principal, keys))
     }
 
     /// Notes that the first factor of a login was checked and the second is missing.
@@ -600,7 +600,7 @@ impl<L> Session<L> {
     /// [`login_with`](Self::login_with).
     pub fn finish_login(&self) -> Result<PrincipalId, Error> {
         let now = self.now();
-        self.slot.change(|draft| draft.finish_login(now))
+        self.log_in(|draft| draft.finish_login(now))
     }
 
     /// Ends the session because its user asks for it, and tells the browser to forget its id.
@@ -682,6 +682,31 @@ impl<L> Session<L> {
         self.slot.change(|draft| draft.set_lifetime(lifetime))
     }
 
+    /// Says what lists are to call this session: the browser, the device, what its user calls it.
+    ///
+    /// It stands apart from the values, so [`SessionInfo::label`](crate::SessionInfo::label) shows it without reading them,
+    /// and later writes keep it; a session that replaces this one begins without. An empty text removes it. Control characters
+    /// are left out, and what is longer than 128 bytes is cut where a character ends: a label is for people to read, and no
+    /// login should fail for the length of a browser's name.
+    ///
+    /// [`with_label_from`](crate::SessionLayerBuilder::with_label_from) labels every login by itself.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// session.login(42).unwrap();
+    /// session.set_label("Firefox on Linux").unwrap();
+    /// assert_eq!(session.label().as_deref(), Some("Firefox on Linux"));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those every change may have; see [`ErrorKind`].
+    pub fn set_label(&self, label: &str) -> Result<(), Error> {
+        let label = Label::of(label);
+        self.slot.change(|draft| draft.set_label(label))
+    }
+
     /// Drops this request's pending changes, an end included.
     ///
     /// ```
@@ -729,6 +754,16 @@ impl<L> Session<L> {
     /// [`AfterResponse`](ErrorKind::AfterResponse).
     pub fn allow_cross_site(&self) -> Result<(), Error> {
         self.slot.allow_cross_site()
+    }
+
+    /// Signs somebody in, and labels the session.
+    fn log_in<R>(&self, log_in: impl FnOnce(&mut Draft) -> Result<R, Error>) -> Result<R, Error> {
+        let label = self.slot.label();
+        self.slot.change(|draft| {
+            let logged_in = log_in(draft)?;
+            draft.label_login(label);
+            Ok(logged_in)
+        })
     }
 
     fn end(&self, reason: EndReason) -> Result<(), Error> {
@@ -824,6 +859,12 @@ impl<L> Session<L> {
     #[must_use]
     pub fn handle(&self) -> Option<Handle> {
         self.current(|live| live.handle)
+    }
+
+    /// Returns what lists call the session: see [`set_label`](Self::set_label).
+    #[must_use]
+    pub fn label(&self) -> Option<String> {
+        self.slot.ask(|draft| draft.label().map(str::to_owned))
     }
 
     /// Returns how many privilege changes the session has had, the pending one included.

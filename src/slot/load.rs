@@ -91,7 +91,7 @@ impl Drop for Load {
 impl Slot {
     /// Counts ids that have opened nothing, if it is known where they come from.
     fn count_guesses(&self, found: &Found) {
-        let (Some(peer), Origin::Unknown) = (self.peer, found.origin) else {
+        let (Some(peer), Origin::Unknown) = (self.client.peer, found.origin) else {
             return;
         };
         let ids: Vec<_> = match &self.state.lock().phase {

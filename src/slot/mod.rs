@@ -23,6 +23,7 @@ use crate::{
     cookie::Presented,
     error::{Error, ErrorKind},
     id::Token,
+    label::Label,
     observe::{Event, EventKind, PeerKey, RejectReason},
     sync::Mutex,
 };
@@ -31,11 +32,19 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Slot {
     context: Arc<Context>,
-    /// Where the request comes from, if ids from there are counted.
-    peer: Option<PeerKey>,
+    client: Client,
     /// It is a live connection's: there is no response that would commit it.
     is_detached: bool,
     state: Mutex<State>,
+}
+
+/// Who has sent a request, as far as the layer's settings ask.
+#[derive(Debug, Default)]
+pub(crate) struct Client {
+    /// Where it comes from, if ids from there are counted.
+    pub(crate) peer: Option<PeerKey>,
+    /// What the label of a login is made of.
+    pub(crate) device: Option<HeaderValue>,
 }
 
 /// Everything that a request knows of its session.
@@ -107,30 +116,28 @@ impl Slot {
         context: Arc<Context>,
         ids: Presented,
         withheld: bool,
-        peer: Option<PeerKey>,
+        client: Client,
     ) -> Self {
-        Self::in_phase(context, peer, Phase::Presented { ids, withheld })
+        Self::in_phase(context, client, Phase::Presented { ids, withheld })
     }
 
     /// Makes a place for what a live connection asks and does.
     pub(crate) fn detached(context: Arc<Context>, draft: Draft) -> Self {
-        Self {
-            context,
-            peer: None,
-            is_detached: true,
-            state: Mutex::new(State::of(Phase::Loaded(Open::new(draft, None, false)))),
-        }
+        let mut slot = Self::loaded(context, draft);
+        slot.is_detached = true;
+        slot
     }
 
     /// Makes a place whose session is loaded, for tests of handlers.
     pub(crate) fn loaded(context: Arc<Context>, draft: Draft) -> Self {
-        Self::in_phase(context, None, Phase::Loaded(Open::new(draft, None, false)))
+        let phase = Phase::Loaded(Open::new(draft, None, false));
+        Self::in_phase(context, Client::default(), phase)
     }
 
-    const fn in_phase(context: Arc<Context>, peer: Option<PeerKey>, phase: Phase) -> Self {
+    const fn in_phase(context: Arc<Context>, client: Client, phase: Phase) -> Self {
         Self {
             context,
-            peer,
+            client,
             is_detached: false,
             state: Mutex::new(State::of(phase)),
         }
@@ -172,6 +179,13 @@ impl Slot {
         drop(state);
         drop(forgotten);
         changed.inspect_err(|error| self.observe_refusal(error))
+    }
+
+    /// Makes the label of a login, by the application's code.
+    pub(crate) fn label(&self) -> Option<Label> {
+        let source = self.context.label_source.as_ref();
+        let (source, device) = source.zip(self.client.device.as_ref())?;
+        Some(source.label(device))
     }
 
     /// Remembers where an end is to be carried out if the request goes away.

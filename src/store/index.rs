@@ -56,6 +56,13 @@ pub trait PrincipalIndex: SessionStore {
     /// * A record that is there from the first step to the last is found once at least.
     /// * `most` is a wish: a step may find none, and still not be the last.
     fn walk(&self, from: Option<&Cursor>, most: usize) -> Answer<Walked>;
+
+    /// Counts the records, whoever they belong to, for an operator to see.
+    ///
+    /// * `None` if the store could count only by reading all of them; that is the default.
+    fn count(&self) -> Answer<Option<u64>> {
+        Answer::ready(Ok(None))
+    }
 }
 
 /// A login of a session, as the index keeps it.

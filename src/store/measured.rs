@@ -18,11 +18,11 @@ pub(crate) struct Measured(pub(crate) Arc<dyn SessionStore>);
 impl Measured {
     /// Tells how many sessions there are once a verb was carried out that changes it.
     fn counting<T: Send + Unpin + 'static>(&self, answer: Answer<T>) -> Answer<T> {
-        let Some(_) = self.0.count() else {
+        let Some(_) = self.0.len_at_hand() else {
             return answer;
         };
         let store = self.0.clone();
-        let tell = move || store.count().map_or((), meter::sessions);
+        let tell = move || store.len_at_hand().map_or((), meter::sessions);
         match answer.split() {
             Ok(result) => {
                 tell();
@@ -69,8 +69,8 @@ impl SessionStore for Measured {
         self.0.now()
     }
 
-    fn count(&self) -> Option<usize> {
-        self.0.count()
+    fn len_at_hand(&self) -> Option<usize> {
+        self.0.len_at_hand()
     }
 
     fn index(&self) -> Option<&dyn PrincipalIndex> {

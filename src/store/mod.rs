@@ -141,7 +141,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Says how many records there are, if that is known without a round trip; expired ones may be among them.
     ///
     /// Default: `None`. It is for metrics alone. A store answers it always or never.
-    fn count(&self) -> Option<usize> {
+    fn len_at_hand(&self) -> Option<usize> {
         None
     }
 
@@ -445,8 +445,8 @@ macro_rules! forward_to_the_inner_store {
                 (**self).now()
             }
 
-            fn count(&self) -> Option<usize> {
-                (**self).count()
+            fn len_at_hand(&self) -> Option<usize> {
+                (**self).len_at_hand()
             }
 
             fn index(&self) -> Option<&dyn PrincipalIndex> {

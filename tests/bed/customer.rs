@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, Request, StatusCode,
-    header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE},
+    header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE, USER_AGENT},
 };
 use http_body_util::BodyExt;
 use hyper::client::conn::http1;
@@ -13,12 +13,22 @@ use tokio::{join, net::TcpStream};
 #[derive(Clone, Debug)]
 pub struct Customer {
     port: u16,
+    agent: &'static str,
     cookie: Option<String>,
 }
 
 impl Customer {
     pub fn new(port: u16) -> Self {
-        Self { port, cookie: None }
+        Self::with(port, "")
+    }
+
+    /// Somebody whose browser says its name.
+    pub fn with(port: u16, agent: &'static str) -> Self {
+        Self {
+            port,
+            agent,
+            cookie: None,
+        }
     }
 
     /// The same browser at another port of this host: cookies know of no ports.
@@ -42,6 +52,9 @@ impl Customer {
         let host = format!("127.0.0.1:{}", self.port);
         let mut request = Request::builder().method(method).uri(path);
         request = request.header(HOST, &host);
+        if !self.agent.is_empty() {
+            request = request.header(USER_AGENT, self.agent);
+        }
         if let Some(cookie) = &self.cookie {
             request = request.header(COOKIE, cookie);
         }
@@ -107,6 +120,21 @@ impl Page {
     /// How many orders the page lists.
     pub fn orders(&self) -> usize {
         self.text.matches(r#"href="/orders/"#).count()
+    }
+
+    /// The names of the devices that the page lists, this one first.
+    pub fn devices(&self) -> Vec<&str> {
+        let (_, list) = self.text.split_once(r#"<ul class="devices">"#).unwrap();
+        let names = list.split("<strong>").skip(1);
+        names.map(|rest| rest.split('<').next().unwrap()).collect()
+    }
+
+    /// What signs the other devices out, in the order of the list.
+    pub fn sign_outs(&self) -> Vec<&str> {
+        let handles = self.text.split(r#"name="device" value=""#).skip(1);
+        handles
+            .map(|rest| rest.split('"').next().unwrap())
+            .collect()
     }
 
     pub fn is_for(&self, name: &str) -> bool {

@@ -81,7 +81,11 @@ pub async fn redis_sentinel() -> Engine {
 
 #[cfg(feature = "redis")]
 fn in_redis(space: Space) -> Engine {
-    Engine::at(space.url()).with_data().with(space)
+    // Each test has a user number one.
+    let prefix = ["--prefix".to_owned(), space.prefix().to_owned()];
+    let mut engine = Engine::at(space.url()).with_data();
+    engine.options.extend(prefix);
+    engine.with(space)
 }
 
 pub async fn sqlite() -> Engine {

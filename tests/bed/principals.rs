@@ -56,11 +56,13 @@ macro_rules! principals {
         $crate::bed::principals::principals! { $site;
             a_browser_that_signs_in_as_somebody_else_is_listed_there_alone
             a_handle_used_as_a_cookie_is_nothing
+            a_label_is_listed_and_kept_whatever_else_is_written
             a_login_that_checked_the_old_password_does_not_get_in_after_the_change
             a_login_that_is_refused_leaves_nothing_in_the_index
             a_login_that_was_never_shown_is_listed_as_such_and_ends_first
             a_lost_index_is_repaired
             a_session_is_ended_by_its_principal_and_nobody_else
+            an_operator_counts_all_sessions_and_ends_any
             everybody_can_be_signed_out
             fifty_logins_at_once_beyond_the_limit_leave_exactly_three_by_eviction
             fifty_logins_at_once_beyond_the_limit_leave_exactly_three_by_rejection
@@ -179,6 +181,43 @@ pub async fn a_handle_used_as_a_cookie_is_nothing(site: &Site) {
     assert_eq!(site.sessions().count(&ada).await.unwrap(), 1);
 }
 
+pub async fn a_label_is_listed_and_kept_whatever_else_is_written(site: &Site) {
+    let [here, there] = &site.unlimited;
+    let ada = somebody();
+    let cookie = signed_in(here, &ada).await;
+    let label = async || {
+        let listed = site.sessions().list(&ada).await.unwrap();
+        listed[0].label().map(str::to_owned)
+    };
+    assert_eq!(label().await, None);
+    // Each is made again on what the other has written meanwhile.
+    let write = |session: Session, gate: super::visitor::Gate| async move {
+        session.insert("count", 1_u32)?;
+        gate.pass().await;
+        Ok(())
+    };
+    let set = |label: &'static str| {
+        move |session: Session, gate: super::visitor::Gate| async move {
+            session.set_label(label)?;
+            gate.pass().await;
+            Ok(())
+        }
+    };
+    let writing = begin(there, Some(&cookie), write).await;
+    let labelling = begin(here, Some(&cookie), set("Firefox on Linux")).await;
+    let renaming = begin(there, Some(&cookie), set("Die Küche")).await;
+    for waiting in [labelling, writing] {
+        assert_eq!(waiting.go().await.status(), StatusCode::OK);
+        assert_eq!(label().await.as_deref(), Some("Firefox on Linux"));
+    }
+    assert_eq!(renaming.go().await.status(), StatusCode::OK);
+    let count = async |session: Session| session.update("count", |count: &mut u32| *count += 1);
+    let (status, cookie) = visit(here, Some(&cookie), count).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(counted(there, &cookie.unwrap()).await, Some(2));
+    assert_eq!(label().await.as_deref(), Some("Die Küche"));
+}
+
 pub async fn a_login_that_checked_the_old_password_does_not_get_in_after_the_change(site: &Site) {
     let [here, there] = &site.unlimited;
     let ada = somebody();
@@ -290,6 +329,26 @@ pub async fn a_session_is_ended_by_its_principal_and_nobody_else(site: &Site) {
     );
     assert_eq!(principal(there, &cookies[0]).await, None);
     assert_eq!(principal(there, &cookies[1]).await.as_deref(), Some(&*ada));
+}
+
+pub async fn an_operator_counts_all_sessions_and_ends_any(site: &Site) {
+    let [here, there] = &site.unlimited;
+    let cookies = [
+        signed_in(here, &somebody()).await,
+        signed_in(there, &somebody()).await,
+        super::visitor::arrive(here).await,
+    ];
+    let counted = async || site.sessions().count_everyone().await.unwrap();
+    let can_count = counted().await.is_some();
+    assert_eq!(counted().await, can_count.then_some(3));
+    for (cookie, left) in cookies.iter().zip([2, 1, 0]) {
+        let handle = handle(there, cookie).await;
+        let revoke = || async { site.sessions().revoke_of_anybody(handle).await.unwrap() };
+        assert!(revoke().await);
+        assert!(!revoke().await, "it has ended");
+        assert_eq!(principal(here, cookie).await, None);
+        assert_eq!(counted().await, can_count.then_some(left));
+    }
 }
 
 pub async fn everybody_can_be_signed_out(site: &Site) {

@@ -6,6 +6,7 @@ mod bed;
 mod chat;
 mod cookie;
 mod cross_site;
+mod devices;
 mod errors;
 mod login;
 mod restart;

@@ -33,10 +33,27 @@ async fn a_stranger_buys_a_teapot_and_no_page_on_the_way_is_wider_than_the_scree
     look(&browser, "order").await;
     browser.press(".next .button").await;
     look(&browser, "orders").await;
+    look_at_the_account(&shop, &browser).await;
     browser.sign_out().await;
     look(&browser, "goodbye").await;
     browser.goto(shop.at("/nowhere")).await.unwrap();
     look(&browser, "missing").await;
+}
+
+/// Signs in with a second browser, and looks at the pages about the account with the first.
+async fn look_at_the_account(shop: &Shop, browser: &Browser) {
+    let other = Browser::start().await;
+    other.sign_in(shop).await;
+    browser.press("nav [href='/account']").await;
+    look(browser, "account").await;
+    for (page, path) in [
+        ("address", "/account/address"),
+        ("confirm", "/account/confirm"),
+        ("password", "/account/password"),
+    ] {
+        browser.goto(shop.at(path)).await.unwrap();
+        look(browser, page).await;
+    }
 }
 
 /// Looks at the page on every screen.
@@ -85,6 +102,7 @@ const SCREENS: &[(&str, u32, &str)] = &[
 ];
 
 const KEPT: &[&str] = &[
+    "account-phone",
     "home-desktop",
     "home-phone-dark",
     "cart-phone",

@@ -47,6 +47,8 @@ async fn a_login_is_a_transaction_and_a_statement_more_and_lists_are_one() {
         let load_all = heard(&mut client).await;
         store.walk(None, 1_000).await.unwrap();
         let walk = heard(&mut client).await;
+        assert_eq!(store.count().await.unwrap(), Some(1));
+        let count = heard(&mut client).await;
         store.leave(&ada, &[entry; 500]).await.unwrap();
         let leave = heard(&mut client).await;
         store.sweep(100).await.unwrap();
@@ -56,7 +58,7 @@ async fn a_login_is_a_transaction_and_a_statement_more_and_lists_are_one() {
             assert_eq!(enter, ["Query", "Execute", "Execute", "Query", "Execute"]);
             assert_eq!(refused, ["Query", "Execute", "Query"]);
             assert_eq!(restamp, ["Execute"; 2]);
-            for one in [entries, load_all, walk, leave] {
+            for one in [entries, load_all, walk, count, leave] {
                 assert_eq!(one, ["Execute"]);
             }
             assert_eq!(sweep, ["Query", "Execute", "Query", "Execute"]);

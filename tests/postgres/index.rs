@@ -46,6 +46,8 @@ async fn a_login_is_two_statements_more_and_lists_are_one() {
     assert_eq!(statements(&client).await, 1, "load_all");
     store.walk(None, 1_000).await.unwrap();
     assert_eq!(statements(&client).await, 1, "walk");
+    assert_eq!(store.count().await.unwrap(), Some(1));
+    assert_eq!(statements(&client).await, 1, "count");
     store.leave(&ada, &[entry; 1_000]).await.unwrap();
     assert_eq!(statements(&client).await, 1, "leave");
     store.delete(&HANDLE).await.unwrap();

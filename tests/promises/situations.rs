@@ -66,6 +66,7 @@ fn without_a_session() -> Vec<Row> {
         Row("clear", WithNothing, handler(clear), "", Nothing, 200),
         Row("cycle_id", WithNothing, handler(cycle), "", Nothing, 200),
         Row("destroy", WithNothing, handler(destroy), "", Nothing, 200),
+        Row("set_label", WithNothing, handler(label), "", Nothing, 200),
         Row(
             "set_lifetime",
             WithNothing,
@@ -176,6 +177,22 @@ fn live() -> Vec<Row> {
             Visitor,
             handler(clear),
             "load update",
+            Nothing,
+            200,
+        ),
+        Row(
+            "set_label",
+            Visitor,
+            handler(label),
+            "load update",
+            Nothing,
+            200,
+        ),
+        Row(
+            "set_label, the same",
+            Visitor,
+            handler(no_label),
+            "load",
             Nothing,
             200,
         ),
@@ -383,6 +400,14 @@ fn worthless() -> Vec<Row> {
         Row("clear", Superseded, handler(clear), "load", Nothing, 409),
         Row("cycle_id", Superseded, handler(cycle), "load", Nothing, 409),
         Row(
+            "set_label",
+            Superseded,
+            handler(label),
+            "load",
+            Nothing,
+            409,
+        ),
+        Row(
             "set_lifetime",
             Superseded,
             handler(remember),
@@ -533,6 +558,16 @@ async fn logout(session: Session) -> Answered {
 
 async fn remember(session: Session) -> Answered {
     session.set_lifetime(Lifetime::persistent())?;
+    Ok(StatusCode::OK)
+}
+
+async fn label(session: Session) -> Answered {
+    session.set_label("Firefox on Linux")?;
+    Ok(StatusCode::OK)
+}
+
+async fn no_label(session: Session) -> Answered {
+    session.set_label("")?;
     Ok(StatusCode::OK)
 }
 

@@ -4,6 +4,8 @@
 
 #[path = "../bed/mod.rs"]
 mod bed;
+mod devices;
+mod operator;
 mod orders;
 mod restart;
 mod start;

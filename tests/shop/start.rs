@@ -65,6 +65,10 @@ fn sessions_in_redis_need_a_file_for_users_and_orders_and_others_need_none() {
         &["--store", "memory", "--data", &file],
         "`--data` is for sessions in Redis",
     );
+    check(
+        &["--store", "memory", "--prefix", "shop:"],
+        "`--prefix` is for sessions in Redis",
+    );
     #[cfg(feature = "redis")]
     check(
         &[

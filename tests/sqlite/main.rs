@@ -4,6 +4,7 @@
 mod bed;
 mod contention;
 mod faults;
+mod index;
 mod leftovers;
 mod live;
 mod model;

@@ -14,6 +14,7 @@ pub(crate) struct MemoryTables(Mutex<Kept>);
 #[derive(Default)]
 struct Kept {
     users: HashMap<String, User>,
+    addresses: HashMap<u64, String>,
     orders: Vec<Order>,
 }
 
@@ -35,6 +36,7 @@ impl Tables for MemoryTables {
         let users = &mut self.kept().users;
         let user = User {
             id: users.len() as u64 + 1,
+            email: email.to_owned(),
             name: name.to_owned(),
             password_hash: password_hash.to_owned(),
         };
@@ -44,6 +46,30 @@ impl Tables for MemoryTables {
 
     fn user<'a>(&'a self, email: &'a str) -> Answer<'a, Option<User>> {
         at_once(self.kept().users.get(email).cloned())
+    }
+
+    fn user_of<'a>(&'a self, id: u64) -> Answer<'a, Option<User>> {
+        let users = &self.kept().users;
+        at_once(users.values().find(|user| user.id == id).cloned())
+    }
+
+    fn set_password<'a>(&'a self, id: u64, old: &'a str, new: &'a str) -> Answer<'a, bool> {
+        let users = &mut self.kept().users;
+        let is_it = |user: &&mut User| user.id == id && user.password_hash == old;
+        let user = users.values_mut().find(is_it);
+        at_once(
+            user.map(|user| user.password_hash = new.to_owned())
+                .is_some(),
+        )
+    }
+
+    fn address_of<'a>(&'a self, id: u64) -> Answer<'a, Option<String>> {
+        at_once(self.kept().addresses.get(&id).cloned())
+    }
+
+    fn set_address<'a>(&'a self, id: u64, address: &'a str) -> Answer<'a, ()> {
+        self.kept().addresses.insert(id, address.to_owned());
+        at_once(())
     }
 
     fn add_order<'a>(&'a self, order: &'a Order) -> Answer<'a, bool> {

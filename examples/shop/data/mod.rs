@@ -32,6 +32,16 @@ pub(crate) trait Tables: Send + Sync {
 
     fn user<'a>(&'a self, email: &'a str) -> Answer<'a, Option<User>>;
 
+    fn user_of<'a>(&'a self, id: u64) -> Answer<'a, Option<User>>;
+
+    /// Replaces a password by another, and tells whether it was still that one.
+    fn set_password<'a>(&'a self, id: u64, old: &'a str, new: &'a str) -> Answer<'a, bool>;
+
+    /// Returns where a user's orders go, if he has said so.
+    fn address_of<'a>(&'a self, id: u64) -> Answer<'a, Option<String>>;
+
+    fn set_address<'a>(&'a self, id: u64, address: &'a str) -> Answer<'a, ()>;
+
     /// Keeps an order, and tells whether it is new: an id is taken once, whoever asks how often.
     fn add_order<'a>(&'a self, order: &'a Order) -> Answer<'a, bool>;
 
@@ -50,6 +60,7 @@ pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct User {
     pub(crate) id: u64,
+    pub(crate) email: String,
     pub(crate) name: String,
     pub(crate) password_hash: String,
 }

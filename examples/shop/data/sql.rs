@@ -39,6 +39,11 @@ pub(crate) struct SqlTables<E> {
     engine: E,
     add_user: String,
     user: String,
+    user_of: String,
+    set_password: String,
+    address_of: String,
+    add_address: String,
+    set_address: String,
     add_order: String,
     order: String,
     orders_of: String,
@@ -50,7 +55,7 @@ impl<E: Engine> SqlTables<E> {
         engine.make(tables(dialect)).await?;
         let [insert, unless_taken] = dialect.insert;
         let [a, b, c, d] = [1, 2, 3, 4].map(dialect.parameter);
-        let user = "SELECT id, name, password_hash FROM shop_users";
+        let user = "SELECT id, email, name, password_hash FROM shop_users";
         let order = "SELECT id, buyer, address, cart FROM shop_orders";
         Ok(Self {
             engine,
@@ -58,6 +63,15 @@ impl<E: Engine> SqlTables<E> {
                 "{insert} shop_users (email, name, password_hash) VALUES ({a}, {b}, {c}) {unless_taken}"
             ),
             user: format!("{user} WHERE email = {a}"),
+            user_of: format!("{user} WHERE id = {a}"),
+            set_password: format!(
+                "UPDATE shop_users SET password_hash = {a} WHERE id = {b} AND password_hash = {c}"
+            ),
+            address_of: format!("SELECT id, address FROM shop_addresses WHERE id = {a}"),
+            add_address: format!(
+                "{insert} shop_addresses (id, address) VALUES ({a}, {b}) {unless_taken}"
+            ),
+            set_address: format!("UPDATE shop_addresses SET address = {a} WHERE id = {b}"),
             // One statement, that cannot happen twice.
             add_order: format!(
                 "{insert} shop_orders (id, buyer, address, cart) VALUES ({a}, {b}, {c}, {d}) {unless_taken}"
@@ -95,6 +109,44 @@ impl<E: Engine> Tables for SqlTables<E> {
                 .ask(&self.user, vec![Value::Text(email)])
                 .await?;
             rows.into_iter().next().map(user).transpose()
+        })
+    }
+
+    fn user_of<'a>(&'a self, id: u64) -> Answer<'a, Option<User>> {
+        Box::pin(async move {
+            let values = vec![Value::Number(id.cast_signed())];
+            let rows = self.engine.ask(&self.user_of, values).await?;
+            rows.into_iter().next().map(user).transpose()
+        })
+    }
+
+    fn set_password<'a>(&'a self, id: u64, old: &'a str, new: &'a str) -> Answer<'a, bool> {
+        let values = vec![
+            Value::Text(new),
+            Value::Number(id.cast_signed()),
+            Value::Text(old),
+        ];
+        Box::pin(async move { Ok(self.engine.tell(&self.set_password, values).await? > 0) })
+    }
+
+    fn address_of<'a>(&'a self, id: u64) -> Answer<'a, Option<String>> {
+        Box::pin(async move {
+            let values = vec![Value::Number(id.cast_signed())];
+            let rows = self.engine.ask(&self.address_of, values).await?;
+            let row = rows.into_iter().next();
+            Ok(row.map(Row::texts).transpose()?.map(|[address]| address))
+        })
+    }
+
+    fn set_address<'a>(&'a self, id: u64, address: &'a str) -> Answer<'a, ()> {
+        let id = id.cast_signed();
+        Box::pin(async move {
+            let added = vec![Value::Number(id), Value::Text(address)];
+            if self.engine.tell(&self.add_address, added).await? == 0 {
+                let changed = vec![Value::Text(address), Value::Number(id)];
+                self.engine.tell(&self.set_address, changed).await?;
+            }
+            Ok(())
         })
     }
 
@@ -141,6 +193,10 @@ fn tables(dialect: &Dialect) -> String {
             name TEXT NOT NULL,
             password_hash TEXT NOT NULL
         ) {storage};
+        CREATE TABLE IF NOT EXISTS shop_addresses (
+            id BIGINT PRIMARY KEY,
+            address TEXT NOT NULL
+        ) {storage};
         CREATE TABLE IF NOT EXISTS shop_orders (
             number {numbered},
             id BIGINT NOT NULL UNIQUE,
@@ -154,9 +210,10 @@ fn tables(dialect: &Dialect) -> String {
 
 fn user(row: Row) -> Result<User, Failure> {
     let id = row.id.cast_unsigned();
-    let [name, password_hash] = row.texts()?;
+    let [email, name, password_hash] = row.texts()?;
     Ok(User {
         id,
+        email,
         name,
         password_hash,
     })

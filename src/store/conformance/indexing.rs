@@ -208,6 +208,16 @@ a_walk_finds_every_record(subject) {
     }
 }
 
+/// A count is of all records that are there, if the store can count them.
+a_count_is_of_all_records(subject) {
+    let (store, index) = (subject.store(), subject.index());
+    for _ in 0..5 {
+        create(&*store, handle(), &record(1, b""), HOUR).await;
+    }
+    // Tests may share a database.
+    assert!(index.count().await.unwrap().is_none_or(|counted| counted >= 5));
+}
+
 }
 
 /// Creates records, and returns an entry for each.

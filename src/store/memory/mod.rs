@@ -175,7 +175,7 @@ impl SessionStore for MemoryStore {
         Some(self.0.clock.now())
     }
 
-    fn count(&self) -> Option<usize> {
+    fn len_at_hand(&self) -> Option<usize> {
         Some(self.len())
     }
 
@@ -219,6 +219,10 @@ impl PrincipalIndex for MemoryStore {
 
     fn walk(&self, from: Option<&Cursor>, most: usize) -> Answer<Walked> {
         Answer::ready(self.0.walk(from, most))
+    }
+
+    fn count(&self) -> Answer<Option<u64>> {
+        Answer::ready(Ok(Some(self.0.count())))
     }
 }
 
@@ -385,6 +389,16 @@ impl Shared {
             handles.extend(shard.lock().handles(now));
         }
         Ok(Walked::new(handles, None))
+    }
+
+    /// Counts the live records, one shard after the other.
+    fn count(&self) -> u64 {
+        let now = self.clock.now();
+        let counts = self
+            .shards
+            .iter()
+            .map(|shard| shard.lock().handles(now).count());
+        counts.sum::<usize>() as u64
     }
 
     fn shard(&self, handle: &Handle) -> &Mutex<Shard> {

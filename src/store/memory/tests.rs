@@ -163,6 +163,19 @@ fn bytes_are_bounded_and_a_session_that_grows_never_gives_itself_up() {
 }
 
 #[test]
+fn what_lives_is_counted() {
+    let (store, clock) = site(MemoryStore::new());
+    for number in 0..9 {
+        create(&store, number, None, HOUR * (1 + number as u32 % 3));
+    }
+    assert_eq!(answered(store.count()), Some(9));
+    clock.advance(HOUR);
+    assert_eq!(answered(store.count()), Some(6));
+    answered(store.delete(&handle(2)));
+    assert_eq!(answered(store.count()), Some(5));
+}
+
+#[test]
 fn what_has_expired_is_removed_by_other_verbs() {
     let (store, clock) = site(MemoryStore::new());
     let create_all = |numbers: std::ops::Range<u64>| {

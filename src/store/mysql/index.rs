@@ -90,6 +90,13 @@ impl PrincipalIndex for MySqlStore {
             }
         })
     }
+
+    fn count(&self) -> Answer<Option<u64>> {
+        self.read(move |store, mut connection| async move {
+            let counted = connection.count(&store.0).await;
+            (counted, connection)
+        })
+    }
 }
 
 impl Connection {
@@ -197,6 +204,15 @@ impl Connection {
         let rows = self.rows(store, query).await?;
         let handles = handles(&rows).map_err(StoreError::corrupt)?;
         Ok(walked(handles, most))
+    }
+
+    async fn count(&mut self, store: &Shared) -> Result<Option<u64>, StoreError> {
+        let query = store.statements.index.count.with(&[])?;
+        let rows = self.rows(store, query).await?;
+        let counted = rows.first().map(|row| row.try_get::<i64, _>(0)).transpose();
+        Ok(counted
+            .map_err(StoreError::corrupt)?
+            .map(i64::cast_unsigned))
     }
 }
 

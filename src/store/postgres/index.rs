@@ -78,6 +78,13 @@ impl PrincipalIndex for PostgresStore {
             connection.walk(&after?, most).await
         })
     }
+
+    fn count(&self) -> Answer<Option<u64>> {
+        let any = Handle::from_bytes([0; Handle::LEN]);
+        self.ask(Way::Reading, any, move |connection| async move {
+            connection.count().await
+        })
+    }
 }
 
 impl Connection {
@@ -155,6 +162,13 @@ impl Connection {
         let rows = self.rows(statement, &[&after, &at_most(most)]).await?;
         let handles = rows.iter().map(|row| handle_of(row, 0));
         Ok(walked(handles.collect::<Result<_, _>>()?, most))
+    }
+
+    async fn count(&self) -> Result<Option<u64>, StoreError> {
+        let statement = &self.prepared_index().await?.count;
+        let rows = self.rows(statement, &[]).await?;
+        let counted: Option<i64> = rows.first().map(|row| get(row, 0)).transpose()?;
+        Ok(counted.map(i64::cast_unsigned))
     }
 
     /// Removes what is remembered of principals for long enough, and returns of how many.

@@ -97,6 +97,7 @@ impl Statements {
                 .await?,
             load_all: client.prepare_typed(&self.load_all, &[MANY_BYTES]).await?,
             walk: client.prepare_typed(&index.walk, &[BYTES, NUMBER]).await?,
+            count: client.prepare_typed(&index.count, &[]).await?,
             sweep: client.prepare_typed(sweep, &[NUMBER]).await?,
         })
     }
@@ -123,6 +124,7 @@ pub(super) struct PreparedIndex {
     pub(super) restamp: Statement,
     pub(super) load_all: Statement,
     pub(super) walk: Statement,
+    pub(super) count: Statement,
     pub(super) sweep: Statement,
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct IndexStatements {
     pub(crate) entries: Text,
     pub(crate) restamp: Text,
     pub(crate) walk: Text,
+    /// Without parameters.
+    pub(crate) count: Text,
 }
 
 impl IndexStatements {
@@ -44,6 +46,7 @@ impl IndexStatements {
                 "SELECT handle FROM {table} WHERE handle > $1 AND expires > {now} ORDER BY handle LIMIT $2"
             )
             .into(),
+            count: format!("SELECT count(*) FROM {table} WHERE expires > {now}").into(),
         }
     }
 }

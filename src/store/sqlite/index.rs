@@ -91,6 +91,16 @@ impl PrincipalIndex for SqliteStore {
             Ok(walked(handles.collect::<Result<_, _>>()?, most))
         })
     }
+
+    fn count(&self) -> Answer<Option<u64>> {
+        let store = self.clone();
+        Answer::later(async move {
+            let query = statement(&store.shared.statements.index.count);
+            let rows = store.read(query).await?;
+            let counted = rows.first().map(|row| number(row, 0)).transpose()?;
+            Ok(counted.map(i64::cast_unsigned))
+        })
+    }
 }
 
 impl SqliteStore {

@@ -15,6 +15,7 @@ use crate::{
     store::{Answer, Cursor, Entered, Entry, Loaded, PrincipalIndex, StoreError, Walked},
 };
 
+/// Nothing counts the records: the servers' own count is of all that is there, and has others' in it.
 impl PrincipalIndex for RedisStore {
     fn enter(
         &self,
