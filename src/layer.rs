@@ -629,6 +629,9 @@ impl Options {
                 "this store keeps no index of principals, so their sessions cannot be limited; use one whose `index` returns it",
             ));
         }
+        if let Some(renewal) = &self.renewal {
+            renewal.check().map_err(ConfigError::new)?;
+        }
         meter::describe();
         Ok(Context {
             marker: Marker::of::<L>(),

@@ -11,6 +11,7 @@ use crate::{
     observe::{EndReason, Event, EventKind, RejectReason},
     record::{Header, Key},
     renewal::{Renewal, Upkeep},
+    revocation,
     store::{Answer, Loaded, StoreError, StoreErrorKind},
 };
 
@@ -231,7 +232,10 @@ impl Found {
     }
 
     /// Takes the answer in: a touch that found another version, or nothing, is another request's business.
-    fn told(mut self, context: &Context, answer: Result<bool, StoreError>) -> Self {
+    fn told(mut self, context: &Arc<Context>, answer: Result<bool, StoreError>) -> Self {
+        if let Some(Then::End(handle)) = self.then {
+            context.watchers.gone(handle);
+        }
         match (answer, self.then) {
             (Ok(true), Some(Then::End(handle))) => {
                 let kind = EventKind::Destroyed(EndReason::Reused);
@@ -239,6 +243,9 @@ impl Found {
             }
             (Ok(true), _) => self.live.iter_mut().for_each(Live::touched),
             (Ok(false), _) => {}
+            (Err(_), Some(Then::End(handle))) => {
+                revocation::keep_ending(context, handle, EndReason::Reused);
+            }
             (Err(error), _) => {
                 context.observe(Event::new(EventKind::StoreFailed).because(&error));
             }

@@ -42,7 +42,7 @@ impl Renewal {
     }
 
     /// Sets for how long an id opens the session after its successor was shown. Default: 30 seconds, which is longer than
-    /// a browser's requests are on their way.
+    /// a browser's requests are on their way. At most a minute: as long is an id known that a privilege change replaced.
     #[must_use]
     pub const fn with_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
@@ -54,6 +54,16 @@ impl Renewal {
     pub const fn with_on_reuse(mut self, on_reuse: OnReuse) -> Self {
         self.on_reuse = on_reuse;
         self
+    }
+
+    /// Returns the rule that this breaks, as a sentence that names the mend.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        match self.grace <= MOST_GRACE {
+            true => Ok(()),
+            false => Err(
+                "an id would open its session for more than a minute after the next one was shown; give `with_grace` less",
+            ),
+        }
     }
 
     pub(crate) const fn grace(&self) -> Duration {
@@ -73,7 +83,8 @@ impl Renewal {
 /// What becomes of a session whose old id comes again after its [grace](Renewal::with_grace): somebody has a copy, and
 /// nobody knows who of the two it is.
 ///
-/// Only ids that were [renewed](Renewal) count, and only until the next privilege change.
+/// Only ids that were [renewed](Renewal) count, and only until the next privilege change; of many the first and the last three
+/// are remembered.
 ///
 /// ```
 /// use tenure::OnReuse;
@@ -119,6 +130,8 @@ impl Upkeep {
 }
 
 pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(30);
+
+const MOST_GRACE: Duration = Duration::from_secs(60);
 
 /// A response takes a while to come, and so does the request after it.
 const UNTIL_ANOTHER: Duration = Duration::from_secs(60);

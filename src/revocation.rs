@@ -1,7 +1,10 @@
 //! What became of the sessions that an index names, and the end of them.
 
+use std::{sync::Arc, time::Duration};
+
 use crate::{
-    context::{Context, within},
+    context::{Context, sleep, within},
+    error::{Error, ErrorKind},
     id::Handle,
     lifetime::Stamps,
     observe::{EndReason, Event, EventKind},
@@ -104,6 +107,34 @@ pub(crate) async fn end(
     Ok(existed)
 }
 
+/// Sees to it that a session ends that could not be ended at once: a task goes on trying.
+pub(crate) fn keep_ending(context: &Arc<Context>, handle: Handle, reason: EndReason) {
+    let deletion = keep_deleting(context.clone(), handle, reason);
+    context.background.finish(None, Box::pin(deletion));
+}
+
+/// Goes on trying to delete a session that nobody may find alive.
+async fn keep_deleting(context: Arc<Context>, handle: Handle, reason: EndReason) {
+    let mut pause = FIRST_PAUSE;
+    for _ in 0..MAX_DELETIONS {
+        match within(context.commit_timeout, context.store.delete(&handle)).await {
+            Ok(true) => {
+                return context.observe(Event::new(EventKind::Destroyed(reason)).of(handle));
+            }
+            Ok(false) => return,
+            Err(_) => sleep(pause).await,
+        }
+        pause *= 2;
+    }
+    let error = Error::new(ErrorKind::Store)
+        .with_source("a session that was to be ended could not be deleted");
+    context.observe(
+        Event::new(EventKind::StoreFailed)
+            .of(handle)
+            .because(&error),
+    );
+}
+
 /// Removes the entries of sessions that are known to be gone. If it fails they stay until somebody looks again.
 pub(crate) async fn forget(
     context: &Context,
@@ -122,3 +153,7 @@ pub(crate) async fn forget(
 
 /// A page of a list; it is one statement on engines that can.
 const LOADED_AT_ONCE: usize = 500;
+
+/// Half a second, doubled each time: the deletion is tried for about a minute.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const MAX_DELETIONS: usize = 8;

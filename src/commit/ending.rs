@@ -1,14 +1,12 @@
 //! Ending a session: whatever other requests are doing to it, and for as long as it takes.
 
-use std::{sync::Arc, time::Duration};
-
 use super::{Attempt, Commit, Next, Step, is_unknown, refused};
 use crate::{
     change::Then,
-    context::{Context, sleep, within},
-    error::{Error, ErrorKind},
+    error::Error,
     id::Handle,
     observe::{EndReason, Event, EventKind},
+    revocation,
     store::StoreError,
 };
 
@@ -59,8 +57,7 @@ impl Commit {
     }
 
     fn keep_deleting(&self, handle: Handle, reason: EndReason) {
-        let deletion = keep_deleting(self.context.clone(), handle, reason);
-        self.context.background.finish(None, Box::pin(deletion));
+        revocation::keep_ending(&self.context, handle, reason);
     }
 
     fn ended(&self) -> (Handle, EndReason) {
@@ -70,29 +67,3 @@ impl Commit {
             .expect("a deletion is planned for a record that is to be ended")
     }
 }
-
-/// Goes on trying to delete a session that nobody may find alive.
-async fn keep_deleting(context: Arc<Context>, handle: Handle, reason: EndReason) {
-    let mut pause = FIRST_PAUSE;
-    for _ in 0..MAX_DELETIONS {
-        match within(context.commit_timeout, context.store.delete(&handle)).await {
-            Ok(true) => {
-                return context.observe(Event::new(EventKind::Destroyed(reason)).of(handle));
-            }
-            Ok(false) => return,
-            Err(_) => sleep(pause).await,
-        }
-        pause *= 2;
-    }
-    let error = Error::new(ErrorKind::Store)
-        .with_source("a session that was to be ended could not be deleted");
-    context.observe(
-        Event::new(EventKind::StoreFailed)
-            .of(handle)
-            .because(&error),
-    );
-}
-
-/// Half a second, doubled each time: the deletion is tried for about a minute.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const MAX_DELETIONS: usize = 8;

@@ -10,7 +10,7 @@ use crate::{
     id::{Handle, Token},
     lifetime::SHORTEST,
     observe::{Event, EventKind},
-    record::{Header, Version},
+    record::{Header, Key, Version},
     renewal::Upkeep,
     store::{Loaded, StoreError, Updated},
 };
@@ -204,10 +204,6 @@ impl Commit {
             .observe(Event::new(EventKind::Conflict).of(handle));
         let fresh = self.reconcile(handle, replacing.opener, fresh)?;
         self.work.edits.replay(&fresh.record.shared_values())?;
-        self.work.live = Some(fresh);
-        if self.patience.is_over() {
-            return Err(Error::new(ErrorKind::Contended));
-        }
         let mut change = replacing.change;
         change.conflicts += 1;
         // The other may have been told of one: what was due is due again with the next request.
@@ -215,12 +211,34 @@ impl Commit {
         if !matches!(self.work.plan.then, Then::Update { resend: true, .. }) {
             change.renewal = None;
         }
+        self.work.live = Some(fresh);
+        if self.would_take_a_later_id() && change.renewal.is_none() {
+            let token = Token::draw_for(handle, self.context.random);
+            change.renewal = Some(token.map_err(no_random)?);
+        }
+        if self.patience.is_over() {
+            return Err(Error::new(ErrorKind::Contended));
+        }
         if change.conflicts == CONFLICTS_BEFORE_QUEUE {
             let turn = self.context.queues.turn(handle);
             let turn = Box::pin(async { Ok(turn.await) });
             return Ok(Next::Step(Step::Queue(change, turn)));
         }
         self.replace(change)
+    }
+
+    /// Tells whether the id that came would be sent again though the browser holds a later one.
+    fn would_take_a_later_id(&self) -> bool {
+        let then = self.work.plan.then;
+        let resends = matches!(
+            then,
+            Then::Update {
+                rotate: false,
+                resend: true,
+                ..
+            }
+        );
+        resends && self.live().opener.is_previous()
     }
 
     pub(super) fn have_turn(
@@ -240,7 +258,11 @@ impl Commit {
         let opener = match self.work.generation {
             Some(generation) => Some(opener).filter(|_| header.generation == generation),
             None => {
-                let key = header.key(&opener.secret, fresh.now, self.context.grace());
+                // It opened the session when the request came, however long that was ago.
+                let key = match header.key(&opener.secret, fresh.now, self.context.grace()) {
+                    Key::Reused => Key::Previous,
+                    key => key,
+                };
                 Opener::with(opener.secret, key)
             }
         };

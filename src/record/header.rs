@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use super::secrets::{Dated, Key, Secrets};
+use super::secrets::{Dated, Key, MAX_SUCCESSORS, Secrets};
 use crate::{
     clock::Timestamp,
     id::SecretHash,
@@ -120,9 +120,10 @@ impl<'a> Header<'a> {
             _ => (None, successors.last()),
         };
         let drawn = drawn.map_or(self.rotated_at.unwrap_or(created), |each| each.at);
+        let has_room = confirm || successors.len() < MAX_SUCCESSORS;
         Upkeep {
             confirm,
-            renew: renewal.is_due(drawn, sent.map(|each| each.at), now),
+            renew: has_room && renewal.is_due(drawn, sent.map(|each| each.at), now),
         }
     }
 
@@ -784,12 +785,34 @@ mod tests {
     }
 
     #[test]
-    fn of_the_ids_that_are_sent_and_never_shown_the_last_three_are_kept() {
+    fn whoever_shows_none_of_three_ids_is_sent_no_more() {
+        let always = Renewal::every(Duration::ZERO);
         let mut header = Header::new(hash(1), None);
-        (2..=6).for_each(|fill| header.renew(hash(fill), at(u64::from(fill))));
-        let keys = (2..=6).map(|fill| header.key(&hash(fill), at(9), Duration::ZERO));
-        let kept: Vec<_> = keys.map(|key| key == Key::Successor).collect();
-        assert_eq!(kept, [false, false, true, true, true]);
+        for (minute, fill) in (0..3).zip(2..) {
+            let current = (&hash(1), Key::Current);
+            let upkeep = header.upkeep(current, at(0), at(60 * minute), Some(&always));
+            assert!(upkeep.renew);
+            header.renew(hash(fill), at(60 * minute));
+        }
+        let current = (&hash(1), Key::Current);
+        let upkeep = header.upkeep(current, at(0), at(9_000), Some(&always));
+        assert_eq!(upkeep, Upkeep::NONE);
+        for fill in 2..=4 {
+            let key = header.key(&hash(fill), at(9_000), Duration::ZERO);
+            assert_eq!(key, Key::Successor, "{fill} is still with its browser");
+        }
+    }
+
+    #[test]
+    fn the_id_that_was_copied_first_is_not_forgotten_however_often_a_thief_renews() {
+        let mut header = Header::new(hash(1), None);
+        for fill in 2..=9 {
+            header.renew(hash(fill), at(0));
+            header.confirm(hash(fill), at(0));
+        }
+        assert_eq!(header.key(&hash(1), at(60), Duration::ZERO), Key::Reused);
+        assert_eq!(header.key(&hash(2), at(60), Duration::ZERO), Key::Unknown);
+        assert_eq!(header.key(&hash(8), at(60), Duration::ZERO), Key::Reused);
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Secrets {
     /// Adds a secret that is sent to the browser.
     pub(super) fn renew(&mut self, secret: SecretHash, now: Timestamp) {
         self.successors.push(Dated { secret, at: now });
-        keep_newest(&mut self.successors, MAX_SUCCESSORS);
+        keep_newest(&mut self.successors, 2 * MAX_SUCCESSORS);
     }
 
     /// Takes out a successor that was shown for the first time: what it follows, and what was sent beside it, is previous
@@ -79,7 +79,10 @@ impl Secrets {
         let replaced: Vec<_> = others.chain([current]).collect();
         let replaced = replaced.into_iter().map(|secret| Dated { secret, at: now });
         self.previous.extend(replaced);
-        keep_newest(&mut self.previous, MAX_PREVIOUS);
+        // The oldest stays: it may be that of somebody who was away while a thief has shown all others.
+        while self.previous.len() > MAX_PREVIOUS {
+            self.previous.remove(1);
+        }
         Some(sent_at)
     }
 
@@ -120,8 +123,9 @@ fn keep_newest(list: &mut Vec<Dated>, most: usize) {
 /// How many secrets replaced at privilege changes are remembered. More of them within a minute forget the oldest.
 const MAX_RETIRED: usize = 4;
 
-/// How many secrets may have been sent and not shown: a browser whose answers get lost is sent another one a minute.
-const MAX_SUCCESSORS: usize = 3;
+/// How many secrets are sent that are not shown, one a minute. Whoever shows none is sent no more: one of them may be with a
+/// browser that comes again, and must not be pushed out by somebody who has a copy of the current one.
+pub(super) const MAX_SUCCESSORS: usize = 3;
 
 /// How many renewed secrets are remembered, to notice that one is used by somebody else.
 const MAX_PREVIOUS: usize = 4;

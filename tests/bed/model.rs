@@ -172,6 +172,12 @@ impl Secrets {
         self.previous.iter().any(in_grace).then_some(Key::Previous)
     }
 
+    /// Tells whether a cookie that opened the record when it came may write to it now.
+    fn opened(&self, cookie: &str, now: u64) -> bool {
+        let is_previous = self.previous.iter().any(|(known, _)| known == cookie);
+        is_previous || self.key(cookie, now).is_some()
+    }
+
     fn is_retired(&self, cookie: &str, now: u64) -> bool {
         let lately = |(retired, at): &(String, u64)| retired == cookie && now < at + 60;
         self.retired.iter().any(lately)
@@ -183,7 +189,11 @@ impl Secrets {
             Some(Key::Current) => {
                 let sent = self.successors.last();
                 let waits = sent.is_some_and(|(_, at)| now < at + 60);
-                (false, now >= self.current.1 + self.after && !waits)
+                let has_room = self.successors.len() < 3;
+                (
+                    false,
+                    has_room && now >= self.current.1 + self.after && !waits,
+                )
             }
             Some(Key::Successor) => {
                 let known = self.successors.iter().find(|(known, _)| known == cookie);
@@ -202,12 +212,13 @@ impl Secrets {
         let others = self.successors.drain(..).map(|(other, _)| other);
         self.previous
             .extend(others.chain([replaced]).map(|cookie| (cookie, now)));
-        keep_newest(&mut self.previous, 4);
+        while self.previous.len() > 4 {
+            self.previous.remove(1);
+        }
     }
 
     fn renew(&mut self, cookie: String, now: u64) {
         self.successors.push((cookie, now));
-        keep_newest(&mut self.successors, 3);
     }
 
     fn rotate(&mut self, cookie: String, now: u64) {
@@ -496,7 +507,7 @@ impl World {
             // The answer was lost, and what is found is another's: nobody knows, so nothing is made again.
             return StatusCode::SERVICE_UNAVAILABLE;
         }
-        let is_closed = !is_first && known.secrets.key(visit.cookie, seconds).is_none();
+        let is_closed = !is_first && !known.secrets.opened(visit.cookie, seconds);
         if !known.alive || is_closed {
             return StatusCode::CONFLICT;
         }

@@ -414,3 +414,109 @@ async fn beyond_the_limit_a_login_that_was_never_shown_ends_first() {
     assert!(lost.principal().await.is_none());
     assert!(last.principal().await.is_some());
 }
+
+/// Sends a request that waits at a gate before it does something; returns when it stands there.
+async fn slow<F>(
+    browser: &Browser,
+    gate: &Gate,
+    then: impl FnOnce(tenure::Session) -> F + Send + 'static,
+) -> tokio::task::JoinHandle<http::Response<String>>
+where
+    F: Future<Output = Answered> + Send + 'static,
+{
+    let (slow, passing) = (browser.clone(), gate.clone());
+    let handler = move |session: tenure::Session| async move {
+        passing.pass().await;
+        then(session).await
+    };
+    let request =
+        tokio::spawn(async move { slow.send(Request::new(String::new()), handler).await });
+    gate.reached().await;
+    request
+}
+
+#[tokio::test]
+async fn a_slow_request_may_write_however_long_ago_its_id_was_renewed() {
+    let renewing = Renewing::new();
+    let mut browser = renewing.due().await;
+    let gate = Gate::new();
+    let request = slow(&browser, &gate, write).await;
+    visit(&mut browser).await;
+    visit(&mut browser).await;
+    renewing.site.clock.advance(5 * MINUTE);
+    gate.open();
+    assert_eq!(request.await.unwrap().status(), StatusCode::OK);
+    assert_eq!(browser.read("b").await, Some(2));
+}
+
+#[tokio::test]
+async fn a_longer_life_told_by_a_replay_takes_no_later_id_from_the_browser() {
+    let renewing = Renewing::new();
+    let mut browser = renewing.due().await;
+    let gate = Gate::new();
+    let mut late = browser.clone();
+    let remember = |session: tenure::Session| async move {
+        session.set_lifetime(Lifetime::persistent())?;
+        Ok(StatusCode::OK)
+    };
+    let request = slow(&late, &gate, remember).await;
+    visit(&mut browser).await;
+    visit(&mut browser).await;
+    gate.open();
+    let response = request.await.unwrap();
+    assert_eq!(told(&response), Told::Id);
+    late.take_in(response.headers());
+    renewing.site.clock.advance(MINUTE);
+    assert!(
+        sees(&late).await,
+        "what the browser holds last opens the session for good"
+    );
+}
+
+#[tokio::test]
+async fn whoever_copied_the_id_before_cannot_push_out_the_one_its_browser_holds() {
+    let renewing = Renewing::new();
+    let mut browser = renewing.due().await;
+    let thief = browser.clone();
+    visit(&mut browser).await;
+    for _ in 0..9 {
+        renewing.site.clock.advance(2 * MINUTE);
+        assert!(sees(&thief).await);
+    }
+    assert!(sees(&browser).await, "it comes back");
+    renewing.site.clock.advance(MINUTE);
+    renewing.happened();
+    assert!(!sees(&thief).await);
+    assert_eq!(renewing.happened(), "session_id_reused");
+    assert!(sees(&browser).await);
+}
+
+#[tokio::test]
+async fn a_session_that_ends_because_its_id_was_copied_closes_what_is_open() {
+    let renewal = Renewal::every(10 * MINUTE).with_on_reuse(OnReuse::End);
+    let renewing = Renewing::with(|builder| builder.with_renewal(renewal));
+    let mut browser = renewing.due().await;
+    let copy = browser.clone();
+    visit(&mut browser).await;
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let open = |session: tenure::Session| async move {
+        sender.send(session.detach()?).unwrap();
+        Ok(StatusCode::OK)
+    };
+    browser.visit(open).await;
+    let live = receiver.await.unwrap();
+    renewing.site.clock.advance(MINUTE);
+    assert!(!sees(&copy).await);
+    assert_eq!(live.ended().await, tenure::Ended::Gone);
+}
+
+#[test]
+fn a_grace_of_more_than_a_minute_is_an_error_that_names_the_mend() {
+    for (seconds, is_good) in [(60, true), (61, false)] {
+        let renewal = Renewal::every(MINUTE).with_grace(SECOND * seconds);
+        let builder = SessionLayer::builder(MemoryStore::new()).with_renewal(renewal);
+        let refused = builder.build().err().map(|error| error.to_string());
+        assert_eq!(refused.is_none(), is_good);
+        assert!(refused.is_none_or(|error| error.contains("with_grace")));
+    }
+}
