@@ -1,5 +1,7 @@
 //! What the store says of a session that somebody watches.
 
+use std::time::Duration;
+
 use crate::{
     change::{Live, Opener},
     context::Context,
@@ -16,7 +18,7 @@ pub(super) fn look(
 ) -> Result<Result<Live, Ended>, Undecodable> {
     let looked = match loaded {
         Some(loaded) => judge(context, watched, loaded)?,
-        None if is_over(context, watched) => Err(Ended::Expired),
+        None if is_over_in(MARGIN, context, watched) => Err(Ended::Expired),
         None => Err(Ended::Gone),
     };
     match &looked {
@@ -53,8 +55,12 @@ fn judge(
 
 /// Tells whether a session has outlived what the store said last.
 pub(super) fn is_over(context: &Context, watched: &Watched) -> bool {
+    is_over_in(Duration::ZERO, context, watched)
+}
+
+fn is_over_in(margin: Duration, context: &Context, watched: &Watched) -> bool {
     let deadline = watched.deadline();
-    context.now(&deadline.seen) >= deadline.at
+    context.now(&deadline.seen) + margin >= deadline.at
 }
 
 pub(super) fn deadline(context: &Context, live: &Live) -> Deadline {
@@ -66,3 +72,6 @@ pub(super) fn deadline(context: &Context, live: &Live) -> Deadline {
         seen: live.seen,
     }
 }
+
+/// The store's clock is known as it was when it answered: by how much it may be ahead of that.
+const MARGIN: Duration = Duration::from_secs(1);
