@@ -205,6 +205,20 @@ async fn rows_that_somebody_has_locked_hold_up_no_other_sessions() {
     );
 }
 
+#[tokio::test]
+async fn a_row_that_stays_locked_is_unavailable_and_what_shares_its_statement_is_made_without_it() {
+    let site = Site::new(20).await;
+    let _other = site.lock(7).await;
+    let updated = at_once((0..20).map(|number| site.update(number, 2))).await;
+    for (number, updated) in (0..).zip(&updated) {
+        match (number, updated) {
+            (7, Err(error)) => assert_eq!(error.kind(), StoreErrorKind::Unavailable),
+            (_, updated) => assert!(number != 7 && is_done(updated), "{number}: {updated:?}"),
+        }
+    }
+    assert_eq!(site.kept(7).await, Some(record(1)));
+}
+
 /// Two stores touch the same sessions, one in the order of their handles and one in the other, and both wait for the
 /// row in the middle.
 #[tokio::test]
