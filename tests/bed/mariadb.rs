@@ -154,6 +154,9 @@ impl Drop for MariaDb {
             signal(self.server.id(), "KILL");
             let _ = self.server.wait();
         }
+        if self.settings.clock {
+            launch::clear_away_the_clock_of(self.server.id());
+        }
     }
 }
 

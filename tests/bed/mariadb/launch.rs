@@ -151,6 +151,15 @@ fn faketime() -> String {
     String::from_utf8(shown.stdout).unwrap().trim().to_owned()
 }
 
+/// Removes what the library leaves in shared memory of a process that was killed. Its name is the process's number, and
+/// whoever has the number next could not have a clock of his own.
+pub(super) fn clear_away_the_clock_of(id: u32) {
+    for name in ["faketime_shm_", "sem.faketime_sem_"] {
+        // A process that ended by itself has removed it.
+        let _ = fs::remove_file(format!("/dev/shm/{name}{id}"));
+    }
+}
+
 fn command(program: &Path, account: Option<(u32, u32)>) -> Command {
     let mut command = Command::new(program);
     command.current_dir("/").stdin(Stdio::null());
