@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderValue;
 use tokio::{
     runtime,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -41,6 +42,8 @@ pub(crate) struct Context {
     pub(crate) cookie_name: Box<str>,
     pub(crate) same_site: SameSite,
     pub(crate) writer: Writer,
+    /// What a browser is told to clear at the end of a session, as a header.
+    pub(crate) clear_site_data: Option<HeaderValue>,
     pub(crate) hasher: IdHasher,
     pub(crate) random: Random,
     pub(crate) lifetime: Lifetime,

@@ -14,6 +14,7 @@ use pin_project_lite::pin_project;
 use crate::{
     caching::{self, Exposure},
     error::{Error, OnError},
+    site_data::CLEAR_SITE_DATA,
     slot::{Closed, Commit, Outcome, Shown, Slot},
 };
 
@@ -98,9 +99,9 @@ where
                     }
                     poll
                 }
-                Closed::Show(shown) => {
-                    Poll::Ready(answer.map(|response| show(shown, response, None, this.on_error)))
-                }
+                Closed::Show(shown) => Poll::Ready(
+                    answer.map(|response| show(&slot, shown, response, None, this.on_error)),
+                ),
                 Closed::Unused => Poll::Ready(answer),
             },
             Stage::Clash(error) => {
@@ -128,7 +129,7 @@ impl<B, X> Committing<Result<Response<B>, X>> {
         let error = ready!(Pin::new(&mut self.commit).poll(context)).err();
         let answer = self.answer.take().expect("an answer is let go once");
         let shown = self.slot.shown();
-        Poll::Ready(answer.map(|response| show(shown, response, error, on_error)))
+        Poll::Ready(answer.map(|response| show(&self.slot, shown, response, error, on_error)))
     }
 }
 
@@ -144,6 +145,7 @@ fn outcome<B, X>(answer: &Result<Response<B>, X>) -> Outcome {
 
 /// Shows in a response what became of the session.
 fn show<B>(
+    slot: &Slot,
     shown: Shown,
     response: Response<B>,
     error: Option<Error>,
@@ -168,6 +170,11 @@ fn show<B>(
     }
     for cookie in shown.cookie.into_iter().chain(shown.twin_removal) {
         response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    let clear = slot.context().clear_site_data.as_ref();
+    if let Some(clear) = clear.filter(|_| shown.signed_out) {
+        let clear = clear.clone();
+        response.headers_mut().append(CLEAR_SITE_DATA, clear);
     }
     response
 }

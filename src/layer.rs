@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
 
-use http::{Extensions, HeaderMap, HeaderName};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use tower_layer::Layer;
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     service::SessionService,
     session::Main,
     sessions::Sessions,
+    site_data::{self, SiteData},
     store::SessionStore,
     watch::Watchers,
 };
@@ -80,6 +81,7 @@ impl SessionLayer {
             options: Options {
                 store: Arc::new(store),
                 cookie: Settings::default(),
+                clear_site_data: None,
                 lifetime: Lifetime::new(),
                 limit: None,
                 label_source: None,
@@ -182,6 +184,7 @@ impl<L, E> fmt::Debug for SessionLayer<L, E> {
 /// | cookie | `__Host-Http-id`, `Path=/`, `Secure`, `HttpOnly`, `SameSite=Lax`, no `Domain` | a browser refuses one that was planted from elsewhere |
 /// | lifetime | 30 minutes idle, 12 hours in all | OWASP for low risk; NIST SP 800-63B-4's cap |
 /// | persistence | none: forgotten when the browser is closed | OWASP |
+/// | browser's data at logout | kept, but for our cookie | `"cookies"` reaches other hosts, `"cache"` is slow |
 /// | session limit | none | how many devices somebody has is the application's business |
 /// | labels | none | which header tells the device, and in which words, is the application's choice |
 /// | load time-out | 2 seconds | an outage must not pile up requests |
@@ -215,6 +218,7 @@ pub struct SessionLayerBuilder<L = Main, E = DefaultOnError> {
 struct Options {
     store: Arc<dyn SessionStore>,
     cookie: Settings,
+    clear_site_data: Option<HeaderValue>,
     lifetime: Lifetime,
     limit: Option<SessionLimit>,
     label_source: Option<LabelSource>,
@@ -323,6 +327,42 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
         if self.options.cookie.name == Settings::default().name {
             self.options.cookie.name = "id".into();
         }
+        self
+    }
+
+    /// Tells the browser what to clear when its user has signed out (`Clear-Site-Data`). Default: nothing but our cookie.
+    ///
+    /// For shared computers, where the next visitor must not find pages in the cache or drafts in the storage of scripts.
+    /// It is sent with the answer to a [`logout`](crate::Session::logout) or [`destroy`](crate::Session::destroy) once the
+    /// store has said that the session is gone, and not where another session begins in that request. What a handler
+    /// has set of it stays beside it.
+    ///
+    /// It is off because it reaches further than this layer: [`Cookies`](SiteData::Cookies) takes those of all hosts of the
+    /// domain, and to clear a cache takes some browsers seconds, in which the answer waits. Browsers follow it over https
+    /// and on `localhost` alone.
+    ///
+    /// ```
+    /// use axum::{Router, body::Body, http::Request, routing::post};
+    /// use tenure::{Error, Session, SessionLayer, SiteData, store::MemoryStore, testing::signed_in};
+    /// use tower::ServiceExt;
+    ///
+    /// async fn logout(session: Session) -> Result<(), Error> {
+    ///     session.logout()
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let layer = SessionLayer::builder(MemoryStore::new())
+    ///     .with_clear_site_data([SiteData::Cache, SiteData::Storage])
+    ///     .build()
+    ///     .unwrap();
+    /// let app: Router = Router::new().route("/logout", post(logout)).layer(layer.clone());
+    /// let request = Request::post("/logout").header("cookie", signed_in(&layer, "ada").await);
+    /// let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    /// assert_eq!(response.headers()["clear-site-data"], r#""cache", "storage""#);
+    /// # });
+    /// ```
+    pub fn with_clear_site_data(mut self, data: impl IntoIterator<Item = SiteData>) -> Self {
+        self.options.clear_site_data = site_data::header(data);
         self
     }
 
@@ -613,6 +653,11 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
 impl Options {
     fn check<L: 'static>(self) -> Result<Context, ConfigError> {
         self.cookie.check()?;
+        if self.clear_site_data.is_some() && !self.cookie.secure {
+            return Err(ConfigError::new(
+                "browsers clear a site's data over https alone; drop `with_insecure_cookie` or `with_clear_site_data`",
+            ));
+        }
         self.lifetime.check().map_err(ConfigError::new)?;
         if self.load_timeout.is_zero() || self.commit_timeout.is_zero() {
             return Err(ConfigError::new(
@@ -636,6 +681,7 @@ impl Options {
         Ok(Context {
             marker: Marker::of::<L>(),
             writer: Writer::new(&self.cookie),
+            clear_site_data: self.clear_site_data,
             hasher: IdHasher::new(&self.cookie.name),
             cookie_name: self.cookie.name.into(),
             same_site: self.cookie.same_site,

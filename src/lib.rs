@@ -229,6 +229,7 @@ mod revocation;
 mod service;
 mod session;
 mod sessions;
+mod site_data;
 mod slot;
 pub mod store;
 mod sync;
@@ -260,6 +261,7 @@ pub use renewal::{OnReuse, Renewal};
 pub use service::SessionService;
 pub use session::{LoadFuture, Main, Session, SessionSlot};
 pub use sessions::{SessionInfo, Sessions};
+pub use site_data::SiteData;
 pub use watch::Ended;
 
 #[cfg(all(doctest, feature = "axum"))]

@@ -197,7 +197,7 @@ impl Open {
             }
             Err(failure) => {
                 // Who was told that it has ended is not shown as signed in, whatever became of the rest.
-                if matches!(failure.cookie, Cookie::Forget) {
+                if matches!(failure.cookie, Cookie::Forget { .. }) {
                     self.draft.rebase(None);
                 }
                 self.tell(context, failure.cookie);

@@ -75,6 +75,8 @@ struct Open {
     ambiguous: bool,
     /// What the browser must be told because a commit has done it.
     cookie: Option<HeaderValue>,
+    /// A commit has ended the session for its user, and none has begun another.
+    signed_out: bool,
     /// Something about the session was asked for or changed.
     used: bool,
     /// A change was refused for what the request is; a handler that ignores it does not get away with it.
@@ -109,6 +111,8 @@ pub(crate) struct Shown {
     pub(crate) twin_removal: Option<HeaderValue>,
     pub(crate) exposure: Option<Exposure>,
     pub(crate) refused: Option<ErrorKind>,
+    /// The session was ended by its user, and none goes on.
+    pub(crate) signed_out: bool,
 }
 
 impl Slot {
@@ -352,6 +356,7 @@ impl Open {
             token,
             ambiguous,
             cookie: None,
+            signed_out: false,
             used: false,
             refused: None,
             runtime: None,
@@ -370,13 +375,15 @@ impl Open {
                 false => None,
             },
             refused: self.refused,
+            signed_out: self.signed_out,
         }
     }
 
     /// Remembers what the browser must be told, and which id it then holds.
     fn tell(&mut self, context: &Context, cookie: Cookie) {
         match cookie {
-            Cookie::Forget => {
+            Cookie::Forget { ended } => {
+                self.signed_out = ended;
                 self.token = None;
                 self.cookie = Some(context.writer.removal().clone());
             }
@@ -386,6 +393,7 @@ impl Open {
                 self.cookie = token.map(|token| context.writer.set(token, max_age));
             }
             Cookie::Set { token, max_age } => {
+                self.signed_out = false;
                 self.cookie = Some(context.writer.set(&token, max_age));
                 self.token = Some(token);
             }

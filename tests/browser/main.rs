@@ -4,6 +4,7 @@
 
 mod bed;
 mod chat;
+mod clearing;
 mod cookie;
 mod cross_site;
 mod devices;

@@ -2,6 +2,7 @@
 
 #[path = "../bed/mod.rs"]
 mod bed;
+mod clearing;
 mod concurrency;
 mod corners;
 mod failures;
