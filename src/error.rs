@@ -209,7 +209,7 @@ impl fmt::Display for Error {
             ErrorKind::TooManySessions => f.write_str("this principal has as many sessions as are allowed"),
             ErrorKind::TwoLayers => write!(
                 f,
-                "two session layers with one cookie name meet on this route: {key}; give one of them another name"
+                "two session layers with one cookie or header meet on this route: {key}; give one of them another name"
             ),
             ErrorKind::Uncommitted => {
                 f.write_str("what is to be detached is not in the store yet; call `commit` first")
@@ -353,7 +353,7 @@ pub enum ErrorKind {
     TooLarge,
     /// The principal has as many live sessions as the application allows (403).
     TooManySessions,
-    /// Two layers with the same cookie name wrap one route (500).
+    /// Two layers with the same cookie name or header wrap one route (500).
     TwoLayers,
     /// A session was to be detached that is not in the store as it is going to be (500).
     Uncommitted,

@@ -8,11 +8,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Response, StatusCode, header::SET_COOKIE};
+use http::{HeaderMap, Response, StatusCode, header::SET_COOKIE};
 use pin_project_lite::pin_project;
 
 use crate::{
     caching::{self, Exposure},
+    cookie::Transport,
     error::{Error, OnError},
     site_data::CLEAR_SITE_DATA,
     slot::{Closed, Commit, Outcome, Shown, Slot},
@@ -160,23 +161,34 @@ fn show<B>(
         Some(error) => on_error.respond(&error, response),
         None => response,
     };
-    let exposure = shown
-        .cookie
-        .as_ref()
-        .map(|_| Exposure::Cookie)
-        .or(shown.exposure);
+    let exposure = match slot.transport() {
+        _ if shown.cookie.is_none() => shown.exposure,
+        Transport::Cookie => Some(Exposure::Cookie),
+        Transport::Header => Some(Exposure::Header),
+    };
     if let Some(exposure) = exposure {
-        caching::protect(response.headers_mut(), exposure);
+        let transport = slot.context().header.as_ref();
+        caching::protect(response.headers_mut(), exposure, transport);
     }
+    match &slot.context().header {
+        Some(header) if slot.transport() == Transport::Header => {
+            if let Some(told) = shown.cookie {
+                response.headers_mut().insert(header.response_name(), told);
+            }
+        }
+        _ => tell_browser(slot, shown, response.headers_mut()),
+    }
+    response
+}
+
+fn tell_browser(slot: &Slot, shown: Shown, headers: &mut HeaderMap) {
     for cookie in shown.cookie.into_iter().chain(shown.twin_removal) {
-        response.headers_mut().append(SET_COOKIE, cookie);
+        headers.append(SET_COOKIE, cookie);
     }
     let clear = slot.context().clear_site_data.as_ref();
     if let Some(clear) = clear.filter(|_| shown.signed_out) {
-        let clear = clear.clone();
-        response.headers_mut().append(CLEAR_SITE_DATA, clear);
+        headers.append(CLEAR_SITE_DATA, clear.clone());
     }
-    response
 }
 
 fn is_error(status: StatusCode) -> bool {

@@ -7,7 +7,7 @@ use tower_layer::Layer;
 
 use crate::{
     context::{Background, Context, Marker, OnFailure, Queues},
-    cookie::{ConfigError, SameSite, Settings, Writer},
+    cookie::{ConfigError, HeaderTransport, SameSite, Settings, Writer},
     error::{DefaultOnError, Error},
     id::{IdHasher, Random},
     label::LabelSource,
@@ -82,6 +82,7 @@ impl SessionLayer {
                 store: Arc::new(store),
                 cookie: Settings::default(),
                 clear_site_data: None,
+                header: None,
                 lifetime: Lifetime::new(),
                 limit: None,
                 label_source: None,
@@ -184,6 +185,7 @@ impl<L, E> fmt::Debug for SessionLayer<L, E> {
 /// | cookie | `__Host-Http-id`, `Path=/`, `Secure`, `HttpOnly`, `SameSite=Lax`, no `Domain` | a browser refuses one that was planted from elsewhere |
 /// | lifetime | 30 minutes idle, 12 hours in all | OWASP for low risk; NIST SP 800-63B-4's cap |
 /// | persistence | none: forgotten when the browser is closed | OWASP |
+/// | header | none: ids come in the cookie alone | a script cannot read a cookie; clients without cookies ask for it |
 /// | browser's data at logout | kept, but for our cookie | `"cookies"` reaches other hosts, `"cache"` is slow |
 /// | session limit | none | how many devices somebody has is the application's business |
 /// | labels | none | which header tells the device, and in which words, is the application's choice |
@@ -219,6 +221,7 @@ struct Options {
     store: Arc<dyn SessionStore>,
     cookie: Settings,
     clear_site_data: Option<HeaderValue>,
+    header: Option<HeaderTransport>,
     lifetime: Lifetime,
     limit: Option<SessionLimit>,
     label_source: Option<LabelSource>,
@@ -327,6 +330,36 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
         if self.options.cookie.name == Settings::default().name {
             self.options.cookie.name = "id".into();
         }
+        self
+    }
+
+    /// Lets clients without cookies bring their id in a header. Default: ids come in the cookie alone.
+    ///
+    /// For native applications and scripts; a page of yours is better off with the cookie, which no script can read. See
+    /// [`HeaderTransport`] for which request is which, and the [guide](crate::_guides::native) for a client.
+    ///
+    /// ```
+    /// use axum::{Router, body::Body, http::Request, routing::get};
+    /// use tenure::{HeaderTransport, Principal, SessionLayer, store::MemoryStore};
+    /// use tenure::testing::{signed_in, signed_in_by_header};
+    /// use tower::ServiceExt;
+    ///
+    /// async fn who(Principal(user): Principal<String>) -> String {
+    ///     user
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let layer = SessionLayer::builder(MemoryStore::new()).with_header(HeaderTransport::bearer()).build().unwrap();
+    /// let app: Router = Router::new().route("/", get(who)).layer(layer.clone());
+    /// let (name, value) = signed_in_by_header(&layer, "ada").await;
+    /// let native = Request::get("/").header(name, value).body(Body::empty()).unwrap();
+    /// assert_eq!(app.clone().oneshot(native).await.unwrap().status(), 200);
+    /// let browser = Request::get("/").header("cookie", signed_in(&layer, "ada").await).body(Body::empty()).unwrap();
+    /// assert_eq!(app.oneshot(browser).await.unwrap().status(), 200);
+    /// # });
+    /// ```
+    pub fn with_header(mut self, header: HeaderTransport) -> Self {
+        self.options.header = Some(header);
         self
     }
 
@@ -653,6 +686,9 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
 impl Options {
     fn check<L: 'static>(self) -> Result<Context, ConfigError> {
         self.cookie.check()?;
+        self.header
+            .as_ref()
+            .map_or(Ok(()), HeaderTransport::check)?;
         if self.clear_site_data.is_some() && !self.cookie.secure {
             return Err(ConfigError::new(
                 "browsers clear a site's data over https alone; drop `with_insecure_cookie` or `with_clear_site_data`",
@@ -682,6 +718,7 @@ impl Options {
             marker: Marker::of::<L>(),
             writer: Writer::new(&self.cookie),
             clear_site_data: self.clear_site_data,
+            header: self.header,
             hasher: IdHasher::new(&self.cookie.name),
             cookie_name: self.cookie.name.into(),
             same_site: self.cookie.same_site,

@@ -242,7 +242,7 @@ pub mod _guides;
 
 pub use clock::{Clock, Timestamp};
 pub use context::OnFailure;
-pub use cookie::{ConfigError, SameSite};
+pub use cookie::{ConfigError, HeaderTransport, SameSite, Transport};
 pub use error::{DefaultOnError, Error, ErrorKind, OnError};
 #[cfg(feature = "axum")]
 pub use extract::{Fresh, Principal};

@@ -1,11 +1,14 @@
-//! The one cookie: its checked settings, how it is read, how it is written, and when it was withheld.
+//! The one cookie: its checked settings, how it is read, how it is written, and when it was withheld; and the same id in a
+//! header.
 
+pub(crate) mod header;
 mod read;
 mod withheld;
 mod write;
 
 use std::{error, fmt};
 
+pub use header::{HeaderTransport, Transport};
 pub(crate) use read::Presented;
 pub(crate) use withheld::is_withheld;
 pub(crate) use write::Writer;

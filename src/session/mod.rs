@@ -11,6 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     change::{Deed, Draft, Edits, Live, Look, Operation, Origin, Update},
     clock::Timestamp,
+    cookie::Transport,
     error::{Error, ErrorKind},
     id::Handle,
     json,
@@ -859,6 +860,23 @@ impl<L> Session<L> {
     #[must_use]
     pub fn handle(&self) -> Option<Handle> {
         self.current(|live| live.handle)
+    }
+
+    /// Says how the request has brought its id, or asked for one.
+    ///
+    /// What guards against forged requests has nothing to ask of [`Header`](Transport::Header): no browser sends that by
+    /// itself. It is always [`Cookie`](Transport::Cookie) unless the layer reads a
+    /// [header](crate::SessionLayerBuilder::with_header).
+    ///
+    /// ```
+    /// use tenure::{Session, Transport};
+    ///
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// assert_eq!(session.transport(), Transport::Cookie);
+    /// ```
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.slot.transport()
     }
 
     /// Returns what lists call the session: see [`set_label`](Self::set_label).

@@ -14,6 +14,7 @@ use http::Extensions;
 
 use super::{Main, Session};
 use crate::{
+    cookie::Transport,
     error::Error,
     sessions::Sessions,
     slot::{Load, Slot},
@@ -76,6 +77,14 @@ impl<L> SessionSlot<L> {
             load: Load::new(self.slot.clone()),
             layer: PhantomData,
         }
+    }
+
+    /// Says how the request has brought its id, or asked for one; nothing is loaded for it.
+    ///
+    /// See [`Session::transport`].
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.slot.transport()
     }
 
     /// Returns the sessions of this layer's principals; nothing is loaded for it.

@@ -20,7 +20,7 @@ use crate::{
     change::Draft,
     commit::Cookie,
     context::{Context, OnFailure},
-    cookie::Presented,
+    cookie::{Presented, Transport, header},
     error::{Error, ErrorKind},
     id::Token,
     label::Label,
@@ -41,6 +41,8 @@ pub(crate) struct Slot {
 /// Who has sent a request, as far as the layer's settings ask.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
+    /// How it keeps its id.
+    pub(crate) transport: Transport,
     /// Where it comes from, if ids from there are counted.
     pub(crate) peer: Option<PeerKey>,
     /// What the label of a login is made of.
@@ -149,6 +151,10 @@ impl Slot {
 
     pub(crate) const fn context(&self) -> &Arc<Context> {
         &self.context
+    }
+
+    pub(crate) const fn transport(&self) -> Transport {
+        self.client.transport
     }
 
     // For handlers.
@@ -263,7 +269,7 @@ impl Slot {
         let forgotten = open.draft.take_forgotten();
         let closed = match busy || open.draft.is_changed_or_due() {
             true => Closed::Commit,
-            false => Closed::Show(open.shown(&self.context)),
+            false => Closed::Show(open.shown(self)),
         };
         drop(state);
         drop(forgotten);
@@ -276,6 +282,22 @@ impl Slot {
             let runtime = self.state.lock().open().runtime.take();
             let end = Unguarded::new(self.clone(), None);
             self.context.background.finish(runtime, end);
+        }
+    }
+
+    /// Returns what tells a client its id.
+    fn told(&self, token: &Token, max_age: Option<u64>) -> HeaderValue {
+        match self.transport() {
+            Transport::Cookie => self.context.writer.set(token, max_age),
+            Transport::Header => header::told(token),
+        }
+    }
+
+    /// Returns what tells a client to forget its id.
+    fn removal(&self) -> HeaderValue {
+        match self.transport() {
+            Transport::Cookie => self.context.writer.removal().clone(),
+            Transport::Header => header::ENDED,
         }
     }
 
@@ -294,7 +316,7 @@ impl Slot {
 
     /// Returns what the response must show once everything is committed.
     pub(crate) fn shown(&self) -> Shown {
-        self.state.lock().open().shown(&self.context)
+        self.state.lock().open().shown(self)
     }
 }
 
@@ -363,11 +385,12 @@ impl Open {
         })
     }
 
-    fn shown(&mut self, context: &Context) -> Shown {
+    fn shown(&mut self, slot: &Slot) -> Shown {
         let cookie = self.cookie.take();
-        let twin = cookie.as_ref().filter(|_| self.ambiguous);
+        let may_have_twin = self.ambiguous && slot.transport() == Transport::Cookie;
+        let twin = cookie.as_ref().filter(|_| may_have_twin);
         Shown {
-            twin_removal: twin.map(|_| context.writer.twin_removal().clone()),
+            twin_removal: twin.map(|_| slot.context.writer.twin_removal().clone()),
             cookie,
             exposure: match self.used {
                 true if self.draft.is_signed_in() => Some(Exposure::SignedIn),
@@ -380,21 +403,22 @@ impl Open {
     }
 
     /// Remembers what the browser must be told, and which id it then holds.
-    fn tell(&mut self, context: &Context, cookie: Cookie) {
+    fn tell(&mut self, slot: &Slot, cookie: Cookie) {
         match cookie {
             Cookie::Forget { ended } => {
                 self.signed_out = ended;
                 self.token = None;
-                self.cookie = Some(context.writer.removal().clone());
+                self.cookie = Some(slot.removal());
             }
-            Cookie::Keep => {}
-            Cookie::Resend { max_age } => {
+            Cookie::Resend { max_age } if slot.transport() == Transport::Cookie => {
                 let token = self.token.as_ref();
-                self.cookie = token.map(|token| context.writer.set(token, max_age));
+                self.cookie = token.map(|token| slot.told(token, max_age));
             }
+            // A header says nothing of an id's life.
+            Cookie::Keep | Cookie::Resend { .. } => {}
             Cookie::Set { token, max_age } => {
                 self.signed_out = false;
-                self.cookie = Some(context.writer.set(&token, max_age));
+                self.cookie = Some(slot.told(&token, max_age));
                 self.token = Some(token);
             }
         }

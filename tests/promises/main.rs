@@ -12,6 +12,7 @@ mod labels;
 mod lifetime;
 mod live;
 mod model;
+mod native;
 mod operator;
 mod reentry;
 mod renewal;
