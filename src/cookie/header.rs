@@ -78,6 +78,13 @@ impl HeaderTransport {
     ///
     /// Other schemes are not looked at, so a proxy may ask for `Basic`. An application that has other bearer tokens takes
     /// a [name of its own](Self::named).
+    ///
+    /// ```
+    /// use tenure::{HeaderTransport, SessionLayer, store::MemoryStore};
+    ///
+    /// let api = SessionLayer::builder(MemoryStore::new()).with_header(HeaderTransport::bearer());
+    /// assert!(api.build().is_ok());
+    /// ```
     #[must_use]
     pub const fn bearer() -> Self {
         Self {

@@ -353,6 +353,19 @@ async fn whoever_asks_for_a_longer_life_keeps_the_id_that_a_login_of_the_same_re
 }
 
 #[tokio::test]
+async fn an_id_in_an_address_or_a_body_opens_nothing_where_a_header_is_read_either() {
+    let site = site();
+    let id = Client::member(&site).await.id.unwrap();
+    let request = Request::get(format!("/?session-id={id}&access_token={id}"))
+        .header(NAME, &id)
+        .body(format!("access_token={id}"))
+        .unwrap();
+    let response = send(&site.layer, request, who).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(site.store.calls(), "");
+}
+
+#[tokio::test]
 async fn a_client_that_logs_out_while_the_store_is_down_is_told_to_forget_its_id() {
     let site = site();
     let mut client = Client::member(&site).await;
