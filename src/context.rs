@@ -39,7 +39,8 @@ pub(crate) struct Context {
     pub(crate) store: Arc<dyn SessionStore>,
     /// The store's clock can be read without a round trip.
     pub(crate) tells_the_time: bool,
-    pub(crate) cookie_name: Box<str>,
+    /// The layer's name too.
+    pub(crate) cookie_name: Arc<str>,
     pub(crate) same_site: SameSite,
     /// Where clients without cookies bring their ids, if they may.
     pub(crate) header: Option<HeaderTransport>,

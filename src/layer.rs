@@ -1,6 +1,13 @@
 //! Every setting, its default and why.
 
-use std::{fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
+use std::{
+    any::{TypeId, type_name},
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use tower_layer::Layer;
@@ -327,8 +334,8 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     /// ```
     pub fn with_insecure_cookie(mut self) -> Self {
         self.options.cookie.secure = false;
-        if self.options.cookie.name == Settings::default().name {
-            self.options.cookie.name = "id".into();
+        if self.options.cookie.has_default_name() {
+            self.options.cookie.name = Settings::PLAIN_NAME.into();
         }
         self
     }
@@ -639,7 +646,8 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
 
     /// Sets the type by which this layer's sessions are told from those of others: `Session<Admin>`.
     ///
-    /// Default: [`Main`], which nobody has to name.
+    /// Default: [`Main`], which nobody has to name. A layer with another needs a [name](Self::with_name) of its own: an id is
+    /// bound to the name, so under one name both would find the same sessions. See the [guide](crate::_guides::layers).
     ///
     /// ```
     /// use tenure::{Session, SessionLayer, store::MemoryStore};
@@ -653,6 +661,8 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     ///     .with_name("__Host-Http-admin")
     ///     .build()
     ///     .unwrap();
+    /// let nameless = SessionLayer::builder(MemoryStore::new()).with_marker::<Admin>();
+    /// assert!(nameless.build().unwrap_err().to_string().contains("a cookie name of its own"));
     /// ```
     pub fn with_marker<M>(self) -> SessionLayerBuilder<M, E> {
         SessionLayerBuilder {
@@ -684,8 +694,21 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
 }
 
 impl Options {
+    /// An id is bound to its layer's name: under that of the layer without a marker it would open the same sessions.
+    fn check_marker<L: 'static>(&self) -> Result<(), ConfigError> {
+        let is_another = TypeId::of::<L>() != TypeId::of::<Main>();
+        if is_another && self.cookie.has_default_name() {
+            return Err(ConfigError::new(format!(
+                "a layer with a marker of its own (`{}`) needs a cookie name of its own; choose it by `with_name`",
+                type_name::<L>()
+            )));
+        }
+        Ok(())
+    }
+
     fn check<L: 'static>(self) -> Result<Context, ConfigError> {
         self.cookie.check()?;
+        self.check_marker::<L>()?;
         self.header
             .as_ref()
             .map_or(Ok(()), HeaderTransport::check)?;
@@ -720,7 +743,7 @@ impl Options {
             clear_site_data: self.clear_site_data,
             header: self.header,
             hasher: IdHasher::new(&self.cookie.name),
-            cookie_name: self.cookie.name.into(),
+            cookie_name: (*self.cookie.name).into(),
             same_site: self.cookie.same_site,
             tells_the_time: self.store.now().is_some(),
             #[cfg(feature = "metrics")]
@@ -735,7 +758,7 @@ impl Options {
             load_timeout: self.load_timeout,
             commit_timeout: self.commit_timeout,
             on_failure: self.on_failure,
-            observer: Observer::new(self.observer),
+            observer: Observer::new(&self.cookie.name, self.observer),
             peer_of: self.peer_of,
             queues: Arc::new(Queues::default()),
             background: Background::new(),

@@ -245,7 +245,7 @@ pub use context::OnFailure;
 pub use cookie::{ConfigError, HeaderTransport, SameSite, Transport};
 pub use error::{DefaultOnError, Error, ErrorKind, OnError};
 #[cfg(feature = "axum")]
-pub use extract::{Fresh, Principal};
+pub use extract::{Fresh, Of, Principal};
 pub use fresh::{RequireFresh, RequireFreshService, require_fresh};
 pub use future::ResponseFuture;
 pub use id::{Handle, ParseHandleError};

@@ -134,7 +134,8 @@ impl Commit {
             }
         };
         let forget = self.work.plan.forget.then(|| self.forget());
-        meter::commit(committed.as_ref().map(drop).map_err(Error::kind));
+        let outcome = committed.as_ref().map(drop).map_err(Error::kind);
+        meter::commit(outcome, &self.context.cookie_name);
         Poll::Ready(match committed {
             Ok(committed) => Ok(Committed {
                 cookie: committed.cookie.or_forget(forget),

@@ -88,6 +88,14 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What the cookie is called that is made for plain http.
+    pub(crate) const PLAIN_NAME: &str = "id";
+
+    /// Tells whether nobody has chosen a name.
+    pub(crate) fn has_default_name(&self) -> bool {
+        self.name == Self::default().name || (!self.secure && self.name == Self::PLAIN_NAME)
+    }
+
     /// Checks what browsers would refuse or ignore in silence.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.check_name()?;

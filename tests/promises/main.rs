@@ -9,6 +9,7 @@ mod failures;
 mod guessing;
 mod identity;
 mod labels;
+mod layers;
 mod lifetime;
 mod live;
 mod model;
