@@ -27,6 +27,7 @@ use crate::{
     lifetime::Lifetime,
     limit::SessionLimit,
     observe::{Event, Observer, PeerOf},
+    principal::Realm,
     renewal::{self, Renewal, Upkeep},
     store::{SessionStore, StoreError},
     sync::Mutex,
@@ -36,6 +37,7 @@ use crate::{
 /// A layer's settings, its store, and what goes on in it beside the requests.
 pub(crate) struct Context {
     pub(crate) marker: Marker,
+    pub(crate) realm: Realm,
     pub(crate) store: Arc<dyn SessionStore>,
     /// The store's clock can be read without a round trip.
     pub(crate) tells_the_time: bool,

@@ -183,7 +183,9 @@ impl fmt::Display for Error {
             ErrorKind::Gone => f.write_str("the session has ended meanwhile; reload the page"),
             ErrorKind::InvalidKey => write!(f, "`{key}` is no session key; a key has 1 to 128 bytes"),
             ErrorKind::InvalidLifetime => f.write_str("this lifetime ends before it begins"),
-            ErrorKind::InvalidPrincipal => f.write_str("a principal has 1 to 255 bytes"),
+            ErrorKind::InvalidPrincipal => f.write_str(
+                "a principal has 1 to 255 bytes, its layer's name counted if that has a marker, and begins with no U+001F",
+            ),
             ErrorKind::MissingLayer => {
                 f.write_str("no session in this request; is `SessionLayer` applied to this route?")
             }

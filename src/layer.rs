@@ -22,6 +22,7 @@ use crate::{
     limit::SessionLimit,
     meter,
     observe::{Event, Hook, Observer, PeerKey, PeerOf},
+    principal::Realm,
     renewal::Renewal,
     service::SessionService,
     session::Main,
@@ -696,8 +697,7 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
 impl Options {
     /// An id is bound to its layer's name: under that of the layer without a marker it would open the same sessions.
     fn check_marker<L: 'static>(&self) -> Result<(), ConfigError> {
-        let is_another = TypeId::of::<L>() != TypeId::of::<Main>();
-        if is_another && self.cookie.has_default_name() {
+        if !is_main::<L>() && self.cookie.has_default_name() {
             return Err(ConfigError::new(format!(
                 "a layer with a marker of its own (`{}`) needs a cookie name of its own; choose it by `with_name`",
                 type_name::<L>()
@@ -739,6 +739,10 @@ impl Options {
         meter::describe();
         Ok(Context {
             marker: Marker::of::<L>(),
+            realm: match is_main::<L>() {
+                true => Realm::default(),
+                false => Realm::named(&self.cookie.name),
+            },
             writer: Writer::new(&self.cookie),
             clear_site_data: self.clear_site_data,
             header: self.header,
@@ -766,6 +770,10 @@ impl Options {
             watch_interval: self.watch_interval,
         })
     }
+}
+
+fn is_main<L: 'static>() -> bool {
+    TypeId::of::<L>() == TypeId::of::<Main>()
 }
 
 impl<L, E> fmt::Debug for SessionLayerBuilder<L, E> {

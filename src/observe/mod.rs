@@ -11,7 +11,13 @@ use guessing::{Guesses, Noticed};
 
 use http::{Extensions, HeaderMap};
 
-use crate::{clock::Stopwatch, id::Handle, meter, principal::PrincipalId, sync::Mutex};
+use crate::{
+    clock::Stopwatch,
+    id::Handle,
+    meter,
+    principal::{PrincipalId, Realm},
+    sync::Mutex,
+};
 
 /// Something that happened to a session.
 ///
@@ -373,9 +379,14 @@ impl Observer {
         }
     }
 
-    pub(crate) fn observe<'a>(&'a self, mut event: Event<'a>) {
+    pub(crate) fn observe(&self, event: Event<'_>) {
         meter::event(event.kind.name(), &self.layer);
-        event.layer = &self.layer;
+        let principal = event.principal.cloned().map(Realm::leave);
+        let mut event = Event {
+            layer: &self.layer,
+            principal: principal.as_ref(),
+            ..event
+        };
         if let Some(place) = event.kind.limit() {
             match self.limits.admit(place) {
                 Some(suppressed) => event.suppressed = suppressed,

@@ -25,6 +25,7 @@ use crate::{
     id::Token,
     label::Label,
     observe::{Event, EventKind, PeerKey, RejectReason},
+    principal::Realm,
     sync::Mutex,
 };
 
@@ -223,7 +224,7 @@ impl Slot {
         match &self.state.lock().phase {
             Phase::Loaded(open) => debug
                 .field("handle", &open.draft.current().map(|live| live.handle))
-                .field("principal", &open.draft.principal())
+                .field("principal", &open.draft.principal().map(Realm::leave))
                 .field("origin", &open.draft.origin()),
             Phase::Failed(kind) => debug.field("failed", kind),
             Phase::Presented { .. } => debug.field("loaded", &false),

@@ -15,8 +15,9 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use tenure::{
-    Ended, Error, Event, Fresh, LiveSession, Of, Principal, Session, SessionLayer, SessionSlot,
-    Sessions, require_fresh, store::MemoryStore, testing::signed_in,
+    CredentialStamp, Ended, Error, ErrorKind, Event, Fresh, LiveSession, Of, OperatorView,
+    Principal, PrincipalId, Session, SessionLayer, SessionLimit, SessionSlot, Sessions,
+    require_fresh, store::MemoryStore, testing::signed_in,
 };
 use tower::ServiceExt;
 
@@ -201,6 +202,117 @@ async fn a_live_session_of_one_layer_outlives_the_logout_of_the_other() {
 }
 
 #[tokio::test]
+async fn in_layers_that_share_a_store_one_number_is_two_people() {
+    let site = Site::new();
+    let (admins, customers) = (site.admins.sessions(), site.customers.sessions());
+    let (admin, customer) = (site.admin().await, site.customer().await);
+    site.customer().await;
+    assert_eq!(admins.count("1").await.unwrap(), 1);
+    assert_eq!(customers.count("1").await.unwrap(), 2);
+    let foreign = admins.list("1").await.unwrap()[0].handle();
+    assert!(!customers.revoke("1", foreign).await.unwrap());
+    let stamp = CredentialStamp::of("new");
+    assert_eq!(customers.credentials_changed("1", stamp).await.unwrap(), 2);
+    let app = site.around(Router::new().route("/", get(who)));
+    let told = text(send(&app, "GET", [&admin, &customer]).await).await;
+    assert_eq!(told, "admin Some(\"1\"), customer None");
+    assert_eq!(admins.revoke_all("1").await.unwrap(), 1);
+}
+
+async fn who(admin: Session<Admin>, customer: Session) -> String {
+    let name = |who: Option<PrincipalId>| who.map(|who| who.to_string());
+    let (admin, customer) = (name(admin.principal()), name(customer.principal()));
+    format!("admin {admin:?}, customer {customer:?}")
+}
+
+#[tokio::test]
+async fn nobody_names_himself_into_another_layer() {
+    let site = Site::new();
+    let admin = site.admin().await;
+    let forged = "\u{1f}__Host-Http-admin\u{1f}1";
+    let session = Session::<tenure::Main>::for_test([("a", 1)]);
+    assert_eq!(
+        session.login(forged).unwrap_err().kind(),
+        ErrorKind::InvalidPrincipal
+    );
+    let customers = site.customers.sessions();
+    assert_eq!(customers.count(forged).await.unwrap(), 0);
+    assert_eq!(customers.revoke_all(forged).await.unwrap(), 0);
+    let app = site.around(Router::new().route("/", get(async |_: Of<Principal, Admin>| ())));
+    assert_eq!(send(&app, "GET", [&admin]).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn every_way_to_sign_in_and_to_ask_who_that_is_speaks_of_the_own_name() {
+    async fn all(session: Session<Admin>) -> Result<(), Error> {
+        let stamp = CredentialStamp::of("hash");
+        session.begin_login("a", stamp)?;
+        assert_eq!(session.begun_login().unwrap(), "a");
+        assert_eq!(session.finish_login()?, "a");
+        assert_eq!(session.principal().unwrap(), "a");
+        session.commit().await?;
+        session.login_with("b", stamp)?;
+        assert_eq!(session.principal().unwrap(), "b");
+        session.commit().await?;
+        session.login_fresh("c")?;
+        session.commit().await?;
+        session.login_keeping("1", &[])?;
+        session.commit().await?;
+        assert_eq!(session.require_principal::<u32>()?, 1);
+        assert!(!format!("{session:?}").contains("admin"), "{session:?}");
+        assert_eq!(session.revoke_others().await?, 1);
+        assert_eq!(session.credentials_changed(stamp).await?, 0);
+        Ok(())
+    }
+    let site = Site::new();
+    site.admin().await;
+    let app = site.around(Router::new().route("/", get(all)));
+    let response = send(&app, "GET", []).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(site.admins.sessions().count("1").await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_limit_counts_the_sessions_of_its_own_layer() {
+    let store = MemoryStore::new();
+    let limit = SessionLimit::reject(9).with_most_for(|who| (who == "1").then_some(1));
+    let admins = SessionLayer::builder(store.clone())
+        .with_marker::<Admin>()
+        .with_name("__Host-Http-admin")
+        .with_session_limit(limit)
+        .build()
+        .unwrap();
+    let customers = SessionLayer::new(store);
+    signed_in(&customers, "1").await;
+    signed_in(&admins, "1").await;
+    let login = async |session: Session<Admin>| session.login("1");
+    let app = Router::new().route("/", get(login)).layer(admins);
+    assert_eq!(send(&app, "GET", []).await.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn an_operator_of_one_layer_sees_nobody_of_the_other() {
+    let site = Site::new();
+    site.customer().await;
+    for (sessions, expected) in [(site.customers.sessions(), 1), (site.admins.sessions(), 0)] {
+        let request = Request::get("/?principal=1").header("accept", "application/json");
+        let view = OperatorView::new(sessions);
+        let response = view.oneshot(request.body(()).unwrap()).await.unwrap();
+        assert_eq!(response.body().matches("handle").count(), expected);
+        assert!(response.body().contains("\"principal\":\"1\""));
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_is_repaired_knows_everybody_of_each_layer() {
+    let site = Site::new();
+    (site.admin().await, site.customer().await);
+    site.customers.sessions().repair().await.unwrap();
+    assert_eq!(site.customers.sessions().count("1").await.unwrap(), 1);
+    assert_eq!(site.admins.sessions().count("1").await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn an_id_of_one_layer_is_nothing_under_the_name_of_the_other() {
     let site = Site::new();
     let app = site.around(Router::new().route("/", get(async |_: Of<Principal, Admin>| ())));
@@ -239,6 +351,7 @@ async fn what_happens_is_told_with_the_name_of_its_layer() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let seen = told.clone();
     let observer = move |event: &Event<'_>| {
+        assert!(event.principal().is_none_or(|who| who == "1"));
         let line = format!("{}: {}", event.layer(), event.kind().name());
         seen.lock().unwrap().push(line);
     };
