@@ -175,7 +175,7 @@
 //! # Guides
 //!
 //! [Logins and permissions](_guides::login), [devices](_guides::devices), [flash messages](_guides::flash), [CSRF](_guides::csrf),
-//! [OAuth and OpenID Connect](_guides::oauth), [layers and several cookies](_guides::layers), [clients without
+//! [OAuth and OpenID Connect](_guides::oauth), [the order of layers, and several of them](_guides::layers), [clients without
 //! cookies](_guides::native), [sockets and streams](_guides::live), [deployment](_guides::deployment), [testing](_guides::testing).
 //!
 //! # Features

@@ -95,7 +95,7 @@ impl Sessions {
         Ok(self.list(principal).await?.len())
     }
 
-    /// Counts the live sessions of everybody, anonymous ones too, for an operator to see: about, as some begin and end
+    /// Counts the live sessions of everybody in the store, anonymous ones and those of other layers too, for an operator to see: about, as some begin and end
     /// meanwhile.
     ///
     /// `None` if the store could count them only by reading all of them, as Redis would.

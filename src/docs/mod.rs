@@ -5,7 +5,7 @@
 //! * [`flash`]: messages that are shown once.
 //! * [`csrf`]: requests that another site forges.
 //! * [`oauth`]: OAuth and OpenID Connect callbacks.
-//! * [`layers`]: the order of layers, and several cookies.
+//! * [`layers`]: the order of layers, and several of them.
 //! * [`live`]: sockets and streams that end with their session.
 //! * [`native`]: native applications and scripts, which bring their id in a header.
 //! * [`deployment`]: reverse proxies, http on your own machine, shutdown, logs and metrics.
