@@ -10,6 +10,7 @@ mod cross_site;
 mod devices;
 mod errors;
 mod login;
+mod operator;
 mod restart;
 mod tabs;
 mod tour;
