@@ -424,7 +424,7 @@ mod tests {
             (
                 "a name, a malformed one beside it",
                 &named,
-                vec!["x".into(), a.clone()],
+                vec!["x".into(), a],
                 Some(("a", 2)),
             ),
         ] {

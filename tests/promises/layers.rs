@@ -306,7 +306,8 @@ async fn an_operator_of_one_layer_sees_nobody_of_the_other() {
 #[tokio::test]
 async fn an_index_that_is_repaired_knows_everybody_of_each_layer() {
     let site = Site::new();
-    (site.admin().await, site.customer().await);
+    site.admin().await;
+    site.customer().await;
     site.customers.sessions().repair().await.unwrap();
     assert_eq!(site.customers.sessions().count("1").await.unwrap(), 1);
     assert_eq!(site.admins.sessions().count("1").await.unwrap(), 1);
