@@ -13,6 +13,7 @@ const ORDER: &[&str] = &[
     "principal",
     "lifetime",
     "limit",
+    "site_data",
     "label",
     "renewal",
     "key",

@@ -57,8 +57,10 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Failure> {
     let options = Options::of_this_program()?;
     let stores = Stores::open(&options).await?;
-    let sessions = SessionLayer::builder(Journaled(options.slowed(stores.sessions)))
-        .with_label_from(USER_AGENT, browser::name);
+    let store = options.slowed(stores.sessions);
+    let office = operator::layer(store.clone(), options.insecure_cookie)?;
+    let sessions =
+        SessionLayer::builder(Journaled(store)).with_label_from(USER_AGENT, browser::name);
     let sessions = match options.insecure_cookie {
         true => sessions.with_insecure_cookie(),
         false => sessions,
@@ -72,13 +74,16 @@ async fn run() -> Result<(), Failure> {
     welcome::print(listener.local_addr()?.port(), &options);
     let mut app = app(sessions.clone(), stores.shop.clone());
     if let Some(email) = &options.operator {
-        app = app.merge(operator::routes(sessions.clone(), stores.shop, email));
+        let customers = sessions.sessions();
+        let office = operator::routes(office.clone(), customers, stores.shop, email);
+        app = app.merge(office);
     }
     axum::serve(listener, app)
         .with_graceful_shutdown(interrupted())
         .await?;
     // Logouts of visitors who have gone are carried out before the shop closes.
     sessions.drained().await;
+    office.drained().await;
     Ok(())
 }
 

@@ -5,8 +5,9 @@
 //! * [`flash`]: messages that are shown once.
 //! * [`csrf`]: requests that another site forges.
 //! * [`oauth`]: OAuth and OpenID Connect callbacks.
-//! * [`layers`]: the order of layers, and several cookies.
+//! * [`layers`]: the order of layers, and several of them.
 //! * [`live`]: sockets and streams that end with their session.
+//! * [`native`]: native applications and scripts, which bring their id in a header.
 //! * [`deployment`]: reverse proxies, http on your own machine, shutdown, logs and metrics.
 //! * [`testing`]: testing your application.
 
@@ -17,4 +18,4 @@ macro_rules! guides {
     )*};
 }
 
-guides! { csrf deployment devices flash layers live login oauth testing }
+guides! { csrf deployment devices flash layers live login native oauth testing }

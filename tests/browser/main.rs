@@ -4,11 +4,13 @@
 
 mod bed;
 mod chat;
+mod clearing;
 mod cookie;
 mod cross_site;
 mod devices;
 mod errors;
 mod login;
+mod operator;
 mod restart;
 mod tabs;
 mod tour;

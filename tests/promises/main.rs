@@ -2,15 +2,18 @@
 
 #[path = "../bed/mod.rs"]
 mod bed;
+mod clearing;
 mod concurrency;
 mod corners;
 mod failures;
 mod guessing;
 mod identity;
 mod labels;
+mod layers;
 mod lifetime;
 mod live;
 mod model;
+mod native;
 mod operator;
 mod reentry;
 mod renewal;
