@@ -13,8 +13,10 @@ mod catalog;
 mod checkout;
 mod credentials;
 mod data;
+mod desk;
 mod devices;
 mod headers;
+mod help;
 mod insight;
 mod journal;
 mod operator;
@@ -36,6 +38,7 @@ use axum::{
     routing::{get, post},
 };
 use data::{Failure, Shop};
+use desk::Desk;
 use journal::Journaled;
 use options::Options;
 use stores::Stores;
@@ -70,12 +73,13 @@ async fn run() -> Result<(), Failure> {
     let sessions = sessions.build()?;
     let listener = options.listen().await?;
     welcome::print(listener.local_addr()?.port(), &options);
-    let mut app = app(sessions.clone(), stores.shop.clone());
+    let desk = Desk::open();
+    let mut app = app(sessions.clone(), stores.shop.clone(), desk.clone());
     if let Some(email) = &options.operator {
         app = app.merge(operator::routes(sessions.clone(), stores.shop, email));
     }
     axum::serve(listener, app)
-        .with_graceful_shutdown(interrupted())
+        .with_graceful_shutdown(interrupted(desk))
         .await?;
     // Logouts of visitors who have gone are carried out before the shop closes.
     sessions.drained().await;
@@ -83,9 +87,14 @@ async fn run() -> Result<(), Failure> {
 }
 
 /// The layer that is added last is met first.
-fn app(sessions: SessionLayer, shop: Shop) -> Router {
+fn app(sessions: SessionLayer, shop: Shop, desk: Desk) -> Router {
     let fresh = require_fresh(FRESH).or_redirect_to("/account/confirm");
     let address = get(address::show).post(address::change).layer(fresh);
+    let help = Router::new()
+        .route("/help", get(help::show).post(help::ask))
+        .route("/help/events", get(desk::events))
+        .route("/help.js", get(help::script))
+        .with_state(desk);
     Router::new()
         .route("/", get(catalog::list))
         .route("/products/{id}", get(catalog::show))
@@ -112,6 +121,7 @@ fn app(sessions: SessionLayer, shop: Shop) -> Router {
         .route("/goodbye", get(account::goodbye))
         .route("/style.css", get(page::style))
         .with_state(shop)
+        .merge(help)
         .layer(middleware::from_fn(problem::with_session))
         .layer(sessions)
         // `SameSite=Lax` stops forms of other sites; this also stops those of other ports and hosts of this site.
@@ -129,12 +139,13 @@ fn in_one_line(error: &Failure) -> String {
     }
 }
 
-async fn interrupted() {
+async fn interrupted(desk: Desk) {
     // Without a signal to wait for the shop stays open.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
     println!("The shop is closing.");
+    desk.close();
 }
 
 /// How lately somebody has to have shown the password who changes an address.
