@@ -8,6 +8,7 @@ mod cookie;
 mod cross_site;
 mod devices;
 mod errors;
+mod help;
 mod login;
 mod restart;
 mod tabs;
