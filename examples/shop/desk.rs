@@ -10,6 +10,7 @@ use axum::{
     },
 };
 use futures::{StreamExt, stream};
+use maud::html;
 use tenure::{Ended, ErrorKind, Handle, LiveSession, Session};
 use tokio::sync::{
     broadcast::{self, error::RecvError},
@@ -99,8 +100,8 @@ impl Listener {
             News::Said => {
                 let session = listener.live.reload().await.ok()?;
                 let talk = session.get(TALK).ok()?.unwrap_or_default();
-                let lines = talk.lines().into_string();
-                Some((Event::default().data(lines), Some(listener)))
+                let list = html! { ol { (talk.lines()) } };
+                Some((Event::default().data(list.into_string()), Some(listener)))
             }
             News::Ended(Ended::PrivilegeChanged) | News::Closing => None,
             News::Ended(_) => Some((over(), None)),

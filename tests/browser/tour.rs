@@ -50,6 +50,7 @@ async fn look_at_the_account(shop: &Shop, browser: &Browser) {
     browser.ask("Does the teapot drip?").await;
     browser.shows(".talk li:last-child", ANSWER).await;
     look(browser, "help").await;
+    look_at_a_chat_that_is_over(shop, browser, &other).await;
     for (page, path) in [
         ("address", "/account/address"),
         ("confirm", "/account/confirm"),
@@ -58,6 +59,19 @@ async fn look_at_the_account(shop: &Shop, browser: &Browser) {
         browser.goto(shop.at(path)).await.unwrap();
         look(browser, page).await;
     }
+}
+
+/// Asks on two devices, and signs the other one out.
+async fn look_at_a_chat_that_is_over(shop: &Shop, browser: &Browser, other: &Browser) {
+    other.open_chat(shop).await;
+    other.ask("Does the teapot drip?").await;
+    other.shows(".talk li:last-child", ANSWER).await;
+    browser.press("nav [href='/account']").await;
+    browser
+        .press("[action='/account/sign-out-others'] button")
+        .await;
+    other.shows("#over p", "You have been signed out.").await;
+    look(other, "over").await;
 }
 
 /// Looks at the page on every screen.
