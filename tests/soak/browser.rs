@@ -166,14 +166,11 @@ impl Browser {
             45 => Deed::Look(Place::Account),
             46..50 => Deed::Look(self.order()),
             50..54 => Deed::Look(Place::Checkout),
-            54..84 if self.is_signed_in => Deed::Checkout { total: self.total },
+            54 if self.is_signed_in => Deed::LogoutOthers,
+            55..84 if self.is_signed_in => Deed::Checkout { total: self.total },
             54..60 => self.enter(Password::Right),
             60..84 => self.add(),
-            84 => Deed::Logout,
-            85 => match self.dice.one_in(2) {
-                true => Deed::Logout,
-                false => Deed::LogoutOthers,
-            },
+            84..86 => Deed::Logout,
             86 => self.enter(Password::Wrong),
             87 => self.enter(Password::RightForLong),
             88 => {
