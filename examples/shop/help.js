@@ -12,8 +12,13 @@ function show(html) {
     }
 }
 
+let events;
+
+// A browser has six connections to a site at most: tabs that nobody looks at leave them to the others.
 function connect() {
-    const events = new EventSource("/help/events");
+    events?.close();
+    if (document.hidden) return;
+    events = new EventSource("/help/events");
     events.onopen = () => { state.textContent = "What is new appears by itself."; };
     events.onmessage = (event) => show(event.data);
     events.onerror = () => {
@@ -44,4 +49,5 @@ form.addEventListener("submit", async (event) => {
     }
 });
 
+document.addEventListener("visibilitychange", connect);
 connect();

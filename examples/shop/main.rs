@@ -1,7 +1,8 @@
 //! A small shop: `cargo run --example shop`, then open the address it prints.
 //!
-//! A visitor fills a cart, signs up or in and keeps it, and places an order once however often the button is pressed. A
-//! corner of each page tells what the session is at that moment. Everything is kept in memory and ends with the program,
+//! A visitor fills a cart, signs up or in and keeps it, and places an order once however often the button is pressed. Who
+//! is signed in asks the shop something on a page whose list grows by itself, until its session ends. A corner of each
+//! page tells what the session is at that moment. Everything is kept in memory and ends with the program,
 //! or in a database: with `--features sqlite` in the file `shop.db`, and where `--store` says. [`options`] lists the
 //! options.
 

@@ -73,3 +73,17 @@ async fn what_is_asked_when_nobody_is_signed_in_any_more_leads_to_the_login_page
     browser.sign("ada@example.org", "four blue kettles").await;
     assert_eq!(browser.path().await, "/help");
 }
+
+#[tokio::test]
+async fn more_tabs_than_a_browser_has_connections_leave_the_shop_within_reach() {
+    let (shop, browser) = (Shop::open(), Browser::start().await);
+    browser.sign_up(&shop).await;
+    browser.open_chat(&shop).await;
+    for _ in 0..6 {
+        let tab = browser.new_tab().await.unwrap();
+        browser.switch_to_window(tab).await.unwrap();
+        browser.open_chat(&shop).await;
+    }
+    browser.press("nav [href='/cart']").await;
+    assert_eq!(browser.path().await, "/cart");
+}
