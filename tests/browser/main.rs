@@ -9,6 +9,7 @@ mod cookie;
 mod cross_site;
 mod devices;
 mod errors;
+mod help;
 mod login;
 mod operator;
 mod restart;

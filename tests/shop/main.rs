@@ -5,6 +5,7 @@
 #[path = "../bed/mod.rs"]
 mod bed;
 mod devices;
+mod help;
 mod operator;
 mod orders;
 mod restart;
