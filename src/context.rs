@@ -21,13 +21,15 @@ use crate::{
     change::{Live, Opener, Seen},
     clock::{Stopwatch, Timestamp},
     cookie::{SameSite, Writer},
-    id::{Handle, IdHasher, Random},
+    guard::{Guard, Unreadable},
+    id::{Handle, Random},
     label::LabelSource,
     lifetime::Lifetime,
     limit::SessionLimit,
-    observe::{Event, Observer, PeerOf},
+    observe::{Event, EventKind, Observer, PeerOf},
+    record::Header,
     renewal::{self, Renewal, Upkeep},
-    store::{SessionStore, StoreError},
+    store::{Loaded, SessionStore, StoreError},
     sync::Mutex,
     watch::Watchers,
 };
@@ -41,7 +43,7 @@ pub(crate) struct Context {
     pub(crate) cookie_name: Box<str>,
     pub(crate) same_site: SameSite,
     pub(crate) writer: Writer,
-    pub(crate) hasher: IdHasher,
+    pub(crate) guard: Guard,
     pub(crate) random: Random,
     pub(crate) lifetime: Lifetime,
     pub(crate) limit: Option<SessionLimit>,
@@ -84,6 +86,20 @@ impl Context {
         let (header, now) = (live.header(), self.now(&live.seen));
         let key = header.key(&secret, now, self.grace());
         header.upkeep((&secret, key), live.created, now, self.renewal.as_ref())
+    }
+
+    /// Reads the header of a record that the store has answered with, and tells those who watch of one that is not trusted.
+    pub(crate) fn read<'a>(
+        &self,
+        handle: Handle,
+        loaded: &'a Loaded,
+    ) -> Result<Header<'a>, Unreadable> {
+        let read = self.guard.read(handle, &loaded.record, loaded.now);
+        if let Err(Unreadable::Untrusted(distrust)) = read {
+            let kind = EventKind::Rejected(distrust.into());
+            self.observe(Event::new(kind).of(handle));
+        }
+        read
     }
 
     /// Tells what the engine's clock says by now.

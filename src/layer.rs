@@ -5,11 +5,14 @@ use std::{fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
 use http::{Extensions, HeaderMap, HeaderName};
 use tower_layer::Layer;
 
+#[cfg(feature = "keyring")]
+use crate::keyring::Keyring;
 use crate::{
     context::{Background, Context, Marker, OnFailure, Queues},
     cookie::{ConfigError, SameSite, Settings, Writer},
     error::{DefaultOnError, Error},
-    id::{IdHasher, Random},
+    guard::Guard,
+    id::Random,
     label::LabelSource,
     lifetime::Lifetime,
     limit::SessionLimit,
@@ -84,6 +87,8 @@ impl SessionLayer {
                 limit: None,
                 label_source: None,
                 renewal: None,
+                #[cfg(feature = "keyring")]
+                keyring: None,
                 load_timeout: Duration::from_secs(2),
                 commit_timeout: Duration::from_secs(5),
                 on_failure: OnFailure::Discard,
@@ -219,6 +224,8 @@ struct Options {
     limit: Option<SessionLimit>,
     label_source: Option<LabelSource>,
     renewal: Option<Renewal>,
+    #[cfg(feature = "keyring")]
+    keyring: Option<Keyring>,
     load_timeout: Duration,
     commit_timeout: Duration,
     on_failure: OnFailure,
@@ -400,6 +407,26 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
         describe: impl Fn(&str) -> String + Send + Sync + 'static,
     ) -> Self {
         self.options.label_source = Some(LabelSource::new(header, describe));
+        self
+    }
+
+    /// Sets the server's keys. Default: none, and records are as safe as the store is.
+    ///
+    /// With a [keyring](Keyring) the store's copy of a secret is a keyed hash, and all that the store holds of a session is
+    /// authenticated, but for its deadline and the stamps `created` and `last seen`: who writes to the store can end sessions,
+    /// but neither plant nor change one. What was stored before is accepted as long as
+    /// [the ring says](Keyring::with_unkeyed_until). The guide on [keys](crate::_guides::keys) has the rest.
+    ///
+    /// ```
+    /// use tenure::{Keyring, ServerKey, SessionLayer, store::MemoryStore};
+    ///
+    /// let keyring = Keyring::new(ServerKey::generate()?); // elsewhere `Keyring::from_file`
+    /// assert!(SessionLayer::builder(MemoryStore::new()).with_keyring(keyring).build().is_ok());
+    /// # Ok::<_, tenure::KeyError>(())
+    /// ```
+    #[cfg(feature = "keyring")]
+    pub fn with_keyring(mut self, keyring: Keyring) -> Self {
+        self.options.keyring = Some(keyring);
         self
     }
 
@@ -636,7 +663,10 @@ impl Options {
         Ok(Context {
             marker: Marker::of::<L>(),
             writer: Writer::new(&self.cookie),
-            hasher: IdHasher::new(&self.cookie.name),
+            #[cfg(feature = "keyring")]
+            guard: Guard::with_keyring(&self.cookie.name, self.keyring),
+            #[cfg(not(feature = "keyring"))]
+            guard: Guard::new(&self.cookie.name),
             cookie_name: self.cookie.name.into(),
             same_site: self.cookie.same_site,
             tells_the_time: self.store.now().is_some(),

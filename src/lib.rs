@@ -210,9 +210,12 @@ mod error;
 mod extract;
 mod fresh;
 mod future;
+mod guard;
 mod id;
 mod json;
 mod key;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod label;
 mod layer;
 mod lifetime;
@@ -249,6 +252,8 @@ pub use fresh::{RequireFresh, RequireFreshService, require_fresh};
 pub use future::ResponseFuture;
 pub use id::{Handle, ParseHandleError};
 pub use key::{Key, KeyName, SessionKey, Undecodable};
+#[cfg(feature = "keyring")]
+pub use keyring::{KeyError, KeyId, Keyring, PreviousKey, ServerKey};
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use lifetime::Lifetime;
 pub use limit::SessionLimit;

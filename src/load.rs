@@ -7,9 +7,10 @@ use crate::{
     clock::Stopwatch,
     context::{Boxed, Context, within},
     error::{Error, ErrorKind},
+    guard::Unreadable,
     id::{Handle, Token},
     observe::{EndReason, Event, EventKind, RejectReason},
-    record::{Header, Key},
+    record::Key,
     renewal::{Renewal, Upkeep},
     revocation,
     store::{Answer, Loaded, StoreError, StoreErrorKind},
@@ -121,6 +122,7 @@ enum Verdict {
     Reused,
     Superseded,
     Unknown,
+    Untrusted,
     WrongSecret,
 }
 
@@ -134,11 +136,15 @@ fn judge(
     let Some(loaded) = answer.map_err(|error| failed(context, handle, error))? else {
         return Ok(Verdict::Unknown);
     };
-    let header = Header::decode(loaded.record.header()).map_err(|undecodable| {
-        let error = Error::new(ErrorKind::UndecodableRecord);
-        report(context, handle, error.with_source(undecodable))
-    })?;
-    let (secret, now) = (context.hasher.hash(token), loaded.now);
+    let header = match context.read(handle, &loaded) {
+        Ok(header) => header,
+        Err(Unreadable::Untrusted(_)) => return Ok(Verdict::Untrusted),
+        Err(undecodable) => {
+            let error = Error::new(ErrorKind::UndecodableRecord);
+            return Err(report(context, handle, error.with_source(undecodable)));
+        }
+    };
+    let (secret, now) = (context.guard.hash_as(&header, token), loaded.now);
     let lifetime = header.lifetime.unwrap_or(context.lifetime);
     let stamps = header.stamps(loaded.created, loaded.last_seen);
     Ok(if !lifetime.is_live(stamps, now) {
@@ -187,7 +193,7 @@ impl Found {
                 ..Self::nothing(Origin::Unknown)
             },
             Verdict::Superseded => Self::nothing(Origin::Superseded),
-            Verdict::Expired | Verdict::Unknown | Verdict::WrongSecret => {
+            Verdict::Expired | Verdict::Unknown | Verdict::Untrusted | Verdict::WrongSecret => {
                 Self::nothing(Origin::Unknown)
             }
         }
@@ -265,7 +271,7 @@ impl Verdict {
 
     fn observe(&self, context: &Context, handle: Handle) {
         let kind = match self {
-            Self::Live(..) => return,
+            Self::Live(..) | Self::Untrusted => return,
             Self::Expired => EventKind::Expired,
             Self::Reused => EventKind::Rejected(RejectReason::Reused),
             Self::Superseded => EventKind::Superseded,

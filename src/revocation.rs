@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     context::{Context, sleep, within},
     error::{Error, ErrorKind},
+    guard::Unreadable,
     id::Handle,
     lifetime::Stamps,
     observe::{EndReason, Event, EventKind},
@@ -18,7 +19,7 @@ use crate::{
 pub(crate) enum Standing {
     /// It is his.
     Bound(Box<Loaded>),
-    /// It is his, and it is over, though the store has not noticed yet.
+    /// It is his, and it is over, though the store has not noticed yet; or it cannot be trusted, and opens nothing.
     Expired,
     /// It is another's: its login has failed, and another one has not.
     Foreign,
@@ -29,24 +30,33 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    fn of(context: &Context, principal: &PrincipalId, loaded: Option<Loaded>) -> Self {
+    fn of(
+        context: &Context,
+        principal: &PrincipalId,
+        handle: Handle,
+        loaded: Option<Loaded>,
+    ) -> Self {
         let Some(loaded) = loaded else {
             return Self::Gone;
+        };
+        let is_over = match context.read(handle, &loaded) {
+            // What it says of itself does not count. It stays in the index: a key may come back, and so may what was there.
+            Err(Unreadable::Untrusted(_)) => return Self::Expired,
+            // It is kept for a later release.
+            Err(Unreadable::Undecodable(_)) => false,
+            Ok(header) => is_over(context, &header, &loaded),
         };
         match loaded.record.principal() {
             None => Self::Pending,
             Some(other) if other != principal.as_str() => Self::Foreign,
-            Some(_) if is_over(context, &loaded) => Self::Expired,
+            Some(_) if is_over => Self::Expired,
             Some(_) => Self::Bound(Box::new(loaded)),
         }
     }
 }
 
-/// Tells whether a record has expired by its lifetime. One that does not decode has not: it is kept for a later release.
-fn is_over(context: &Context, loaded: &Loaded) -> bool {
-    let Ok(header) = Header::decode(loaded.record.header()) else {
-        return false;
-    };
+/// Tells whether a record has expired by its lifetime.
+fn is_over(context: &Context, header: &Header<'_>, loaded: &Loaded) -> bool {
     let lifetime = header.lifetime.unwrap_or(context.lifetime);
     let stamps: Stamps = header.stamps(loaded.created, loaded.last_seen);
     !lifetime.is_live(stamps, loaded.now)
@@ -67,10 +77,11 @@ pub(crate) async fn standings(
     let mut standings = Vec::with_capacity(handles.len());
     for some in handles.chunks(LOADED_AT_ONCE) {
         let loaded = within(context.load_timeout, index.load_all(some)).await?;
-        let found = loaded
-            .into_iter()
-            .map(|loaded| Standing::of(context, principal, loaded));
-        standings.extend(some.iter().copied().zip(found));
+        let found = some.iter().copied().zip(loaded);
+        standings.extend(found.map(|(handle, loaded)| {
+            let standing = Standing::of(context, principal, handle, loaded);
+            (handle, standing)
+        }));
     }
     Ok(standings)
 }

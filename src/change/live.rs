@@ -1,6 +1,6 @@
 //! A record as a request knows it, and the one that follows it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::LoginBegun;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     label::Label,
     lifetime::{Lifetime, Stamps},
     principal::PrincipalId,
-    record::{Header, Identity, Key, Record, Values, Version},
+    record::{Header, Identity, Key, Record, Version},
     store::Loaded,
 };
 
@@ -61,19 +61,6 @@ impl Live {
             last_seen: seen.at,
             seen,
             opener: Opener::unseen(secret),
-        }
-    }
-
-    /// Makes the record that replaces this one, with another header if there is one.
-    pub(crate) fn successor(
-        &self,
-        version: Version,
-        header: Option<Arc<[u8]>>,
-        values: &Values,
-    ) -> Record {
-        match header {
-            Some(header) => Record::of(version, header, values),
-            None => self.record.with_values(version, values),
         }
     }
 

@@ -230,14 +230,12 @@ impl Commit {
     fn create(&mut self, attempt: Attempt, draws: usize) -> Result<Next, Error> {
         let token = Token::draw(self.context.random).map_err(no_random)?;
         let lifetime = self.work.pending.lifetime;
-        let secret = self.context.hasher.hash(&token);
+        let secret = self.context.guard.hash(&token);
         let mut header = Header::new(secret, lifetime);
         header.labelled = self.work.pending.label.as_ref().map(Label::as_str);
-        let record = Record::of(
-            self.draw_version()?,
-            header.encode(),
-            &self.work.edits.values,
-        );
+        let version = self.draw_version()?;
+        let (guard, values) = (&self.context.guard, &self.work.edits.values);
+        let record = guard.record(token.handle(), version, &header, values);
         let expires_in = lifetime.unwrap_or(self.context.lifetime).first_expiry();
         let answer = self
             .context

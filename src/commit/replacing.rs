@@ -7,10 +7,11 @@ use crate::{
     change::{Live, Opener, Succession, Then},
     context::Turn,
     error::{Error, ErrorKind},
+    guard::Unreadable,
     id::{Handle, Token},
     lifetime::SHORTEST,
     observe::{Event, EventKind},
-    record::{Header, Key, Version},
+    record::{Key, Version},
     renewal::Upkeep,
     store::{Loaded, StoreError, Updated},
 };
@@ -97,7 +98,8 @@ impl Commit {
     pub(super) fn replace(&mut self, change: Change) -> Result<Next, Error> {
         let secret = change.token.as_ref().filter(|_| !self.is_binding());
         let (now, opener) = (self.context.now(&self.live().seen), self.live().opener);
-        let hash = |token: &Token| self.context.hasher.hash(token);
+        let guard = &self.context.guard;
+        let hash = |token: &Token| guard.hash(token);
         let step = Succession {
             version: change.version,
             now,
@@ -129,8 +131,9 @@ impl Commit {
             lost: false,
             change,
         };
-        let header = next.map(|header| header.encode());
-        let record = live.successor(step.version, header, &self.work.edits.values);
+        let header = next.as_ref().ok_or(&old);
+        let (handle, values) = (live.handle, &self.work.edits.values);
+        let record = guard.succeed((handle, &live.record), step.version, header, values);
         let secret = step.secret;
         self.live_mut().succeed(record, secret, now);
         Ok(self.send(replacing))
@@ -253,8 +256,15 @@ impl Commit {
 
     /// Goes on with a fresher record, if the request's id is still the one that opens it.
     fn reconcile(&self, handle: Handle, opener: Opener, fresh: Loaded) -> Result<Live, Error> {
-        let header = Header::decode(fresh.record.header())
-            .map_err(|cause| Error::new(ErrorKind::UndecodableRecord).with_source(cause))?;
+        let header = self
+            .context
+            .read(handle, &fresh)
+            .map_err(|cause| match cause {
+                Unreadable::Untrusted(_) => Error::new(ErrorKind::Gone),
+                cause @ Unreadable::Undecodable(_) => {
+                    Error::new(ErrorKind::UndecodableRecord).with_source(cause)
+                }
+            })?;
         let opener = match self.work.generation {
             Some(generation) => Some(opener).filter(|_| header.generation == generation),
             None => {

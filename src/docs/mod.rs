@@ -17,4 +17,7 @@ macro_rules! guides {
     )*};
 }
 
+#[cfg(feature = "keyring")]
+guides! { keys }
+
 guides! { csrf deployment devices flash layers live login oauth testing }

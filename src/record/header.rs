@@ -3,9 +3,11 @@
 //! A field that this release does not know survives an update, byte for byte. A tag of 128 and more says that whoever
 //! does not know it must leave the record alone.
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
-use super::secrets::{Dated, Key, MAX_SUCCESSORS, Secrets};
+use super::secrets::{Dated, Key, MAX_SUCCESSORS, Secrets, secret_hash};
+#[cfg(feature = "keyring")]
+use crate::id::KeyTag;
 use crate::{
     clock::Timestamp,
     id::SecretHash,
@@ -26,6 +28,8 @@ pub(crate) struct Header<'a> {
     pub(crate) identity: Option<Identity<'a>>,
     /// Where it differs from the layer's.
     pub(crate) lifetime: Option<Lifetime>,
+    /// There is a MAC, whether or not it is right.
+    pub(crate) is_authenticated: bool,
     /// The browser is not known to have received the secret that a login has sent it.
     pub(crate) is_unshown: bool,
     /// The secrets beside the current one, if they are not as they are among the fields.
@@ -54,6 +58,7 @@ impl<'a> Header<'a> {
             rotated_at: None,
             identity: None,
             lifetime,
+            is_authenticated: false,
             is_unshown: false,
             others: None,
             begun: None,
@@ -158,7 +163,35 @@ impl<'a> Header<'a> {
         }
     }
 
-    pub(crate) fn encode(&self) -> Arc<[u8]> {
+    /// Tells whether a secret is among those that are remembered.
+    #[cfg(feature = "keyring")]
+    pub(crate) fn knows(&self, secret: &SecretHash) -> bool {
+        let others = self.others();
+        let mut lists = others.lists().into_iter().flat_map(|(_, list)| list);
+        self.secret.matches(secret) || lists.any(|other| other.secret.matches(secret))
+    }
+
+    /// Returns the names of the keys with which the secrets beside the current one were hashed.
+    #[cfg(feature = "keyring")]
+    pub(crate) fn other_keys(&self) -> Vec<Option<KeyTag>> {
+        let others = self.others();
+        let lists = others.lists().into_iter().flat_map(|(_, list)| list);
+        let mut keys: Vec<_> = lists.map(|other| other.secret.key()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// Returns the names of the keys with which the secrets that were not shown yet were hashed.
+    #[cfg(feature = "keyring")]
+    pub(crate) fn successor_keys(&self) -> Vec<Option<KeyTag>> {
+        let others = self.others();
+        let successors = others.successors.iter();
+        successors.map(|other| other.secret.key()).collect()
+    }
+
+    /// Writes all fields but a MAC.
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let others = self.others();
         let dated = others
             .lists()
@@ -167,7 +200,7 @@ impl<'a> Header<'a> {
             .sum::<usize>();
         let mut bytes = Vec::with_capacity(TYPICAL_LEN + DATED_LEN * dated);
         bytes.push(FORMAT);
-        write(&mut bytes, tag::SECRET, &[self.secret.as_bytes()]);
+        write(&mut bytes, tag::SECRET, &secret_parts(&self.secret));
         write(
             &mut bytes,
             tag::GENERATION,
@@ -192,7 +225,8 @@ impl<'a> Header<'a> {
         }
         for (tag, list) in others.lists() {
             for Dated { secret, at } in list {
-                write(&mut bytes, tag, &[&stamp(*at), secret.as_bytes()]);
+                let [hash, key] = secret_parts(secret);
+                write(&mut bytes, tag, &[&stamp(*at), hash, key]);
             }
         }
         if self.is_unshown {
@@ -209,7 +243,7 @@ impl<'a> Header<'a> {
             .flatten()
             .filter(|field| !tag::is_known(field.tag));
         kept.for_each(|field| bytes.extend_from_slice(field.whole));
-        bytes.into()
+        bytes
     }
 
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Undecodable> {
@@ -219,7 +253,7 @@ impl<'a> Header<'a> {
         for field in header.fields {
             let Field { tag, content, .. } = field?;
             match tag {
-                tag::SECRET => once(&mut secret, SecretHash::from_bytes(exactly(content)?))?,
+                tag::SECRET => once(&mut secret, secret_hash(content)?)?,
                 tag::GENERATION => once(&mut generation, u64::from_be_bytes(exactly(content)?))?,
                 tag::ROTATED_AT => once(&mut header.rotated_at, timestamp(content)?)?,
                 tag::IDENTITY => once(&mut header.identity, Identity::decode(content)?)?,
@@ -229,6 +263,7 @@ impl<'a> Header<'a> {
                 )?,
                 tag::RETIRED | tag::SUCCESSOR | tag::PREVIOUS => drop(Dated::decode(content)?),
                 tag::UNSHOWN => header.is_unshown = true,
+                tag::MAC => header.is_authenticated = true,
                 tag::MUST_BE_KNOWN.. => return Err(Undecodable),
                 _ => {}
             }
@@ -405,7 +440,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-fn write(bytes: &mut Vec<u8>, tag: u8, parts: &[&[u8]]) {
+pub(super) fn write(bytes: &mut Vec<u8>, tag: u8, parts: &[&[u8]]) {
     let len: usize = parts.iter().map(|part| part.len()).sum();
     let len = u16::try_from(len).expect("the longest field is a principal of 255 bytes");
     bytes.push(tag);
@@ -423,6 +458,11 @@ fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Undecodable> {
 
 fn exactly<const N: usize>(content: &[u8]) -> Result<[u8; N], Undecodable> {
     content.try_into().map_err(|_| Undecodable)
+}
+
+/// Returns what is stored of a secret.
+fn secret_parts(secret: &SecretHash) -> [&[u8]; 2] {
+    [secret.as_bytes(), secret.key_bytes()]
 }
 
 fn stamp(timestamp: Timestamp) -> [u8; STAMP_LEN] {
@@ -448,16 +488,17 @@ pub(super) mod tag {
     pub(in crate::record) const SUCCESSOR: u8 = 9;
     pub(in crate::record) const PREVIOUS: u8 = 10;
     pub(super) const UNSHOWN: u8 = 11;
+    pub(in crate::record) const MAC: u8 = 12;
     pub(super) const MUST_BE_KNOWN: u8 = 128;
 
     /// Tells whether this release writes a field of this tag itself.
     pub(super) const fn is_known(tag: u8) -> bool {
-        matches!(tag, SECRET..=UNSHOWN)
+        matches!(tag, SECRET..=MAC)
     }
 }
 
 const FORMAT: u8 = 1;
-const FIELD_HEAD: usize = 3;
+pub(super) const FIELD_HEAD: usize = 3;
 const STAMP_LEN: usize = 8;
 const DATED_LEN: usize = FIELD_HEAD + STAMP_LEN + SecretHash::LEN;
 /// Format, secret, generation, rotation and an identity of 16 bytes.
@@ -479,7 +520,7 @@ mod tests {
     }
 
     /// Replaces the secret of an encoded header.
-    fn rotated(bytes: &[u8], secret: SecretHash, now: Timestamp) -> Arc<[u8]> {
+    fn rotated(bytes: &[u8], secret: SecretHash, now: Timestamp) -> Vec<u8> {
         let mut header = Header::decode(bytes).unwrap();
         header.rotate(secret, now);
         header.encode()
@@ -489,7 +530,7 @@ mod tests {
         header.key(&hash(fill), now, Duration::ZERO) == Key::Retired
     }
 
-    fn full() -> Arc<[u8]> {
+    fn full() -> Vec<u8> {
         let first = Header::new(hash(1), Some(Lifetime::persistent())).encode();
         let third = rotated(&rotated(&first, hash(2), at(10)), hash(3), at(20));
         let header = Header {
@@ -674,7 +715,7 @@ mod tests {
     }
 
     /// A session whose first id was renewed twice, at 100 and at 200 seconds.
-    fn renewed() -> Arc<[u8]> {
+    fn renewed() -> Vec<u8> {
         let mut header = Header::new(hash(1), None);
         header.renew(hash(2), at(100));
         header.renew(hash(3), at(200));

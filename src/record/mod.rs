@@ -3,12 +3,16 @@
 //! The header is decoded without the values, so that what ends a session works on values that do not decode, and a
 //! read costs the same whether a session is small or large. Both forms begin with their format's number.
 
+#[cfg(feature = "keyring")]
+mod authenticated;
 mod header;
 mod secrets;
 mod values;
 
 use std::{fmt, sync::Arc};
 
+#[cfg(feature = "keyring")]
+pub(crate) use authenticated::Authenticated;
 pub(crate) use header::{Begun, Header, Identity, Undecodable};
 pub(crate) use secrets::Key;
 pub(crate) use values::{Corrupt, Pair, Value, Values};

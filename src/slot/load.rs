@@ -99,7 +99,7 @@ impl Slot {
             Phase::Failed(_) | Phase::Loaded(_) => Vec::new(),
         };
         for id in &ids {
-            let hash = self.context.hasher.hash(id);
+            let hash = self.context.guard.hash(id);
             self.context.observer.count_guess(peer, hash.as_bytes());
         }
     }
