@@ -24,6 +24,8 @@ pub(crate) struct Found {
     /// The id that is live.
     pub(crate) token: Option<Token>,
     pub(crate) upkeep: Upkeep,
+    /// A record that is not trusted, and that only the id that came could have opened.
+    pub(crate) remains: Option<Handle>,
     then: Option<Then>,
 }
 
@@ -122,7 +124,8 @@ enum Verdict {
     Reused,
     Superseded,
     Unknown,
-    Untrusted,
+    /// It is of this id, or would be.
+    Untrusted(bool),
     WrongSecret,
 }
 
@@ -138,7 +141,10 @@ fn judge(
     };
     let header = match context.read(handle, &loaded) {
         Ok(header) => header,
-        Err(Unreadable::Untrusted(_)) => return Ok(Verdict::Untrusted),
+        Err(Unreadable::Untrusted(_)) => {
+            let is_own = context.guard.would_open(token, &loaded.record);
+            return Ok(Verdict::Untrusted(is_own));
+        }
         Err(undecodable) => {
             let error = Error::new(ErrorKind::UndecodableRecord);
             return Err(report(context, handle, error.with_source(undecodable)));
@@ -171,6 +177,7 @@ impl Found {
             origin,
             token: None,
             upkeep: Upkeep::NONE,
+            remains: None,
             then: None,
         }
     }
@@ -183,6 +190,7 @@ impl Found {
                 origin: Origin::Live,
                 token: Some(token),
                 upkeep,
+                remains: None,
                 then,
             },
             Verdict::Reused => Self {
@@ -193,9 +201,14 @@ impl Found {
                 ..Self::nothing(Origin::Unknown)
             },
             Verdict::Superseded => Self::nothing(Origin::Superseded),
-            Verdict::Expired | Verdict::Unknown | Verdict::Untrusted | Verdict::WrongSecret => {
-                Self::nothing(Origin::Unknown)
-            }
+            Verdict::Untrusted(true) => Self {
+                remains: Some(token.handle()),
+                ..Self::nothing(Origin::Unknown)
+            },
+            Verdict::Expired
+            | Verdict::Unknown
+            | Verdict::Untrusted(false)
+            | Verdict::WrongSecret => Self::nothing(Origin::Unknown),
         }
     }
 
@@ -271,7 +284,7 @@ impl Verdict {
 
     fn observe(&self, context: &Context, handle: Handle) {
         let kind = match self {
-            Self::Live(..) | Self::Untrusted => return,
+            Self::Live(..) | Self::Untrusted(_) => return,
             Self::Expired => EventKind::Expired,
             Self::Reused => EventKind::Rejected(RejectReason::Reused),
             Self::Superseded => EventKind::Superseded,

@@ -63,6 +63,7 @@ impl Commit {
     fn ended(&self) -> (Handle, EndReason) {
         let handle = self.work.live.as_ref().map(|live| live.handle);
         handle
+            .or(self.work.remains)
             .zip(self.work.pending.end)
             .expect("a deletion is planned for a record that is to be ended")
     }

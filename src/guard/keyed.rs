@@ -142,3 +142,206 @@ impl Keyed {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{guard::Guard, keyring::ServerKey};
+
+    const HANDLE: Handle = Handle::from_bytes([5; 16]);
+    const NOW: Timestamp = Timestamp::from_millis(1_795_737_600_000);
+    const NAME: &str = "__Host-Http-id";
+
+    fn ring(active: u8, previous: &[u8]) -> Keyring {
+        let ring = Keyring::new(ServerKey::for_test(active));
+        let mut previous = previous.iter().copied().map(ServerKey::for_test);
+        previous
+            .try_fold(ring, |ring, key| ring.with_next(key))
+            .unwrap()
+    }
+
+    fn guard(keyring: Keyring) -> Guard {
+        Guard::with_keyring(NAME, Some(keyring))
+    }
+
+    fn token() -> Token {
+        Token::parse(&[b'A'; Token::CHARS]).unwrap()
+    }
+
+    fn record(guard: &Guard) -> Record {
+        let header = Header::new(guard.hash(&token()), None);
+        let values = Values::empty().with("a", Some(b"1")).unwrap().unwrap();
+        guard.record(HANDLE, Version::from_u64(9), &header, &values)
+    }
+
+    /// Says what becomes of a record.
+    fn read(guard: &Guard, handle: Handle, record: &Record) -> Result<(), Distrust> {
+        match guard.read(handle, record, NOW) {
+            Ok(_) => Ok(()),
+            Err(Unreadable::Untrusted(distrust)) => Err(distrust),
+            Err(undecodable) => panic!("{undecodable}"),
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_by_who_has_its_key_and_by_nobody_else() {
+        let record = record(&guard(ring(1, &[])));
+        for (case, guard, expected) in [
+            ("the same", guard(ring(1, &[])), Ok(())),
+            ("a later ring", guard(ring(2, &[1])), Ok(())),
+            (
+                "a ring without it",
+                guard(ring(2, &[3])),
+                Err(Distrust::UnknownKey),
+            ),
+            ("no ring", Guard::new(NAME), Err(Distrust::UnknownKey)),
+            (
+                "another application",
+                Guard::with_keyring("id", Some(ring(1, &[]))),
+                Err(Distrust::Forged),
+            ),
+        ] {
+            assert_eq!(read(&guard, HANDLE, &record), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_changed_in_a_record_is_noticed() {
+        let guard = guard(ring(1, &[2]));
+        let good = record(&guard);
+        let (version, header, values) = (good.version(), good.header(), good.values());
+        for at in 0..header.len() {
+            for bit in 0..8 {
+                let mut bad = header.to_vec();
+                bad[at] ^= 1 << bit;
+                let bad = Record::new(version, bad, values);
+                assert!(read(&guard, HANDLE, &bad).is_err(), "header, byte {at}");
+            }
+        }
+        for at in 0..values.len() {
+            let mut bad = values.to_vec();
+            bad[at] ^= 1;
+            let bad = Record::new(version, header, bad);
+            assert_eq!(read(&guard, HANDLE, &bad), Err(Distrust::Forged), "{at}");
+        }
+        for len in 0..header.len() {
+            let bad = Record::new(version, &header[..len], values);
+            assert!(read(&guard, HANDLE, &bad).is_err(), "cut at {len}");
+        }
+        for (case, handle, bad) in [
+            (
+                "another version",
+                HANDLE,
+                Record::new(Version::from_u64(8), header, values),
+            ),
+            (
+                "under another handle",
+                Handle::from_bytes([6; 16]),
+                good.clone(),
+            ),
+            (
+                "a part moved into the values",
+                HANDLE,
+                Record::new(version, header, [&header[30..], values].concat()),
+            ),
+        ] {
+            assert_eq!(read(&guard, handle, &bad), Err(Distrust::Forged), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_hash_and_a_mac_of_one_key_are_nothing_under_the_name_of_another() {
+        let guard = guard(ring(1, &[2]));
+        let good = record(&guard);
+        let other = ServerKey::for_test(2).derived().tag();
+        let own = ServerKey::for_test(1).derived().tag();
+        let at = good.header().windows(4).rposition(|part| part == own);
+        let mut renamed = good.header().to_vec();
+        renamed[at.unwrap()..][..4].copy_from_slice(&other);
+        let bad = Record::new(good.version(), renamed, good.values());
+        assert_eq!(read(&guard, HANDLE, &bad), Err(Distrust::Forged));
+    }
+
+    #[test]
+    fn a_record_without_a_mac_is_accepted_until_the_time_that_was_set_and_only_with_an_unkeyed_hash()
+     {
+        let plain = record(&Guard::new(NAME));
+        let before =
+            guard(ring(1, &[]).with_unkeyed_until(NOW + std::time::Duration::from_millis(1)));
+        let after = guard(ring(1, &[]).with_unkeyed_until(NOW));
+        assert_eq!(read(&before, HANDLE, &plain), Ok(()));
+        let header = before.read(HANDLE, &plain, NOW).unwrap();
+        assert!(header.secret.matches(&before.hash_as(&header, &token())));
+        assert_eq!(read(&after, HANDLE, &plain), Err(Distrust::Unauthenticated));
+
+        let keyed = record(&before);
+        let stripped = &keyed.header()[..keyed.header().len() - 39];
+        let stripped = Record::new(keyed.version(), stripped, keyed.values());
+        assert_eq!(read(&before, HANDLE, &stripped), Err(Distrust::Forged));
+    }
+
+    #[test]
+    fn a_session_whose_secrets_were_hashed_with_a_dropped_key_is_dead_though_its_mac_is_of_another()
+    {
+        let old = guard(ring(1, &[]));
+        let header = Header::new(old.hash(&token()), None);
+        let both = guard(ring(2, &[1]));
+        let version = Version::from_u64(9);
+        let record = both.record(HANDLE, version, &header, &Values::empty());
+        assert_eq!(read(&both, HANDLE, &record), Ok(()));
+        let dropped = guard(ring(2, &[]));
+        assert_eq!(read(&dropped, HANDLE, &record), Err(Distrust::UnknownKey));
+        let mut renewed = header;
+        renewed.renew(dropped.hash(&token()), NOW);
+        let record = both.record(HANDLE, version, &renewed, &Values::empty());
+        assert_eq!(
+            read(&dropped, HANDLE, &record),
+            Ok(()),
+            "its browser may hold the next"
+        );
+    }
+
+    #[test]
+    fn an_id_is_hashed_with_the_key_of_the_secret_that_it_is() {
+        let (old, new) = (guard(ring(1, &[])), guard(ring(2, &[1])));
+        let [first, second, third] =
+            [b'A', b'B', b'C'].map(|fill| Token::parse(&[fill; 64]).unwrap());
+        let mut header = Header::new(old.hash(&first), None);
+        header.renew(new.hash(&second), NOW);
+        for token in [&first, &second] {
+            assert!(header.knows(&new.hash_as(&header, token)));
+        }
+        assert!(!header.knows(&new.hash_as(&header, &third)));
+        assert!(!header.knows(&guard(ring(2, &[])).hash_as(&header, &first)));
+    }
+
+    /// The stored form is kept for ever: these bytes must never change.
+    #[test]
+    fn the_keyed_hash_and_the_mac_are_stable() {
+        let guard = guard(ring(7, &[]));
+        let hash = guard.hash(&token());
+        assert_eq!(hash.key(), Some([0x5c, 0x4c, 0xc6, 0x4e]));
+        let start = |bytes: &[u8]| u64::from_be_bytes(*bytes.first_chunk().unwrap());
+        assert_eq!(start(hash.as_bytes()), 0xd3ad_149b_5341_ad29);
+        let record = record(&guard);
+        let header = record.header();
+        assert_eq!(header.len(), 1 + 39 + 11 + 39);
+        assert_eq!(header[..4], [1, 1, 0, 36]);
+        assert_eq!(header[51..58], [12, 0, 36, 0x5c, 0x4c, 0xc6, 0x4e]);
+        assert_eq!(start(&header[58..]), 0xf926_3410_0aa4_7c91);
+    }
+
+    proptest! {
+        #[test]
+        fn no_record_makes_the_guard_panic_or_is_taken_for_one_of_its_own(
+            header in proptest::collection::vec(any::<u8>(), 0..200),
+            values in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let guard = guard(ring(1, &[2]));
+            let any = Record::new(Version::from_u64(9), header, values);
+            prop_assert!(read(&guard, HANDLE, &any).is_err());
+        }
+    }
+}

@@ -77,6 +77,12 @@ impl Guard {
         }
     }
 
+    /// Tells whether an id would open a record if that were trusted.
+    pub(crate) fn would_open(&self, token: &Token, record: &Record) -> bool {
+        let header = Header::decode(record.header());
+        header.is_ok_and(|header| header.knows(&self.hash_as(&header, token)))
+    }
+
     /// Makes a record.
     pub(crate) fn record(
         &self,

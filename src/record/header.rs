@@ -164,7 +164,6 @@ impl<'a> Header<'a> {
     }
 
     /// Tells whether a secret is among those that are remembered.
-    #[cfg(feature = "keyring")]
     pub(crate) fn knows(&self, secret: &SecretHash) -> bool {
         let others = self.others();
         let mut lists = others.lists().into_iter().flat_map(|(_, list)| list);

@@ -149,11 +149,13 @@ impl State {
                 origin,
                 token,
                 upkeep,
+                remains,
                 ..
             }) => {
-                let draft = match live {
-                    Some(live) => Draft::live(live, upkeep),
-                    None => Draft::without_record(origin),
+                let draft = match (live, remains) {
+                    (Some(live), _) => Draft::live(live, upkeep),
+                    (None, Some(handle)) => Draft::of_remains(handle),
+                    (None, None) => Draft::without_record(origin),
                 };
                 self.phase = Phase::Loaded(Open::new(draft, token, ambiguous));
                 Ok(())

@@ -3,7 +3,9 @@
 use std::any::Any;
 
 use http::StatusCode;
-use tenure::{Error, Session, SessionLayer, store::SessionStore};
+use tenure::{Error, Session, SessionLayer, SessionLayerBuilder, store::SessionStore};
+#[cfg(feature = "keyring")]
+use tenure::{Keyring, ServerKey};
 
 use super::visitor::{
     Told, Waiting, arrive, begin, count_at_once, counted, principal, send, told, visit,
@@ -17,8 +19,23 @@ pub struct Site {
 
 impl Site {
     pub fn new(nodes: [impl SessionStore; 2], kept: impl Any) -> Self {
+        Self::with(nodes, kept, |builder| builder)
+    }
+
+    /// Makes a site whose nodes have a keyring in common.
+    #[cfg(feature = "keyring")]
+    pub fn keyed(nodes: [impl SessionStore; 2], kept: impl Any) -> Self {
+        let keyring = Keyring::new(ServerKey::generate().unwrap());
+        Self::with(nodes, kept, |builder| builder.with_keyring(keyring.clone()))
+    }
+
+    fn with(
+        nodes: [impl SessionStore; 2],
+        kept: impl Any,
+        settings: impl Fn(SessionLayerBuilder) -> SessionLayerBuilder,
+    ) -> Self {
         Self {
-            nodes: nodes.map(SessionLayer::new),
+            nodes: nodes.map(|store| settings(SessionLayer::builder(store)).build().unwrap()),
             _kept: Box::new(kept),
         }
     }

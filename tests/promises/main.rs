@@ -7,6 +7,8 @@ mod corners;
 mod failures;
 mod guessing;
 mod identity;
+#[cfg(feature = "keyring")]
+mod keys;
 mod labels;
 mod lifetime;
 mod live;

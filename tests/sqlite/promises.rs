@@ -11,3 +11,15 @@ async fn site() -> Site {
 }
 
 promises!(site().await);
+
+#[cfg(feature = "keyring")]
+mod keyed {
+    use super::*;
+
+    async fn site() -> Site {
+        let file = File::new();
+        Site::keyed([file.open().await, file.open().await], file)
+    }
+
+    promises!(site().await);
+}
