@@ -659,6 +659,10 @@ impl Options {
         if let Some(renewal) = &self.renewal {
             renewal.check().map_err(ConfigError::new)?;
         }
+        #[cfg(feature = "keyring")]
+        if let Some(keyring) = &self.keyring {
+            keyring.log(self.lifetime);
+        }
         meter::describe();
         Ok(Context {
             marker: Marker::of::<L>(),

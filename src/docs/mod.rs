@@ -5,6 +5,7 @@
 //! * [`flash`]: messages that are shown once.
 //! * [`csrf`]: requests that another site forges.
 //! * [`oauth`]: OAuth and OpenID Connect callbacks.
+//! * `keys` (with the feature `keyring`): keys for the server, made, loaded and rotated.
 //! * [`layers`]: the order of layers, and several cookies.
 //! * [`live`]: sockets and streams that end with their session.
 //! * [`deployment`]: reverse proxies, http on your own machine, shutdown, logs and metrics.

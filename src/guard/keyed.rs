@@ -56,7 +56,7 @@ impl Keyed {
     fn hash_with(&self, key: &Derived, token: &Token) -> SecretHash {
         let message = Zeroizing::new(token.message());
         let mac = key.secrets().chain_update(&self.id_context);
-        let hash = mac.chain_update(&*message).finalize().into_bytes();
+        let hash = mac.chain_update(*message).finalize().into_bytes();
         SecretHash::from_bytes(hash.into()).keyed(Some(key.tag()))
     }
 

