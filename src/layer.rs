@@ -638,6 +638,15 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
 }
 
 impl Options {
+    fn guard(&self) -> Guard {
+        #[cfg(feature = "keyring")]
+        if let Some(keyring) = &self.keyring {
+            keyring.log(self.lifetime);
+            return Guard::with_keyring(&self.cookie.name, keyring.clone());
+        }
+        Guard::new(&self.cookie.name)
+    }
+
     fn check<L: 'static>(self) -> Result<Context, ConfigError> {
         self.cookie.check()?;
         self.lifetime.check().map_err(ConfigError::new)?;
@@ -659,18 +668,11 @@ impl Options {
         if let Some(renewal) = &self.renewal {
             renewal.check().map_err(ConfigError::new)?;
         }
-        #[cfg(feature = "keyring")]
-        if let Some(keyring) = &self.keyring {
-            keyring.log(self.lifetime);
-        }
         meter::describe();
         Ok(Context {
             marker: Marker::of::<L>(),
             writer: Writer::new(&self.cookie),
-            #[cfg(feature = "keyring")]
-            guard: Guard::with_keyring(&self.cookie.name, self.keyring),
-            #[cfg(not(feature = "keyring"))]
-            guard: Guard::new(&self.cookie.name),
+            guard: self.guard(),
             cookie_name: self.cookie.name.into(),
             same_site: self.cookie.same_site,
             tells_the_time: self.store.now().is_some(),

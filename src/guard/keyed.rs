@@ -163,7 +163,7 @@ mod tests {
     }
 
     fn guard(keyring: Keyring) -> Guard {
-        Guard::with_keyring(NAME, Some(keyring))
+        Guard::with_keyring(NAME, keyring)
     }
 
     fn token() -> Token {
@@ -199,7 +199,7 @@ mod tests {
             ("no ring", Guard::new(NAME), Err(Distrust::UnknownKey)),
             (
                 "another application",
-                Guard::with_keyring("id", Some(ring(1, &[]))),
+                Guard::with_keyring("id", ring(1, &[])),
                 Err(Distrust::Forged),
             ),
         ] {

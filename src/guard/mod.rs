@@ -1,11 +1,10 @@
 //! Which records are trusted, and how they are made: with a keyring those alone that its holders have written.
 
-#[cfg(feature = "keyring")]
+#[cfg_attr(not(feature = "keyring"), path = "unkeyed.rs")]
 mod keyed;
 
 use std::{error, fmt};
 
-#[cfg(feature = "keyring")]
 use keyed::Keyed;
 
 #[cfg(feature = "keyring")]
@@ -20,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Guard {
     hasher: IdHasher,
-    #[cfg(feature = "keyring")]
+    /// Without the feature there is none.
     keyed: Option<Keyed>,
 }
 
@@ -28,47 +27,43 @@ impl Guard {
     pub(crate) fn new(cookie_name: &str) -> Self {
         Self {
             hasher: IdHasher::new(cookie_name),
-            #[cfg(feature = "keyring")]
             keyed: None,
         }
     }
 
     #[cfg(feature = "keyring")]
-    pub(crate) fn with_keyring(cookie_name: &str, keyring: Option<Keyring>) -> Self {
+    pub(crate) fn with_keyring(cookie_name: &str, keyring: Keyring) -> Self {
         Self {
-            keyed: keyring.map(|keyring| Keyed::new(cookie_name, keyring)),
+            keyed: Some(Keyed::new(cookie_name, keyring)),
             ..Self::new(cookie_name)
         }
     }
 
     /// Hashes the secret of an id that was drawn just now.
     pub(crate) fn hash(&self, token: &Token) -> SecretHash {
-        #[cfg(feature = "keyring")]
-        if let Some(keyed) = &self.keyed {
-            return keyed.hash(token);
+        match &self.keyed {
+            Some(keyed) => keyed.hash(token),
+            None => self.hasher.hash(token),
         }
-        self.hasher.hash(token)
     }
 
     /// Hashes the secret of an id that came, as this record has done it.
-    pub(crate) fn hash_as(&self, _header: &Header<'_>, token: &Token) -> SecretHash {
-        #[cfg(feature = "keyring")]
-        if let Some(keyed) = &self.keyed {
-            return keyed.hash_as(_header, token, &self.hasher);
+    pub(crate) fn hash_as(&self, header: &Header<'_>, token: &Token) -> SecretHash {
+        match &self.keyed {
+            Some(keyed) => keyed.hash_as(header, token, &self.hasher),
+            None => self.hasher.hash(token),
         }
-        self.hasher.hash(token)
     }
 
     /// Reads the header of a record that is trusted.
     pub(crate) fn read<'a>(
         &self,
-        _handle: Handle,
+        handle: Handle,
         record: &'a Record,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> Result<Header<'a>, Unreadable> {
-        #[cfg(feature = "keyring")]
         if let Some(keyed) = &self.keyed {
-            return keyed.read(_handle, record, _now);
+            return keyed.read(handle, record, now);
         }
         let header = Header::decode(record.header())?;
         match header.is_authenticated {
@@ -86,17 +81,15 @@ impl Guard {
     /// Makes a record.
     pub(crate) fn record(
         &self,
-        _handle: Handle,
+        handle: Handle,
         version: Version,
         header: &Header<'_>,
         values: &Values,
     ) -> Record {
-        let header = header.encode();
-        #[cfg(feature = "keyring")]
-        if let Some(keyed) = &self.keyed {
-            return keyed.record(_handle, version, header, values);
+        match &self.keyed {
+            Some(keyed) => keyed.record(handle, version, header.encode(), values),
+            None => Record::of(version, header.encode().into(), values),
         }
-        Record::of(version, header.into(), values)
     }
 
     /// Makes the record that follows another, with another header if there is one.
@@ -108,20 +101,9 @@ impl Guard {
         values: &Values,
     ) -> Record {
         match header {
-            Err(_) if !self.is_keyed() => old.with_values(version, values),
+            Err(_) if self.keyed.is_none() => old.with_values(version, values),
             Ok(header) | Err(header) => self.record(handle, version, header, values),
         }
-    }
-
-    #[cfg(feature = "keyring")]
-    const fn is_keyed(&self) -> bool {
-        self.keyed.is_some()
-    }
-
-    #[cfg(not(feature = "keyring"))]
-    #[expect(clippy::unused_self, reason = "with a keyring it depends")]
-    const fn is_keyed(&self) -> bool {
-        false
     }
 }
 
