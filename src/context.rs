@@ -198,6 +198,29 @@ pub(crate) async fn sleep(duration: Duration) {
     }
 }
 
+/// Waits for several futures at once, and returns what they return in their order.
+pub(crate) async fn together<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in &mut waiting {
+            if output.is_none()
+                && let task::Poll::Ready(ready) = future.as_mut().poll(context)
+            {
+                *output = Some(ready);
+            }
+        }
+        match waiting.iter().all(|(_, output)| output.is_some()) {
+            true => task::Poll::Ready(()),
+            false => task::Poll::Pending,
+        }
+    })
+    .await;
+    waiting
+        .into_iter()
+        .filter_map(|(_, output)| output)
+        .collect()
+}
+
 /// Lines up the commits of a handle that keep getting into each other's way.
 ///
 /// This is a queue and not a lock: nothing is read or written under it that is not checked again by the store.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    context::{Context, sleep, within},
+    context::{Context, sleep, together, within},
     error::{Error, ErrorKind},
     guard::Unreadable,
     id::Handle,
@@ -19,7 +19,7 @@ use crate::{
 pub(crate) enum Standing {
     /// It is his.
     Bound(Box<Loaded>),
-    /// It is his, and it is over, though the store has not noticed yet; or it cannot be trusted, and opens nothing.
+    /// It is his, and it is over, though the store has not noticed yet.
     Expired,
     /// It is another's: its login has failed, and another one has not.
     Foreign,
@@ -27,21 +27,20 @@ pub(crate) enum Standing {
     Gone,
     /// Its login is on its way, or has failed.
     Pending,
+    /// There is a record, and it cannot be read: its browser gets an error. Or it is not trusted: its browser has no session.
+    Unreadable,
 }
 
 impl Standing {
-    fn of(
-        context: &Context,
-        principal: &PrincipalId,
-        handle: Handle,
-        loaded: Option<Loaded>,
-    ) -> Self {
-        let Some(loaded) = loaded else {
-            return Self::Gone;
+    fn of(context: &Context, principal: &PrincipalId, handle: Handle, found: Found) -> Self {
+        let loaded = match found {
+            Found::Nothing => return Self::Gone,
+            Found::Record(loaded) => loaded,
+            Found::Unreadable => return Self::Unreadable,
         };
         let is_over = match context.read(handle, &loaded) {
             // What it says of itself does not count. It stays in the index: a key may come back, and so may what was there.
-            Err(Unreadable::Untrusted(_)) => return Self::Expired,
+            Err(Unreadable::Untrusted(_)) => return Self::Unreadable,
             // It is kept for a later release.
             Err(Unreadable::Undecodable(_)) => false,
             Ok(header) => is_over(context, &header, &loaded),
@@ -50,7 +49,7 @@ impl Standing {
             None => Self::Pending,
             Some(other) if other != principal.as_str() => Self::Foreign,
             Some(_) if is_over => Self::Expired,
-            Some(_) => Self::Bound(Box::new(loaded)),
+            Some(_) => Self::Bound(loaded),
         }
     }
 }
@@ -76,14 +75,58 @@ pub(crate) async fn standings(
 ) -> Result<Vec<(Handle, Standing)>, StoreError> {
     let mut standings = Vec::with_capacity(handles.len());
     for some in handles.chunks(LOADED_AT_ONCE) {
-        let loaded = within(context.load_timeout, index.load_all(some)).await?;
-        let found = some.iter().copied().zip(loaded);
-        standings.extend(found.map(|(handle, loaded)| {
-            let standing = Standing::of(context, principal, handle, loaded);
-            (handle, standing)
+        let found = some.iter().zip(load_all(context, index, some).await?);
+        standings.extend(found.map(|(handle, found)| {
+            let standing = Standing::of(context, principal, *handle, found);
+            (*handle, standing)
         }));
     }
     Ok(standings)
+}
+
+/// What the store has under a handle.
+pub(crate) enum Found {
+    Nothing,
+    Record(Box<Loaded>),
+    Unreadable,
+}
+
+/// Loads many records. One that cannot be read hides none of the others.
+pub(crate) async fn load_all(
+    context: &Context,
+    index: &dyn PrincipalIndex,
+    handles: &[Handle],
+) -> Result<Vec<Found>, StoreError> {
+    match within(context.load_timeout, index.load_all(handles)).await {
+        Ok(loaded) => Ok(loaded.into_iter().map(Found::of).collect()),
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+            let mut found = Vec::with_capacity(handles.len());
+            for some in handles.chunks(AT_ONCE) {
+                let each = together(some.iter().map(|handle| load(context, handle)));
+                found.extend(each.await);
+            }
+            found.into_iter().collect()
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn load(context: &Context, handle: &Handle) -> Result<Found, StoreError> {
+    match within(context.load_timeout, context.store.load(handle)).await {
+        Ok(loaded) => Ok(Found::of(loaded)),
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+            let event = Event::new(EventKind::Undecodable).of(*handle);
+            context.observe(event.because(&error));
+            Ok(Found::Unreadable)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl Found {
+    fn of(loaded: Option<Loaded>) -> Self {
+        loaded.map_or(Self::Nothing, |loaded| Self::Record(Box::new(loaded)))
+    }
 }
 
 /// Returns the sessions that entries name, each once, in the order of their last entries.
@@ -116,6 +159,20 @@ pub(crate) async fn end(
         context.observe(Event::new(EventKind::Destroyed(reason)).of(handle));
     }
     Ok(existed)
+}
+
+/// Ends many, some at a time, and says of each whether there was one.
+pub(crate) async fn end_each(
+    context: &Context,
+    handles: &[Handle],
+    reason: EndReason,
+) -> Vec<Result<bool, StoreError>> {
+    let mut ended = Vec::with_capacity(handles.len());
+    for some in handles.chunks(AT_ONCE) {
+        let each = some.iter().map(|handle| end(context, *handle, reason));
+        ended.extend(together(each).await);
+    }
+    ended
 }
 
 /// Sees to it that a session ends that could not be ended at once: a task goes on trying.
@@ -164,6 +221,9 @@ pub(crate) async fn forget(
 
 /// A page of a list; it is one statement on engines that can.
 const LOADED_AT_ONCE: usize = 500;
+
+/// As many as an application's requests ask for at a busy moment.
+pub(crate) const AT_ONCE: usize = 16;
 
 /// Half a second, doubled each time: the deletion is tried for about a minute.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

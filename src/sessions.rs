@@ -11,7 +11,7 @@ use crate::{
     observe::EndReason,
     principal::{CredentialStamp, PrincipalId},
     record::Header,
-    revocation::{self, Standing, distinct, standings},
+    revocation::{self, Found, Standing, distinct, standings},
     store::{Entry, Loaded, PrincipalIndex, StoreError, StoreErrorKind},
 };
 
@@ -79,7 +79,7 @@ impl Sessions {
                     listed.extend(SessionInfo::of(&self.context, handle, &loaded));
                 }
                 Standing::Foreign | Standing::Gone => gone.push(handle),
-                Standing::Expired | Standing::Pending => {}
+                Standing::Expired | Standing::Pending | Standing::Unreadable => {}
             }
         }
         revocation::forget(&self.context, index, &principal, &entries, &gone).await;
@@ -210,8 +210,8 @@ impl Sessions {
                 .walk(from.as_ref(), WALKED_AT_ONCE)
                 .await
                 .map_err(failed)?;
-            for handle in step.handles {
-                ended += usize::from(self.end(handle).await?);
+            for was_there in self.end_each(&step.handles).await {
+                ended += usize::from(was_there?);
             }
             from = step.next;
             if from.is_none() {
@@ -234,12 +234,12 @@ impl Sessions {
                 .walk(from.as_ref(), WALKED_AT_ONCE)
                 .await
                 .map_err(failed)?;
-            let records = index.load_all(&step.handles).await.map_err(failed)?;
-            for (handle, loaded) in step.handles.iter().zip(records) {
-                let record = loaded.map(|loaded| loaded.record);
-                let principal = record.as_ref().and_then(|record| record.principal());
-                if let (Some(record), Some(principal)) = (&record, principal) {
-                    let entry = Entry::new(*handle, record.version());
+            let found = revocation::load_all(&self.context, index, &step.handles).await;
+            for (handle, found) in step.handles.iter().zip(found.map_err(failed)?) {
+                if let Found::Record(loaded) = found
+                    && let Some(principal) = loaded.record.principal()
+                {
+                    let entry = Entry::new(*handle, loaded.record.version());
                     let entered = index.enter(&principal.into(), entry, None).await;
                     entered.map_err(failed)?;
                     bound += 1;
@@ -262,20 +262,25 @@ impl Sessions {
         let mut handles = distinct(&entries);
         handles.retain(|handle| Some(*handle) != kept);
         let standings = standings(&self.context, index, principal, &handles).await;
-        let (mut ended, mut gone, mut trouble) = (0, Vec::new(), None);
+        let (mut gone, mut there, mut ended, mut trouble) = (Vec::new(), Vec::new(), 0, None);
         for (handle, standing) in standings.map_err(failed)? {
             match standing {
                 Standing::Foreign | Standing::Gone => gone.push(handle),
+                Standing::Bound(_) => there.push((handle, 1)),
                 // A login on its way finds nothing to bind, and is refused.
-                Standing::Bound(_) | Standing::Expired | Standing::Pending => {
-                    match self.end(handle).await {
-                        Ok(_) => {
-                            ended += usize::from(matches!(standing, Standing::Bound(_)));
-                            gone.push(handle);
-                        }
-                        Err(error) => trouble = Some(error),
-                    }
+                Standing::Expired | Standing::Pending | Standing::Unreadable => {
+                    there.push((handle, 0));
                 }
+            }
+        }
+        let handles: Vec<_> = there.iter().map(|(handle, _)| *handle).collect();
+        for ((handle, count), outcome) in there.into_iter().zip(self.end_each(&handles).await) {
+            match outcome {
+                Ok(_) => {
+                    ended += count;
+                    gone.push(handle);
+                }
+                Err(error) => trouble = Some(error),
             }
         }
         revocation::forget(&self.context, index, principal, &entries, &gone).await;
@@ -283,6 +288,14 @@ impl Sessions {
             Some(error) => Err(error),
             None => Ok(ended),
         }
+    }
+
+    async fn end_each(&self, handles: &[Handle]) -> Vec<Result<bool, Error>> {
+        let ended = revocation::end_each(&self.context, handles, EndReason::Revoked).await;
+        ended
+            .into_iter()
+            .map(|ended| ended.map_err(failed))
+            .collect()
     }
 
     async fn end(&self, handle: Handle) -> Result<bool, Error> {

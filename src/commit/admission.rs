@@ -134,7 +134,7 @@ async fn limit(
                 handle: *handle,
                 was_shown: false,
             }),
-            Standing::Expired | Standing::Foreign | Standing::Gone => None,
+            Standing::Expired | Standing::Foreign | Standing::Gone | Standing::Unreadable => None,
         });
     let admission = limit.decide(most, &counted.collect::<Vec<_>>());
     if let Admission::Admitted(evicted) = &admission {

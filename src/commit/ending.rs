@@ -3,15 +3,44 @@
 use super::{Attempt, Commit, Next, Step, is_unknown, refused};
 use crate::{
     change::Then,
-    error::Error,
+    error::{Error, ErrorKind},
     id::Handle,
     observe::{EndReason, Event, EventKind},
     revocation,
-    store::StoreError,
+    store::{Loaded, StoreError},
 };
 
 impl Commit {
-    pub(super) fn delete(&self, attempt: Attempt) -> Step {
+    /// Ends a session, unless it is one whose rights have changed since, where that counts.
+    pub(super) fn end(&self) -> Step {
+        match self.work.generation {
+            Some(generation) => {
+                let (handle, _) = self.ended();
+                Step::Check(generation, self.context.store.load(&handle))
+            }
+            None => self.delete(Attempt::First),
+        }
+    }
+
+    pub(super) fn checked(
+        &self,
+        generation: u64,
+        loaded: Result<Option<Loaded>, StoreError>,
+    ) -> Result<Next, Error> {
+        let loaded = loaded.map_err(refused)?;
+        let (handle, _) = self.ended();
+        let header = loaded
+            .as_ref()
+            .map(|loaded| self.context.guard.read(handle, &loaded.record, loaded.now));
+        match header {
+            Some(Ok(header)) if header.generation != generation => {
+                Err(Error::new(ErrorKind::Superseded))
+            }
+            _ => Ok(Next::Step(self.delete(Attempt::First))),
+        }
+    }
+
+    fn delete(&self, attempt: Attempt) -> Step {
         let (handle, _) = self.ended();
         Step::Delete(attempt, self.context.store.delete(&handle))
     }

@@ -80,6 +80,8 @@ enum Step {
     /// A login asks to be let in.
     Admit(Change, Admitting),
     Begin,
+    /// A session is to be ended if it is still of a generation.
+    Check(u64, Answer<Option<Loaded>>),
     Create(Creating, Answer<Created>),
     Delete(Attempt, Answer<bool>),
     /// It is over, or between two steps.
@@ -165,6 +167,13 @@ impl Commit {
                 self.admitted(change, verdict)
             }
             Step::Begin => self.begin(),
+            Step::Check(generation, mut answer) => {
+                let Poll::Ready(loaded) = self.patience.poll(Attempt::Last, &mut answer, task)
+                else {
+                    return self.wait_for(Step::Check(generation, answer));
+                };
+                self.checked(generation, loaded)
+            }
             Step::Create(creating, mut answer) => {
                 let Poll::Ready(created) = self.patience.poll(creating.attempt, &mut answer, task)
                 else {
@@ -210,7 +219,7 @@ impl Commit {
 
     fn begin(&mut self) -> Result<Next, Error> {
         match self.work.plan.delete {
-            true => Ok(Next::Step(self.delete(Attempt::First))),
+            true => Ok(Next::Step(self.end())),
             false => self.go_on(),
         }
     }

@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use tokio::{runtime, task::JoinSet};
+use tokio::runtime;
 
 use super::look::{is_over, look};
 use crate::{
-    context::{Context, sleep, within},
+    context::{Context, sleep, together, within},
     id::Handle,
     observe::{Event, EventKind},
     store::{Loaded, StoreError, jittered},
@@ -34,9 +34,15 @@ async fn poll(context: Arc<Context>) {
 }
 
 async fn look_at_all(context: Arc<Context>) {
+    let mut is_answering = true;
     for some in context.watchers.all().chunks(LOADED_AT_ONCE) {
         let handles: Vec<_> = some.iter().map(|(handle, _)| *handle).collect();
-        let found = load_all(&context, &handles).await;
+        let found = match is_answering {
+            true => load_all(&context, &handles).await,
+            // Nobody is to outlive his session because many others wait for an answer before him.
+            false => HashMap::new(),
+        };
+        is_answering = !found.is_empty();
         for (handle, same) in some {
             for watched in same {
                 settle(&context, watched, found.get(handle));
@@ -74,15 +80,11 @@ async fn load_all(context: &Context, handles: &[Handle]) -> HashMap<Handle, Opti
 async fn one_by_one(context: &Context, handles: &[Handle]) -> HashMap<Handle, Option<Loaded>> {
     let mut found = HashMap::with_capacity(handles.len());
     for some in handles.chunks(LOADS_AT_ONCE) {
-        let mut loads = JoinSet::new();
-        for handle in some.iter().copied() {
-            let (limit, answer) = (context.load_timeout, context.store.load(&handle));
-            loads.spawn(async move { (handle, within(limit, answer).await) });
-        }
+        let load = |handle| within(context.load_timeout, context.store.load(handle));
         let before = found.len();
-        while let Some(Ok((handle, loaded))) = loads.join_next().await {
-            match loaded {
-                Ok(loaded) => drop(found.insert(handle, loaded)),
+        for (handle, answer) in some.iter().zip(together(some.iter().map(load)).await) {
+            match answer {
+                Ok(loaded) => drop(found.insert(*handle, loaded)),
                 Err(error) => report(context, &error),
             }
         }

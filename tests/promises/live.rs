@@ -5,7 +5,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -13,8 +13,8 @@ use std::{
 use futures::FutureExt;
 use http::{Request, StatusCode};
 use tenure::{
-    CredentialStamp, Ended, ErrorKind, Event, EventKind, Handle, LiveSession, PrincipalId, Session,
-    SessionLayer, SessionLimit,
+    Clock, CredentialStamp, Ended, ErrorKind, Event, EventKind, Handle, LiveSession, PrincipalId,
+    Session, SessionLayer, SessionLimit, Timestamp,
     store::{
         Answer, Created, Cursor, Entered, Entry, Loaded, MemoryStore, PrincipalIndex, Record,
         SessionStore, Updated, Version, Walked,
@@ -28,6 +28,8 @@ use tokio::{
 use crate::support::{Answered, Browser, Fault, Handler, Site, handler};
 
 const INTERVAL: Duration = Duration::from_secs(5);
+/// What a load has by default.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(2);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Opens something that outlives its request.
@@ -391,6 +393,7 @@ async fn what_was_opened_with_a_planted_id_does_not_become_the_victims() {
     let mut planted = site.visitor().await;
     let attacker = open(&planted).await;
     let before = attacker.reload().await.unwrap();
+    let kept = attacker.reload().await.unwrap();
     planted
         .visit(async |session: Session| {
             session.login("victim")?;
@@ -413,6 +416,12 @@ async fn what_was_opened_with_a_planted_id_does_not_become_the_victims() {
     );
     assert_eq!(before.principal(), None);
     assert_eq!(planted.read("a").await, Some(1));
+    kept.logout().unwrap();
+    assert_eq!(
+        kept.commit().await.unwrap_err().kind(),
+        ErrorKind::Superseded
+    );
+    assert_eq!(planted.principal().await.as_deref(), Some("victim"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -448,12 +457,10 @@ async fn nothing_is_kept_once_nobody_is_there() {
     assert_eq!(Arc::strong_count(&store), 1, "the task has let go of it");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_thousand_live_sessions_are_two_questions() {
-    let store = Batches::new();
-    let layer = SessionLayer::new(store.clone());
-    let mut lives = Vec::new();
-    for _ in 0..1_000 {
+/// Opens something for each of many visitors.
+async fn many(layer: &SessionLayer, count: usize) -> Vec<LiveSession> {
+    let mut lives = Vec::with_capacity(count);
+    for _ in 0..count {
         let mut browser = Browser {
             layer: layer.clone(),
             cookie: None,
@@ -466,6 +473,13 @@ async fn a_thousand_live_sessions_are_two_questions() {
             .await;
         lives.push(open(&browser).await);
     }
+    lives
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_live_sessions_are_two_questions() {
+    let store = Batches::new();
+    let lives = many(&SessionLayer::new(store.clone()), 1_000).await;
     store.inner.delete(&lives[700].handle()).await.unwrap();
     assert_eq!(lives[700].ended().await, Ended::Gone);
     assert_eq!(store.batches.load(Ordering::SeqCst), 2);
@@ -475,37 +489,52 @@ async fn a_thousand_live_sessions_are_two_questions() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_panics_leaves_nobody_waiting() {
     let store = Batches::new();
-    let layer = SessionLayer::new(store.clone());
-    let mut browser = Browser {
-        layer,
-        cookie: None,
-    };
-    browser
-        .visit(async |session: Session| {
-            session.insert("a", 1)?;
-            Ok(StatusCode::OK)
-        })
-        .await;
-    let live = open(&browser).await;
+    let live = many(&SessionLayer::new(store.clone()), 1).await.remove(0);
     store.panics.store(1, Ordering::SeqCst);
     store.inner.delete(&live.handle()).await.unwrap();
     assert_eq!(live.ended().await, Ended::Gone);
     assert_eq!(store.panics.load(Ordering::SeqCst), 0);
 }
 
-/// A store that counts how often it is asked for many records, and panics on demand.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_lets_nobody_outlive_his_session() {
+    let store = Batches::new();
+    let clock = store.clock.clone();
+    let layer = SessionLayer::new(store.clone());
+    let lives = many(&layer, 2_000).await;
+    assert!(
+        lives
+            .iter()
+            .all(|live| live.ended().now_or_never().is_none())
+    );
+    store.hangs.store(true, Ordering::SeqCst);
+    clock.advance(34 * MINUTE);
+    let start = Instant::now();
+    for live in &lives {
+        assert_eq!(live.ended().await, Ended::Expired);
+    }
+    let most = INTERVAL + 2 * LOAD_TIMEOUT;
+    assert!(start.elapsed() <= most, "{:?}", start.elapsed());
+}
+
+/// A store that counts how often it is asked for many records, and panics or hangs on demand.
 #[derive(Clone)]
 struct Batches {
     inner: MemoryStore,
+    clock: Clock,
     batches: Arc<AtomicUsize>,
+    hangs: Arc<AtomicBool>,
     panics: Arc<AtomicUsize>,
 }
 
 impl Batches {
     fn new() -> Self {
+        let clock = Clock::manual();
         Self {
-            inner: MemoryStore::new(),
+            inner: MemoryStore::new().with_clock(clock.clone()),
+            clock,
             batches: Arc::default(),
+            hangs: Arc::default(),
             panics: Arc::default(),
         }
     }
@@ -517,7 +546,10 @@ impl SessionStore for Batches {
     }
 
     fn load(&self, handle: &Handle) -> Answer<Option<Loaded>> {
-        self.inner.load(handle)
+        match self.hangs.load(Ordering::SeqCst) {
+            true => Answer::later(std::future::pending()),
+            false => self.inner.load(handle),
+        }
     }
 
     fn update(
@@ -536,6 +568,10 @@ impl SessionStore for Batches {
 
     fn delete(&self, handle: &Handle) -> Answer<bool> {
         self.inner.delete(handle)
+    }
+
+    fn now(&self) -> Option<Timestamp> {
+        self.inner.now()
     }
 
     fn index(&self) -> Option<&dyn PrincipalIndex> {
@@ -571,7 +607,10 @@ impl PrincipalIndex for Batches {
             self.panics.fetch_sub(1, Ordering::SeqCst);
             panic!("this store is broken");
         }
-        self.inner.load_all(handles)
+        match self.hangs.load(Ordering::SeqCst) {
+            true => Answer::later(std::future::pending()),
+            false => self.inner.load_all(handles),
+        }
     }
 
     fn walk(&self, from: Option<&Cursor>, most: usize) -> Answer<Walked> {
