@@ -178,7 +178,15 @@ pub(crate) async fn within<T>(
     limit: Duration,
     answer: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    let (mut answer, mut timer) = (pin!(answer), pin!(sleep(limit)));
+    before(pin!(sleep(limit)), answer).await
+}
+
+/// Waits for an answer until a timer has run down, which is then not to be asked again.
+pub(crate) async fn before<T>(
+    mut timer: Pin<&mut impl Future<Output = ()>>,
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let mut answer = pin!(answer);
     std::future::poll_fn(|context| match answer.as_mut().poll(context) {
         task::Poll::Pending => timer
             .as_mut()

@@ -1,11 +1,16 @@
 //! From an id to a session: what the store says, judged.
 
-use std::{cmp::Reverse, sync::Arc, time::Duration};
+use std::{
+    cmp::Reverse,
+    future::Future,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     change::{Live, Opener, Origin},
-    clock::Stopwatch,
-    context::{Boxed, Context, within},
+    context::{Boxed, Context, before, sleep, within},
     error::{Error, ErrorKind},
     guard::Unreadable,
     id::{Handle, Token},
@@ -50,21 +55,16 @@ pub(crate) enum Loading {
 
 /// Looks ids up. A store that answers at once costs no allocation.
 pub(crate) fn load(context: &Arc<Context>, first: Token, others: Vec<Token>) -> Loading {
-    match context.store.load(&first.handle()).split() {
-        Ok(answer) if others.is_empty() => conclude_at_once(context, first, answer),
-        Ok(answer) => Loading::Waiting(Box::pin(look_up(
-            context.clone(),
-            first,
-            Answer::ready(answer),
-            others,
-        ))),
-        Err(later) => Loading::Waiting(Box::pin(look_up(
-            context.clone(),
-            first,
-            Answer::boxed(later),
-            others,
-        ))),
-    }
+    let answer = match context.store.load(&first.handle()).split() {
+        Ok(answer) if others.is_empty() => return conclude_at_once(context, first, answer),
+        Ok(answer) => Answer::ready(answer),
+        Err(later) => Answer::boxed(later),
+    };
+    let context = context.clone();
+    Loading::Waiting(match others.is_empty() {
+        true => Box::pin(look_up(context, first, answer)),
+        false => Box::pin(look_up_all(context, first, answer, others)),
+    })
 }
 
 fn conclude_at_once(
@@ -89,29 +89,46 @@ fn conclude_at_once(
     }
 }
 
-/// Looks all ids up in the time that there is for one.
 async fn look_up(
+    context: Arc<Context>,
+    token: Token,
+    answer: Answer<Option<Loaded>>,
+) -> Result<Found, Error> {
+    let mut timer = pin!(sleep(context.load_timeout));
+    let answer = before(timer.as_mut(), answer).await;
+    let verdict = judge(&context, &token, answer)?;
+    Ok(conclude(&context, Found::of(&context, token, verdict), timer).await)
+}
+
+/// Looks several ids up in the time that there is for one.
+async fn look_up_all(
     context: Arc<Context>,
     first: Token,
     answer: Answer<Option<Loaded>>,
     others: Vec<Token>,
 ) -> Result<Found, Error> {
-    let started = Stopwatch::start();
-    let left = || context.load_timeout.saturating_sub(started.elapsed());
-    let answer = within(left(), answer).await;
+    let mut timer = pin!(sleep(context.load_timeout));
+    let answer = before(timer.as_mut(), answer).await;
     let verdict = judge(&context, &first, answer)?;
     let mut verdicts = vec![(first, verdict)];
     for token in others {
-        let answer = within(left(), context.store.load(&token.handle())).await;
+        let answer = before(timer.as_mut(), context.store.load(&token.handle())).await;
         let verdict = judge(&context, &token, answer)?;
         verdicts.push((token, verdict));
     }
-    let found = Found::of_all(&context, verdicts);
-    match tell(&context, &found) {
-        None => Ok(found),
+    Ok(conclude(&context, Found::of_all(&context, verdicts), timer).await)
+}
+
+async fn conclude(
+    context: &Arc<Context>,
+    found: Found,
+    timer: Pin<&mut impl Future<Output = ()>>,
+) -> Found {
+    match tell(context, &found) {
+        None => found,
         Some(answer) => {
-            let answer = within(left(), answer).await;
-            Ok(found.told(&context, answer))
+            let answer = before(timer, answer).await;
+            found.told(context, answer)
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::{Response, StatusCode, header::COOKIE};
-use tenure::{Handle, Lifetime, Session, SessionLayer, store::SessionStore};
+use tenure::{Error, Handle, Lifetime, Session, SessionLayer, SessionSlot, store::SessionStore};
 use tokio::sync::oneshot;
-use tower::{ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 use super::{bed::visitor::visit, request};
 
@@ -30,20 +30,15 @@ impl Subject {
     /// Makes a handler of what is asked of an engine: it is sent a request as the layer's is, with a cookie that names the
     /// session.
     pub(crate) fn minimum(name: &'static str, ask: Request) -> Self {
-        let request = request(move |session| {
-            let ask = ask.clone();
+        let service = service_fn(move |request: http::Request<String>| {
+            let answer = ask(named(&request));
             async move {
-                let service = service_fn(async |request: http::Request<String>| {
-                    ask(named(&request)).await;
-                    Ok::<_, Infallible>(Response::new(String::new()))
-                });
-                let cookie = format!("id={session:064}").parse().expect("a header");
-                let mut request = http::Request::new(String::new());
-                request.headers_mut().insert(COOKIE, cookie);
-                let Ok(response) = service.oneshot(request).await;
-                assert_eq!(response.status(), StatusCode::OK);
+                answer.await;
+                Ok::<_, Infallible>(Response::new(String::new()))
             }
         });
+        let cookies = (0..SESSIONS).map(|session| format!("id={session:064}"));
+        let request = sent(cookies.collect(), service);
         Self {
             name,
             is_minimum: true,
@@ -120,15 +115,9 @@ impl Site {
     }
 
     fn reading(&self, layer: SessionLayer) -> Request {
-        let cookies = self.cookies.clone();
-        request(move |session| {
-            let (layer, cookies) = (layer.clone(), cookies.clone());
-            async move {
-                let read = async |session: Session| session.get::<u32>("count").map(drop);
-                let (status, _) = visit(&layer, Some(&cookies[session]), read).await;
-                assert_eq!(status, StatusCode::OK);
-            }
-        })
+        let read = async |session: Session| session.get::<u32>("count").map(drop);
+        let service = service_fn(move |request| answered(request, read));
+        sent(self.cookies.clone(), layer.layer(service))
     }
 
     /// Asks the store alone, without the layer.
@@ -145,15 +134,46 @@ impl Site {
 
     /// Changes a value.
     pub(crate) fn write(&self) -> Request {
-        let (layer, cookies) = (self.layer.clone(), self.cookies.clone());
-        request(move |session| {
-            let (layer, cookies) = (layer.clone(), cookies.clone());
-            async move {
-                let write =
-                    async |session: Session| session.update("count", |count: &mut u32| *count += 1);
-                let (status, _) = visit(&layer, Some(&cookies[session]), write).await;
-                assert_eq!(status, StatusCode::OK);
-            }
-        })
+        let write = async |session: Session| session.update("count", |count: &mut u32| *count += 1);
+        let service = service_fn(move |request| answered(request, write));
+        sent(self.cookies.clone(), self.layer.layer(service))
     }
+}
+
+/// Sends requests of many sessions to a service, which is made once.
+fn sent<S>(cookies: Arc<[String]>, service: S) -> Request
+where
+    S: Service<http::Request<String>, Response = Response<String>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    request(move |session| {
+        let mut request = http::Request::new(String::new());
+        let cookie = cookies[session].parse().expect("a header");
+        request.headers_mut().insert(COOKIE, cookie);
+        let answer = service.clone().oneshot(request);
+        async move {
+            let Ok(response) = answer.await;
+            assert_eq!(response.status(), StatusCode::OK);
+        }
+    })
+}
+
+/// Lets a handler have a request's session.
+async fn answered<F>(
+    request: http::Request<String>,
+    handler: impl Fn(Session) -> F,
+) -> Result<Response<String>, Infallible>
+where
+    F: Future<Output = Result<(), Error>>,
+{
+    let slot = SessionSlot::from_extensions(request.extensions()).expect("there is a layer");
+    let answered = match slot.session().await {
+        Ok(session) => handler(session).await,
+        Err(error) => Err(error),
+    };
+    Ok(answered.map_or_else(
+        |error| error.to_response(),
+        |()| Response::new(String::new()),
+    ))
 }
