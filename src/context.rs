@@ -21,13 +21,13 @@ use crate::{
     change::{Live, Opener, Seen},
     clock::{Stopwatch, Timestamp},
     cookie::{SameSite, Writer},
-    guard::{Guard, Unreadable},
-    id::{Handle, Random},
+    guard::{DataKey, Distrust, Guard, Opened, Unreadable},
+    id::{Handle, Random, SecretHash, Token},
     label::LabelSource,
     lifetime::Lifetime,
     limit::SessionLimit,
     observe::{Event, EventKind, Observer, PeerOf},
-    record::Header,
+    record::{Header, Record},
     renewal::{self, Renewal, Upkeep},
     store::{Loaded, SessionStore, StoreError},
     sync::Mutex,
@@ -96,10 +96,38 @@ impl Context {
     ) -> Result<Header<'a>, Unreadable> {
         let read = self.guard.read(handle, &loaded.record, loaded.now);
         if let Err(Unreadable::Untrusted(distrust)) = read {
-            let kind = EventKind::Rejected(distrust.into());
-            self.observe(Event::new(kind).of(handle));
+            self.observe_distrust(handle, distrust);
         }
         read
+    }
+
+    /// Opens the values of a record for the id that it belongs to.
+    pub(crate) fn open(
+        &self,
+        header: &Header<'_>,
+        record: &Record,
+        (secret, token): (&SecretHash, &Token),
+    ) -> Result<Option<Opened>, Distrust> {
+        let handle = token.handle();
+        let opened = self.guard.open(handle, header, record, (secret, token));
+        opened.inspect_err(|distrust| self.observe_distrust(handle, *distrust))
+    }
+
+    /// Opens the values of a record with the key that opened them before.
+    pub(crate) fn reopen(
+        &self,
+        handle: Handle,
+        header: &Header<'_>,
+        record: &Record,
+        key: Option<&DataKey>,
+    ) -> Result<Option<Opened>, Distrust> {
+        let opened = self.guard.reopen(handle, header, record, key);
+        opened.inspect_err(|distrust| self.observe_distrust(handle, *distrust))
+    }
+
+    fn observe_distrust(&self, handle: Handle, distrust: Distrust) {
+        let kind = EventKind::Rejected(distrust.into());
+        self.observe(Event::new(kind).of(handle));
     }
 
     /// Tells what the engine's clock says by now.

@@ -89,6 +89,8 @@ impl SessionLayer {
                 renewal: None,
                 #[cfg(feature = "keyring")]
                 keyring: None,
+                #[cfg(feature = "keyring")]
+                seals: false,
                 load_timeout: Duration::from_secs(2),
                 commit_timeout: Duration::from_secs(5),
                 on_failure: OnFailure::Discard,
@@ -226,6 +228,8 @@ struct Options {
     renewal: Option<Renewal>,
     #[cfg(feature = "keyring")]
     keyring: Option<Keyring>,
+    #[cfg(feature = "keyring")]
+    seals: bool,
     load_timeout: Duration,
     commit_timeout: Duration,
     on_failure: OnFailure,
@@ -427,6 +431,32 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     #[cfg(feature = "keyring")]
     pub fn with_keyring(mut self, keyring: Keyring) -> Self {
         self.options.keyring = Some(keyring);
+        self
+    }
+
+    /// Encrypts the values, so that neither the store nor the keyring opens them without the visitor's cookie. Default: they are
+    /// stored as they are.
+    ///
+    /// They are sealed with AES-256-GCM by a key of the session's own, which is stored wrapped: it takes a key of the
+    /// [keyring](Self::with_keyring) and the secret of the cookie to unwrap it. A session that was begun before is sealed with
+    /// its next login or [`cycle_id`](crate::Session::cycle_id). Principal, label, stamps and lifetime are not sealed, for lists
+    /// show them and no cookie is there.
+    ///
+    /// ```
+    /// use tenure::{Keyring, ServerKey, SessionLayer, store::MemoryStore};
+    ///
+    /// let builder = SessionLayer::builder(MemoryStore::new()).with_sealed_values();
+    /// let error = builder.build().unwrap_err();
+    /// assert_eq!(error.to_string(), "sealed values need a key of the server too; give it `with_keyring`");
+    ///
+    /// let keyring = Keyring::new(ServerKey::generate()?);
+    /// let builder = SessionLayer::builder(MemoryStore::new()).with_keyring(keyring).with_sealed_values();
+    /// assert!(builder.build().is_ok());
+    /// # Ok::<_, tenure::KeyError>(())
+    /// ```
+    #[cfg(feature = "keyring")]
+    pub const fn with_sealed_values(mut self) -> Self {
+        self.options.seals = true;
         self
     }
 
@@ -642,7 +672,7 @@ impl Options {
         #[cfg(feature = "keyring")]
         if let Some(keyring) = &self.keyring {
             keyring.log(self.lifetime);
-            return Guard::with_keyring(&self.cookie.name, keyring.clone());
+            return Guard::with_keyring(&self.cookie.name, keyring.clone(), self.seals);
         }
         Guard::new(&self.cookie.name)
     }
@@ -667,6 +697,12 @@ impl Options {
         }
         if let Some(renewal) = &self.renewal {
             renewal.check().map_err(ConfigError::new)?;
+        }
+        #[cfg(feature = "keyring")]
+        if self.seals && self.keyring.is_none() {
+            return Err(ConfigError::new(
+                "sealed values need a key of the server too; give it `with_keyring`",
+            ));
         }
         meter::describe();
         Ok(Context {

@@ -179,8 +179,14 @@ fn judge(
                 let renewal = context.renewal.as_ref();
                 let upkeep = header.upkeep((&secret, key), loaded.created, now, renewal);
                 let touch = lifetime.touch(stamps, now).map(Then::Touch);
-                let live = Live::of(handle, loaded, opener, context.stopwatch());
-                Verdict::Live(live, upkeep, touch)
+                match context.open(&header, &loaded.record, (&secret, token)) {
+                    Ok(opened) => {
+                        let since = context.stopwatch();
+                        let live = Live::of(handle, loaded, opener, opened, since);
+                        Verdict::Live(live, upkeep, touch)
+                    }
+                    Err(_) => Verdict::Untrusted(true),
+                }
             }
             None => Verdict::of_closed(key),
         }

@@ -32,7 +32,7 @@ pub(crate) struct Draft {
 impl Draft {
     /// Begins on a live record.
     pub(crate) fn live(live: Live, upkeep: Upkeep) -> Self {
-        let values = ValueDraft::new(live.record.shared_values());
+        let values = ValueDraft::new(live.values());
         Self {
             upkeep,
             ..Self::new(Origin::Live, Some(live), values)
@@ -429,7 +429,7 @@ impl Draft {
 
     /// Goes on from what a commit has left in the store.
     pub(crate) fn rebase(&mut self, live: Option<Live>) {
-        let values = live.as_ref().map(|live| live.record.shared_values());
+        let values = live.as_ref().map(Live::values);
         self.values.rebase(values.unwrap_or_else(Values::empty));
         self.origin = match live {
             Some(_) => Origin::Live,
@@ -441,8 +441,7 @@ impl Draft {
 
     /// Keeps what the last commit has left in the store, for those who still read it.
     pub(crate) fn close(&mut self, live: Option<Live>) {
-        self.values
-            .close(live.as_ref().map(|live| live.record.shared_values()));
+        self.values.close(live.as_ref().map(Live::values));
         self.live = live;
     }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::LoginBegun;
 use crate::{
     clock::{Stopwatch, Timestamp},
+    guard::{DataKey, Opened},
     id::{Handle, SecretHash},
     label::Label,
     lifetime::{Lifetime, Stamps},
     principal::PrincipalId,
-    record::{Header, Identity, Key, Record, Version},
+    record::{Header, Identity, Key, Record, Values, Version},
     store::Loaded,
 };
 
@@ -24,6 +25,8 @@ pub(crate) struct Live {
     pub(crate) seen: Seen,
     /// What the request's id has to open for the request to write.
     pub(crate) opener: Opener,
+    /// The values, if they are sealed in the record.
+    pub(crate) opened: Option<Opened>,
 }
 
 impl Live {
@@ -32,6 +35,7 @@ impl Live {
         handle: Handle,
         loaded: Loaded,
         opener: Opener,
+        opened: Option<Opened>,
         since: Option<Stopwatch>,
     ) -> Self {
         Self {
@@ -44,13 +48,14 @@ impl Live {
                 since,
             },
             opener,
+            opened,
         }
     }
 
     /// Knows a record that was created just now.
-    pub(crate) const fn begun(
+    pub(crate) fn begun(
         handle: Handle,
-        record: Record,
+        (record, opened): (Record, Option<Opened>),
         secret: SecretHash,
         seen: Seen,
     ) -> Self {
@@ -61,16 +66,36 @@ impl Live {
             last_seen: seen.at,
             seen,
             opener: Opener::unseen(secret),
+            opened,
         }
     }
 
     /// Goes on as another record.
-    pub(crate) fn succeed(&mut self, record: Record, secret: Option<SecretHash>, now: Timestamp) {
+    pub(crate) fn succeed(
+        &mut self,
+        (record, opened): (Record, Option<Opened>),
+        secret: Option<SecretHash>,
+        now: Timestamp,
+    ) {
         self.record = record;
+        self.opened = opened;
         self.last_seen = now;
         if let Some(secret) = secret {
             self.opener = Opener::unseen(secret);
         }
+    }
+
+    /// Returns the values as they are, sealed or not.
+    pub(crate) fn values(&self) -> Values {
+        match &self.opened {
+            Some(opened) => opened.values.clone(),
+            None => self.record.shared_values(),
+        }
+    }
+
+    /// Returns the key of the values, if they are sealed.
+    pub(crate) fn data_key(&self) -> Option<&DataKey> {
+        self.opened.as_ref().map(|opened| &opened.key)
     }
 
     /// Reads the record's header.

@@ -25,6 +25,7 @@ use crate::{
     clock,
     context::{Boxed, Context, Turn},
     error::{Error, ErrorKind},
+    guard::{First, Opened, Unmade},
     id::{RandomError, SecretHash, Token},
     label::Label,
     meter,
@@ -104,6 +105,7 @@ struct Creating {
     token: Token,
     secret: SecretHash,
     record: Record,
+    opened: Option<Opened>,
     attempt: Attempt,
     draws: usize,
 }
@@ -243,8 +245,14 @@ impl Commit {
         let mut header = Header::new(secret, lifetime);
         header.labelled = self.work.pending.label.as_ref().map(Label::as_str);
         let version = self.draw_version()?;
-        let (guard, values) = (&self.context.guard, &self.work.edits.values);
-        let record = guard.record(token.handle(), version, &header, values);
+        let first = First {
+            token: &token,
+            version,
+            header,
+            values: &self.work.edits.values,
+        };
+        let made = self.context.guard.create(first, self.context.random);
+        let (record, opened) = made.map_err(unmade)?;
         let expires_in = lifetime.unwrap_or(self.context.lifetime).first_expiry();
         let answer = self
             .context
@@ -254,6 +262,7 @@ impl Commit {
             token,
             secret,
             record,
+            opened,
             attempt,
             draws,
         };
@@ -356,7 +365,8 @@ impl Commit {
 
 impl Creating {
     fn done(self, seen: Seen) -> (Live, Token) {
-        let live = Live::begun(self.token.handle(), self.record, self.secret, seen);
+        let made = (self.record, self.opened);
+        let live = Live::begun(self.token.handle(), made, self.secret, seen);
         (live, self.token)
     }
 }
@@ -398,6 +408,13 @@ fn refused(error: StoreError) -> Error {
         StoreErrorKind::Unknown => ErrorKind::OutcomeUnknown,
     };
     Error::new(kind).with_source(error)
+}
+
+fn unmade(error: Unmade) -> Error {
+    match error {
+        Unmade::KeyDropped => Error::new(ErrorKind::Gone),
+        Unmade::Random(error) => no_random(error),
+    }
 }
 
 fn no_random(error: RandomError) -> Error {

@@ -14,17 +14,20 @@ use crate::{
 /// The keyring of a layer, and whose records are made with it.
 #[derive(Debug)]
 pub(super) struct Keyed {
-    keyring: Keyring,
-    cookie_name: Box<str>,
+    pub(super) keyring: Keyring,
+    pub(super) cookie_name: Box<str>,
     id_context: Vec<u8>,
+    /// Values are sealed when a secret is drawn.
+    pub(super) seals: bool,
 }
 
 impl Keyed {
-    pub(super) fn new(cookie_name: &str, keyring: Keyring) -> Self {
+    pub(super) fn new(cookie_name: &str, keyring: Keyring, seals: bool) -> Self {
         Self {
             keyring,
             cookie_name: cookie_name.into(),
             id_context: id_context(cookie_name),
+            seals,
         }
     }
 
@@ -137,10 +140,23 @@ impl Keyed {
             values,
         ];
         parts.into_iter().fold(key.records(), |mac, part| {
-            let len = part.len() as u64;
-            mac.chain_update(len.to_be_bytes()).chain_update(part)
+            mac.chain_update(len_of(part)).chain_update(part)
         })
     }
+}
+
+/// Joins parts, each after its length, so that none of them can pass for a part of another.
+pub(super) fn in_parts<const N: usize>(parts: [&[u8]; N]) -> Vec<u8> {
+    let mut joined = Vec::with_capacity(128);
+    for part in parts {
+        joined.extend_from_slice(&len_of(part));
+        joined.extend_from_slice(part);
+    }
+    joined
+}
+
+const fn len_of(part: &[u8]) -> [u8; 8] {
+    (part.len() as u64).to_be_bytes()
 }
 
 #[cfg(test)]
@@ -163,7 +179,13 @@ mod tests {
     }
 
     fn guard(keyring: Keyring) -> Guard {
-        Guard::with_keyring(NAME, keyring)
+        Guard::with_keyring(NAME, keyring, false)
+    }
+
+    /// Makes a record of a header and no values.
+    fn with_header(guard: &Guard, header: &Header<'_>) -> Record {
+        let (keyed, version) = (guard.keyed.as_ref().unwrap(), Version::from_u64(9));
+        keyed.record(HANDLE, version, header.encode(), &Values::empty())
     }
 
     fn token() -> Token {
@@ -173,7 +195,10 @@ mod tests {
     fn record(guard: &Guard) -> Record {
         let header = Header::new(guard.hash(&token()), None);
         let values = Values::empty().with("a", Some(b"1")).unwrap().unwrap();
-        guard.record(HANDLE, Version::from_u64(9), &header, &values)
+        match &guard.keyed {
+            Some(keyed) => keyed.record(HANDLE, Version::from_u64(9), header.encode(), &values),
+            None => Record::of(Version::from_u64(9), header.encode().into(), &values),
+        }
     }
 
     /// Says what becomes of a record.
@@ -199,7 +224,7 @@ mod tests {
             ("no ring", Guard::new(NAME), Err(Distrust::UnknownKey)),
             (
                 "another application",
-                Guard::with_keyring("id", ring(1, &[])),
+                Guard::with_keyring("id", ring(1, &[]), false),
                 Err(Distrust::Forged),
             ),
         ] {
@@ -288,14 +313,13 @@ mod tests {
         let old = guard(ring(1, &[]));
         let header = Header::new(old.hash(&token()), None);
         let both = guard(ring(2, &[1]));
-        let version = Version::from_u64(9);
-        let record = both.record(HANDLE, version, &header, &Values::empty());
+        let record = with_header(&both, &header);
         assert_eq!(read(&both, HANDLE, &record), Ok(()));
         let dropped = guard(ring(2, &[]));
         assert_eq!(read(&dropped, HANDLE, &record), Err(Distrust::UnknownKey));
         let mut renewed = header;
         renewed.renew(dropped.hash(&token()), NOW);
-        let record = both.record(HANDLE, version, &renewed, &Values::empty());
+        let record = with_header(&both, &renewed);
         assert_eq!(
             read(&dropped, HANDLE, &record),
             Ok(()),

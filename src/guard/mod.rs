@@ -2,16 +2,24 @@
 
 #[cfg_attr(not(feature = "keyring"), path = "unkeyed.rs")]
 mod keyed;
+#[cfg(feature = "keyring")]
+mod sealed;
+#[cfg(feature = "keyring")]
+mod values;
 
 use std::{error, fmt};
 
+#[cfg(not(feature = "keyring"))]
+pub(crate) use keyed::DataKey;
 use keyed::Keyed;
+#[cfg(feature = "keyring")]
+pub(crate) use sealed::DataKey;
 
 #[cfg(feature = "keyring")]
 use crate::keyring::Keyring;
 use crate::{
     clock::Timestamp,
-    id::{Handle, IdHasher, SecretHash, Token},
+    id::{Handle, IdHasher, Random, RandomError, SecretHash, Token},
     record::{Header, Record, Undecodable, Values, Version},
 };
 
@@ -32,9 +40,9 @@ impl Guard {
     }
 
     #[cfg(feature = "keyring")]
-    pub(crate) fn with_keyring(cookie_name: &str, keyring: Keyring) -> Self {
+    pub(crate) fn with_keyring(cookie_name: &str, keyring: Keyring, seals: bool) -> Self {
         Self {
-            keyed: Some(Keyed::new(cookie_name, keyring)),
+            keyed: Some(Keyed::new(cookie_name, keyring, seals)),
             ..Self::new(cookie_name)
         }
     }
@@ -78,32 +86,111 @@ impl Guard {
         header.is_ok_and(|header| header.knows(&self.hash_as(&header, token)))
     }
 
-    /// Makes a record.
-    pub(crate) fn record(
+    /// Makes the first record of a session.
+    pub(crate) fn create(
+        &self,
+        first: First<'_>,
+        random: Random,
+    ) -> Result<(Record, Option<Opened>), Unmade> {
+        if let Some(keyed) = &self.keyed {
+            return keyed.create(first, random);
+        }
+        let header = first.header.encode().into();
+        Ok((Record::of(first.version, header, first.values), None))
+    }
+
+    /// Makes the record that follows another.
+    pub(crate) fn succeed(
+        &self,
+        next: Next<'_>,
+        random: Random,
+    ) -> Result<(Record, Option<Opened>), Unmade> {
+        if let Some(keyed) = &self.keyed {
+            return keyed.succeed(next, random);
+        }
+        let record = match next.header {
+            Ok(header) => Record::of(next.version, header.encode().into(), next.values),
+            Err(_) => next.old.with_values(next.version, next.values),
+        };
+        Ok((record, None))
+    }
+
+    /// Opens the values of a record, if they are sealed, for the id that it belongs to.
+    pub(crate) fn open(
         &self,
         handle: Handle,
-        version: Version,
         header: &Header<'_>,
-        values: &Values,
-    ) -> Record {
+        record: &Record,
+        id: (&SecretHash, &Token),
+    ) -> Result<Option<Opened>, Distrust> {
         match &self.keyed {
-            Some(keyed) => keyed.record(handle, version, header.encode(), values),
-            None => Record::of(version, header.encode().into(), values),
+            Some(keyed) => keyed.open(handle, header, record, id),
+            None => Ok(None),
         }
     }
 
-    /// Makes the record that follows another, with another header if there is one.
-    pub(crate) fn succeed(
+    /// Opens the values of a record, if they are sealed, with the key that opened them before.
+    pub(crate) fn reopen(
         &self,
-        (handle, old): (Handle, &Record),
-        version: Version,
-        header: Result<&Header<'_>, &Header<'_>>,
-        values: &Values,
-    ) -> Record {
-        match header {
-            Err(_) if self.keyed.is_none() => old.with_values(version, values),
-            Ok(header) | Err(header) => self.record(handle, version, header, values),
+        handle: Handle,
+        header: &Header<'_>,
+        record: &Record,
+        key: Option<&DataKey>,
+    ) -> Result<Option<Opened>, Distrust> {
+        match &self.keyed {
+            Some(keyed) => keyed.reopen(handle, header, record, key),
+            None => Ok(None),
         }
+    }
+}
+
+/// What the first record of a session is made of.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "keyring"), expect(dead_code, reason = "keys need more"))]
+pub(crate) struct First<'a> {
+    pub(crate) token: &'a Token,
+    pub(crate) version: Version,
+    pub(crate) header: Header<'a>,
+    pub(crate) values: &'a Values,
+}
+
+/// What a record is made of that follows another.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "keyring"), expect(dead_code, reason = "keys need more"))]
+pub(crate) struct Next<'a> {
+    pub(crate) handle: Handle,
+    pub(crate) version: Version,
+    pub(crate) old: &'a Record,
+    /// The old one's values, if they are sealed.
+    pub(crate) opened: Option<&'a Opened>,
+    /// Another header, or the old one if it stays as it is.
+    pub(crate) header: Result<Header<'a>, Header<'a>>,
+    /// The id with a secret that replaces the current one.
+    pub(crate) rotated: Option<&'a Token>,
+    /// The id with the secret of a renewal.
+    pub(crate) renewed: Option<(&'a SecretHash, &'a Token)>,
+    pub(crate) values: &'a Values,
+}
+
+/// Values that are sealed in the store, as they are.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    pub(crate) values: Values,
+    pub(crate) key: DataKey,
+}
+
+/// Why a record is not made.
+#[derive(Debug)]
+pub(crate) enum Unmade {
+    /// A key that was active a moment ago has been dropped, which ends what was made with it.
+    #[cfg_attr(not(feature = "keyring"), expect(dead_code, reason = "without keys"))]
+    KeyDropped,
+    Random(RandomError),
+}
+
+impl From<RandomError> for Unmade {
+    fn from(error: RandomError) -> Self {
+        Self::Random(error)
     }
 }
 

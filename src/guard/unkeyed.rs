@@ -1,14 +1,19 @@
 //! What stands for a keyring where the feature is off: there is none.
 
-use super::Unreadable;
+use super::{Distrust, First, Next, Opened, Unmade, Unreadable};
 use crate::{
     clock::Timestamp,
-    id::{Handle, IdHasher, SecretHash, Token},
-    record::{Header, Record, Values, Version},
+    id::{Handle, IdHasher, Random, SecretHash, Token},
+    record::{Header, Record},
 };
 
 #[derive(Debug)]
 pub(super) enum Keyed {}
+
+#[derive(Clone, Debug)]
+pub(crate) enum DataKey {}
+
+type Made = Result<(Record, Option<Opened>), Unmade>;
 
 impl Keyed {
     pub(super) const fn hash(&self, _: &Token) -> SecretHash {
@@ -28,7 +33,31 @@ impl Keyed {
         match *self {}
     }
 
-    pub(super) fn record(&self, _: Handle, _: Version, _: Vec<u8>, _: &Values) -> Record {
+    pub(super) fn create(&self, _: First<'_>, _: Random) -> Made {
+        match *self {}
+    }
+
+    pub(super) fn succeed(&self, _: Next<'_>, _: Random) -> Made {
+        match *self {}
+    }
+
+    pub(super) const fn open(
+        &self,
+        _: Handle,
+        _: &Header<'_>,
+        _: &Record,
+        _: (&SecretHash, &Token),
+    ) -> Result<Option<Opened>, Distrust> {
+        match *self {}
+    }
+
+    pub(super) const fn reopen(
+        &self,
+        _: Handle,
+        _: &Header<'_>,
+        _: &Record,
+        _: Option<&DataKey>,
+    ) -> Result<Option<Opened>, Distrust> {
         match *self {}
     }
 }

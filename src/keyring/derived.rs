@@ -14,15 +14,17 @@ pub(crate) struct Derived {
     tag: KeyTag,
     secrets: Hmac<Sha256>,
     records: Hmac<Sha256>,
+    sealing: Zeroizing<[u8; KEY_LEN]>,
 }
 
 impl Derived {
     pub(super) fn from(master: &[u8; KEY_LEN]) -> Self {
         let master = Hkdf::<Sha256>::new(Some(SALT), master);
         Self {
-            tag: *expand(&master, "key id"),
-            secrets: keyed(&expand(&master, "secret")),
-            records: keyed(&expand(&master, "record")),
+            tag: *expand(&master, b"key id"),
+            secrets: keyed(&expand(&master, b"secret")),
+            records: keyed(&expand(&master, b"record")),
+            sealing: expand(&master, b"seal"),
         }
     }
 
@@ -41,6 +43,12 @@ impl Derived {
         self.records.clone()
     }
 
+    /// Returns the key under which the key of a session's values is wrapped: it takes this one and the secret of an id.
+    pub(crate) fn wrapping(&self, secret: &[u8], context: &[u8]) -> Zeroizing<[u8; KEY_LEN]> {
+        let both = Hkdf::<Sha256>::new(Some(&*self.sealing), secret);
+        expand(&both, context)
+    }
+
     /// Tells whether both come from one key, and not from two that have got the same name.
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
         let check = |key: &Self| key.secrets().finalize();
@@ -53,9 +61,9 @@ impl Derived {
     }
 }
 
-fn expand<const N: usize>(master: &Hkdf<Sha256>, purpose: &str) -> Zeroizing<[u8; N]> {
+fn expand<const N: usize>(master: &Hkdf<Sha256>, purpose: &[u8]) -> Zeroizing<[u8; N]> {
     let mut key = Zeroizing::new([0; N]);
-    let expanded = master.expand(purpose.as_bytes(), &mut *key);
+    let expanded = master.expand(purpose, &mut *key);
     expanded.expect("HKDF gives 255 times more than is asked for");
     key
 }

@@ -52,6 +52,7 @@ fn judge(
             watched.handle(),
             loaded,
             Opener::unseen(secret),
+            None,
             context.stopwatch(),
         )),
         false => Err(Ended::Expired),

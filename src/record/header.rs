@@ -5,7 +5,10 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use super::secrets::{Dated, Key, MAX_SUCCESSORS, Secrets, secret_hash};
+use super::{
+    sealing::{Seal, Wrap},
+    secrets::{Dated, Key, MAX_SUCCESSORS, Secrets, secret_hash},
+};
 #[cfg(feature = "keyring")]
 use crate::id::KeyTag;
 use crate::{
@@ -32,6 +35,10 @@ pub(crate) struct Header<'a> {
     pub(crate) is_authenticated: bool,
     /// The browser is not known to have received the secret that a login has sent it.
     pub(crate) is_unshown: bool,
+    /// How the values are sealed, if they are.
+    pub(crate) seal: Option<Seal>,
+    /// The values' key under secrets that were drawn just now.
+    wraps: Vec<Wrap>,
     /// The secrets beside the current one, if they are not as they are among the fields.
     others: Option<Box<Secrets>>,
     /// What becomes of a login that was begun; `None` if it stays as it is.
@@ -60,6 +67,8 @@ impl<'a> Header<'a> {
             lifetime,
             is_authenticated: false,
             is_unshown: false,
+            seal: None,
+            wraps: Vec::new(),
             others: None,
             begun: None,
             labelled: None,
@@ -237,12 +246,41 @@ impl<'a> Header<'a> {
         if let Some(label) = self.label() {
             write(&mut bytes, tag::LABEL, &[label.as_bytes()]);
         }
+        self.write_seal(&others, &mut bytes);
         let kept = self
             .fields
             .flatten()
             .filter(|field| !tag::is_known(field.tag));
         kept.for_each(|field| bytes.extend_from_slice(field.whole));
         bytes
+    }
+
+    /// Writes how the values are sealed, and their key for those secrets that open the session.
+    fn write_seal(&self, others: &Secrets, bytes: &mut Vec<u8>) {
+        let Some(seal) = &self.seal else {
+            return;
+        };
+        let counter = seal.counter.to_be_bytes();
+        write(bytes, tag::SEAL, &[&seal.key, &counter]);
+        let opening = others.successors.iter().chain(&others.previous);
+        let opening = opening.map(|other| &other.secret).chain([&self.secret]);
+        for wrap in opening.filter_map(|secret| self.wrap_of(secret)) {
+            write(bytes, tag::WRAP, &[&wrap.of, &wrap.key]);
+        }
+    }
+
+    /// Returns the values' key under a secret.
+    pub(crate) fn wrap_of(&self, secret: &SecretHash) -> Option<Wrap> {
+        let stored = self.fields.flatten().filter(|field| field.tag == tag::WRAP);
+        let stored = stored.filter_map(|field| Wrap::decode(field.content).ok());
+        let mut wraps = self.wraps.iter().copied().chain(stored);
+        wraps.find(|wrap| wrap.is_of(secret))
+    }
+
+    /// Adds the values' key under a secret that was drawn just now.
+    #[cfg(feature = "keyring")]
+    pub(crate) fn add_wrap(&mut self, wrap: Wrap) {
+        self.wraps.push(wrap);
     }
 
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Undecodable> {
@@ -263,6 +301,8 @@ impl<'a> Header<'a> {
                 tag::RETIRED | tag::SUCCESSOR | tag::PREVIOUS => drop(Dated::decode(content)?),
                 tag::UNSHOWN => header.is_unshown = true,
                 tag::MAC => header.is_authenticated = true,
+                tag::SEAL => once(&mut header.seal, Seal::decode(content)?)?,
+                tag::WRAP => drop(Wrap::decode(content)?),
                 tag::MUST_BE_KNOWN.. => return Err(Undecodable),
                 _ => {}
             }
@@ -488,11 +528,13 @@ pub(super) mod tag {
     pub(in crate::record) const PREVIOUS: u8 = 10;
     pub(super) const UNSHOWN: u8 = 11;
     pub(in crate::record) const MAC: u8 = 12;
+    pub(super) const SEAL: u8 = 13;
+    pub(super) const WRAP: u8 = 14;
     pub(super) const MUST_BE_KNOWN: u8 = 128;
 
     /// Tells whether this release writes a field of this tag itself.
     pub(super) const fn is_known(tag: u8) -> bool {
-        matches!(tag, SECRET..=MAC)
+        matches!(tag, SECRET..=WRAP)
     }
 }
 

@@ -6,6 +6,7 @@
 #[cfg(feature = "keyring")]
 mod authenticated;
 mod header;
+mod sealing;
 mod secrets;
 mod values;
 
@@ -14,6 +15,8 @@ use std::{fmt, sync::Arc};
 #[cfg(feature = "keyring")]
 pub(crate) use authenticated::Authenticated;
 pub(crate) use header::{Begun, Header, Identity, Undecodable};
+#[cfg(feature = "keyring")]
+pub(crate) use sealing::{Seal, Wrap, WrappedKey};
 pub(crate) use secrets::Key;
 pub(crate) use values::{Corrupt, Pair, Value, Values};
 #[cfg(test)]

@@ -29,6 +29,15 @@ impl Site {
         Self::with(nodes, kept, |builder| builder.with_keyring(keyring.clone()))
     }
 
+    /// Makes a site whose nodes have a keyring in common and seal the values.
+    #[cfg(feature = "keyring")]
+    pub fn sealed(nodes: [impl SessionStore; 2], kept: impl Any) -> Self {
+        let keyring = Keyring::new(ServerKey::generate().unwrap());
+        Self::with(nodes, kept, |builder| {
+            builder.with_keyring(keyring.clone()).with_sealed_values()
+        })
+    }
+
     fn with(
         nodes: [impl SessionStore; 2],
         kept: impl Any,

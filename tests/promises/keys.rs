@@ -18,7 +18,7 @@ use crate::support::{Answered, Browser, Gate, Site, Told, told};
 const HOUR: Duration = Duration::from_secs(3_600);
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn key() -> ServerKey {
+pub(crate) fn key() -> ServerKey {
     ServerKey::generate().unwrap()
 }
 
@@ -28,9 +28,9 @@ pub(crate) fn keyed(builder: SessionLayerBuilder) -> SessionLayerBuilder {
 }
 
 /// A site with a keyring, and the names of its events.
-struct Keyed {
-    site: Site,
-    keyring: Keyring,
+pub(crate) struct Keyed {
+    pub(crate) site: Site,
+    pub(crate) keyring: Keyring,
     events: Arc<Mutex<Vec<&'static str>>>,
 }
 
@@ -40,11 +40,17 @@ impl Keyed {
     }
 
     fn with(keyring: Keyring) -> Self {
+        Self::with_settings(keyring, |builder| builder)
+    }
+
+    pub(crate) fn with_settings(
+        keyring: Keyring,
+        settings: impl FnOnce(SessionLayerBuilder) -> SessionLayerBuilder,
+    ) -> Self {
         let events = Arc::<Mutex<Vec<_>>>::default();
         let (seen, ring) = (events.clone(), keyring.clone());
         let site = Site::with(|builder| {
-            let builder = builder.with_keyring(ring);
-            builder.with_observer(move |event: &Event<'_>| {
+            settings(builder.with_keyring(ring)).with_observer(move |event: &Event<'_>| {
                 seen.lock().unwrap().push(event.kind().name());
             })
         });
@@ -55,34 +61,38 @@ impl Keyed {
         }
     }
 
-    fn store(&self) -> &MemoryStore {
+    pub(crate) fn store(&self) -> &MemoryStore {
         &self.site.store.inner
     }
 
     /// Returns the lists of a layer that has the same store and keys, and sees its index.
-    fn sessions(&self) -> Sessions {
+    pub(crate) fn sessions(&self) -> Sessions {
         let builder = SessionLayer::builder(self.store().clone());
         let layer = builder.with_keyring(self.keyring.clone()).build();
         layer.unwrap().sessions()
     }
 
-    fn happened(&self) -> String {
+    pub(crate) fn happened(&self) -> String {
         std::mem::take(&mut *self.events.lock().unwrap()).join(" ")
     }
 
-    async fn load(&self, handle: Handle) -> Option<Loaded> {
+    pub(crate) async fn load(&self, handle: Handle) -> Option<Loaded> {
         self.store().load(&handle).await.unwrap()
     }
 
     /// Does what somebody does who writes to the database: puts another record into a row.
-    async fn write(&self, handle: Handle, record: &Record) {
+    pub(crate) async fn write(&self, handle: Handle, record: &Record) {
         let known = self.load(handle).await.unwrap().record.version();
         let written = self.store().update(&handle, known, record, HOUR).await;
         assert_eq!(written.unwrap(), Updated::Done);
     }
 
     /// Changes a row.
-    async fn alter(&self, handle: Handle, alter: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>)) {
+    pub(crate) async fn alter(
+        &self,
+        handle: Handle,
+        alter: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>),
+    ) {
         let record = self.load(handle).await.unwrap().record;
         let (mut header, mut values) = (record.header().to_vec(), record.values().to_vec());
         alter(&mut header, &mut values);
@@ -92,7 +102,7 @@ impl Keyed {
     }
 }
 
-async fn handle(browser: &Browser) -> Handle {
+pub(crate) async fn handle(browser: &Browser) -> Handle {
     let (sender, receiver) = oneshot::channel();
     let ask = async move |session: Session| {
         sender.send(session.handle()).unwrap();
@@ -102,22 +112,22 @@ async fn handle(browser: &Browser) -> Handle {
     receiver.await.unwrap().expect("there is a record")
 }
 
-async fn write(session: Session) -> Answered {
+pub(crate) async fn write(session: Session) -> Answered {
     session.insert("a", 2)?;
     Ok(StatusCode::OK)
 }
 
-async fn logout(session: Session) -> Answered {
+pub(crate) async fn logout(session: Session) -> Answered {
     session.logout()?;
     Ok(StatusCode::OK)
 }
 
-async fn login(session: Session) -> Answered {
+pub(crate) async fn login(session: Session) -> Answered {
     session.login("ada")?;
     Ok(StatusCode::OK)
 }
 
-async fn detach(browser: &Browser) -> LiveSession {
+pub(crate) async fn detach(browser: &Browser) -> LiveSession {
     let (sender, receiver) = oneshot::channel();
     let detach = async move |session: Session| {
         sender.send(session.detach()?).unwrap();
@@ -128,7 +138,7 @@ async fn detach(browser: &Browser) -> LiveSession {
 }
 
 /// Replaces each place where a text stands in bytes by another one of its length.
-fn replace(bytes: &mut [u8], text: &[u8], other: &[u8]) {
+pub(crate) fn replace(bytes: &mut [u8], text: &[u8], other: &[u8]) {
     assert_eq!(text.len(), other.len());
     for at in 0..=bytes.len() - text.len() {
         if bytes[at..].starts_with(text) {
@@ -138,7 +148,7 @@ fn replace(bytes: &mut [u8], text: &[u8], other: &[u8]) {
 }
 
 /// Asks for the session, and says how that was answered and what was seen.
-async fn look(browser: &Browser) -> (StatusCode, Option<u32>, Option<String>) {
+pub(crate) async fn look(browser: &Browser) -> (StatusCode, Option<u32>, Option<String>) {
     let (sender, receiver) = oneshot::channel();
     let look = async move |session: Session| {
         let principal = session.principal().map(|principal| principal.to_string());
@@ -151,7 +161,8 @@ async fn look(browser: &Browser) -> (StatusCode, Option<u32>, Option<String>) {
     (response.status(), value, principal)
 }
 
-const NO_SESSION: (StatusCode, Option<u32>, Option<String>) = (StatusCode::OK, None, None);
+pub(crate) const NO_SESSION: (StatusCode, Option<u32>, Option<String>) =
+    (StatusCode::OK, None, None);
 
 #[tokio::test]
 async fn a_session_that_somebody_plants_in_the_store_opens_nothing() {

@@ -17,6 +17,8 @@ mod operator;
 mod reentry;
 mod renewal;
 mod response;
+#[cfg(feature = "keyring")]
+mod sealed;
 mod security;
 mod situations;
 mod step_up;

@@ -60,4 +60,9 @@ proptest! {
     fn overlapping_requests_do_what_the_model_says_with_a_keyring(steps in steps(60)) {
         check_with(crate::keys::keyed, steps);
     }
+
+    #[test]
+    fn overlapping_requests_do_what_the_model_says_of_sealed_values(steps in steps(60)) {
+        check_with(|builder| crate::keys::keyed(builder).with_sealed_values(), steps);
+    }
 }

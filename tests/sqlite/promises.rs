@@ -23,3 +23,15 @@ mod keyed {
 
     promises!(site().await);
 }
+
+#[cfg(feature = "keyring")]
+mod sealed {
+    use super::*;
+
+    async fn site() -> Site {
+        let file = File::new();
+        Site::sealed([file.open().await, file.open().await], file)
+    }
+
+    promises!(site().await);
+}
