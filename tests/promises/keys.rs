@@ -9,7 +9,7 @@ use http::{Request, StatusCode};
 use tenure::{
     Ended, Event, Handle, Keyring, Lifetime, LiveSession, ServerKey, Session, SessionLayer,
     SessionLayerBuilder, Sessions,
-    store::{Loaded, MemoryStore, Record, SessionStore, Updated, Version},
+    store::{Created, Loaded, MemoryStore, Record, SessionStore, Updated, Version},
 };
 use tokio::sync::oneshot;
 
@@ -407,6 +407,28 @@ async fn sessions_from_before_the_keyring_go_on_until_the_time_that_was_set() {
         "it was authenticated"
     );
     assert_eq!(look(&browsers[1]).await, NO_SESSION);
+}
+
+/// The stamps `created` and `last seen` are the engine's, and not authenticated; what this time-out counts from is.
+#[tokio::test]
+async fn who_moves_the_engines_stamps_does_not_prolong_the_absolute_time_of_who_is_signed_in() {
+    let site = Keyed::new();
+    let browser = site.site.member("ada").await;
+    let handle = handle(&browser).await;
+    for _ in 0..36 {
+        assert_eq!(look(&browser).await.1, Some(1));
+        let record = site.load(handle).await.unwrap().record;
+        site.store().delete(&handle).await.unwrap();
+        let anew = site.store().create(&handle, &record, 24 * HOUR).await;
+        assert!(matches!(anew, Ok(Created::Done(_))));
+        site.site.clock.advance(20 * MINUTE);
+    }
+    let row = site.load(handle).await.unwrap();
+    assert!(
+        row.now.since(row.created) < HOUR,
+        "twelve hours have gone by"
+    );
+    assert_eq!(look(&browser).await, NO_SESSION);
 }
 
 #[tokio::test]

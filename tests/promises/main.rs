@@ -13,6 +13,7 @@ mod labels;
 mod lifetime;
 mod live;
 mod model;
+mod nodes;
 mod operator;
 mod reentry;
 mod renewal;

@@ -16,22 +16,5 @@ promises!(site().await);
 mod keyed {
     use super::*;
 
-    async fn site() -> Site {
-        let file = File::new();
-        Site::keyed([file.open().await, file.open().await], file)
-    }
-
-    promises!(site().await);
-}
-
-#[cfg(feature = "keyring")]
-mod sealed {
-    use super::*;
-
-    async fn site() -> Site {
-        let file = File::new();
-        Site::sealed([file.open().await, file.open().await], file)
-    }
-
-    promises!(site().await);
+    promises!(all site().await.keyed());
 }
