@@ -17,6 +17,7 @@ mod devices;
 mod headers;
 mod insight;
 mod journal;
+mod keys;
 mod operator;
 mod options;
 mod orders;
@@ -67,7 +68,7 @@ async fn run() -> Result<(), Failure> {
         Some(most) => sessions.with_session_limit(SessionLimit::evict_oldest(most)),
         None => sessions,
     };
-    let sessions = sessions.build()?;
+    let sessions = keys::with_keys(sessions, &options)?.build()?;
     let listener = options.listen().await?;
     welcome::print(listener.local_addr()?.port(), &options);
     let mut app = app(sessions.clone(), stores.shop.clone());

@@ -1,6 +1,7 @@
 //! Sealed values: what the store holds, who opens it, and that nothing else is different.
 
 use http::{Request, StatusCode};
+use proptest::prelude::*;
 use tenure::{Keyring, Renewal, Session, SessionLayer, store::Record};
 
 use crate::{
@@ -261,4 +262,34 @@ async fn a_login_that_meets_another_write_seals_what_that_has_written() {
         (StatusCode::OK, Some(2), Some("ada".to_owned()))
     );
     assert_eq!(after.read("b").await, Some(7));
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_put_into_a_row_there_is_no_session_no_error_and_no_panic(
+        in_header in any::<bool>(),
+        at in any::<prop::sample::Index>(),
+        removed in 0_usize..80,
+        added in proptest::collection::vec(any::<u8>(), 0..80),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let site = sealed();
+            let mut browser = site.site.member("ada").await;
+            let handle = handle(&browser).await;
+            let good = site.load(handle).await.unwrap().record;
+            let (mut header, mut values) = (good.header().to_vec(), good.values().to_vec());
+            let part = if in_header { &mut header } else { &mut values };
+            let at = at.index(part.len() + 1);
+            let end = part.len().min(at + removed);
+            part.splice(at..end, added);
+            let bad = Record::new(good.version(), header, values);
+            if bad != good {
+                site.write(handle, &bad).await;
+                assert_eq!(look(&browser).await, NO_SESSION);
+                assert_eq!(site.load(handle).await.unwrap().record, bad);
+                assert_eq!(told(&browser.visit(logout).await), Told::Removal);
+            }
+        });
+    }
 }

@@ -5,6 +5,8 @@
 #[path = "../bed/mod.rs"]
 mod bed;
 mod devices;
+#[cfg(feature = "keyring")]
+mod keys;
 mod operator;
 mod orders;
 mod restart;
