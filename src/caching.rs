@@ -5,6 +5,8 @@ use http::{
     header::{CACHE_CONTROL, COOKIE, EXPIRES, Entry, VARY},
 };
 
+use crate::cookie::HeaderTransport;
+
 /// What a response has to do with the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exposure {
@@ -12,14 +14,20 @@ pub(crate) enum Exposure {
     Anonymous,
     /// Our cookie is on the response.
     Cookie,
+    /// An id is on the response in a header, which no cache knows for one.
+    Header,
     /// The session was used, and somebody is signed in.
     SignedIn,
 }
 
 /// Adds what caches must know, and keeps what the handler said unless it would leak the cookie.
-pub(crate) fn protect(headers: &mut HeaderMap, exposure: Exposure) {
-    vary_by_cookie(headers);
-    if exposure == Exposure::Cookie {
+pub(crate) fn protect(
+    headers: &mut HeaderMap,
+    exposure: Exposure,
+    transport: Option<&HeaderTransport>,
+) {
+    vary(headers, transport);
+    if matches!(exposure, Exposure::Cookie | Exposure::Header) {
         SHARED_ONLY
             .iter()
             .for_each(|name| drop(headers.remove(name)));
@@ -28,6 +36,7 @@ pub(crate) fn protect(headers: &mut HeaderMap, exposure: Exposure) {
     match headers.entry(CACHE_CONTROL) {
         Entry::Vacant(place) => {
             place.insert(match exposure {
+                Exposure::Header => NO_STORE,
                 _ if expires => PRIVATE,
                 Exposure::Cookie | Exposure::SignedIn => NO_STORE,
                 Exposure::Anonymous => PRIVATE_NO_CACHE,
@@ -37,6 +46,8 @@ pub(crate) fn protect(headers: &mut HeaderMap, exposure: Exposure) {
             let said = in_one_line(place.iter());
             let value = match exposure {
                 Exposure::Cookie => Some(without_sharing(&said)),
+                // One that a private cache keeps would bring an old id back with it.
+                Exposure::Header => Some(NO_STORE),
                 Exposure::Anonymous | Exposure::SignedIn => made_private(&said),
             };
             if let Some(value) = value {
@@ -46,22 +57,32 @@ pub(crate) fn protect(headers: &mut HeaderMap, exposure: Exposure) {
     }
 }
 
-fn vary_by_cookie(headers: &mut HeaderMap) {
+/// Names all that a session may have been found by.
+fn vary(headers: &mut HeaderMap, transport: Option<&HeaderTransport>) {
+    if transport.is_none_or(HeaderTransport::reads_cookie) {
+        vary_by(headers, &COOKIE);
+    }
+    if let Some(transport) = transport {
+        vary_by(headers, transport.request_name());
+    }
+}
+
+fn vary_by(headers: &mut HeaderMap, name: &HeaderName) {
     match headers.entry(VARY) {
-        Entry::Vacant(place) => drop(place.insert(HeaderValue::from_name(COOKIE))),
+        Entry::Vacant(place) => drop(place.insert(name.clone().into())),
         Entry::Occupied(mut place) => {
-            if !place.iter().any(names_the_cookie) {
-                place.append(HeaderValue::from_name(COOKIE));
+            if !place.iter().any(|vary| names(vary, name)) {
+                place.append(name.clone().into());
             }
         }
     }
 }
 
-fn names_the_cookie(vary: &HeaderValue) -> bool {
+fn names(vary: &HeaderValue, wanted: &HeaderName) -> bool {
     let names = vary.as_bytes().split(|byte| *byte == b',');
     names
         .map(<[u8]>::trim_ascii)
-        .any(|name| name == b"*" || name.eq_ignore_ascii_case(COOKIE.as_str().as_bytes()))
+        .any(|name| name == b"*" || name.eq_ignore_ascii_case(wanted.as_str().as_bytes()))
 }
 
 /// Joins what the handler said in several fields.
@@ -144,7 +165,7 @@ mod tests {
         for (name, value) in fields {
             headers.append(HeaderName::from_static(name), value.parse().unwrap());
         }
-        protect(&mut headers, exposure);
+        protect(&mut headers, exposure, None);
         headers
     }
 
@@ -230,6 +251,40 @@ mod tests {
             "an `Expires` alone is for the browser"
         );
         assert!(fields.iter().all(|(name, _)| kept.contains_key(*name)));
+    }
+
+    #[test]
+    fn with_an_id_in_a_header_nothing_is_stored_anywhere_whatever_the_handler_said() {
+        for said in [
+            ("cache-control", "private, max-age=60"),
+            ("expires", "Thu, 01 Jan 2099 00:00:00 GMT"),
+            ("cdn-cache-control", "max-age=60"),
+            ("x-own", "1"),
+        ] {
+            let headers = protected(Exposure::Header, &[said]);
+            assert_eq!(headers["cache-control"], "no-store", "{said:?}");
+            assert_eq!(
+                headers.contains_key(said.0),
+                matches!(said.0, "cache-control" | "x-own")
+            );
+        }
+    }
+
+    #[test]
+    fn vary_names_each_place_that_an_id_may_have_come_from() {
+        let beside = HeaderTransport::bearer();
+        for (transport, said, expected) in [
+            (&beside, None, &["cookie", "authorization"][..]),
+            (&beside, Some("Authorization"), &["Authorization", "cookie"]),
+            (&beside, Some("*"), &["*"]),
+            (&beside.clone().without_cookie(), None, &["authorization"]),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.extend(said.map(|said| (VARY, HeaderValue::from_static(said))));
+            protect(&mut headers, Anonymous, Some(transport));
+            let fields: Vec<_> = headers.get_all(VARY).iter().collect();
+            assert_eq!(fields, expected, "{said:?}");
+        }
     }
 
     #[test]

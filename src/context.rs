@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use http::{HeaderName, HeaderValue};
 use tokio::{
     runtime,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -20,13 +21,14 @@ use tokio::{
 use crate::{
     change::{Live, Opener, Seen},
     clock::{Stopwatch, Timestamp},
-    cookie::{SameSite, Writer},
+    cookie::{HeaderTransport, SameSite, Writer},
     guard::{DataKey, Distrust, Guard, Opened, Unreadable},
     id::{Handle, Random, SecretHash, Token},
     label::LabelSource,
     lifetime::Lifetime,
     limit::SessionLimit,
     observe::{Event, EventKind, Observer, PeerOf},
+    principal::Realm,
     record::{Header, Record},
     renewal::{self, Renewal, Upkeep},
     store::{Loaded, SessionStore, StoreError},
@@ -37,12 +39,18 @@ use crate::{
 /// A layer's settings, its store, and what goes on in it beside the requests.
 pub(crate) struct Context {
     pub(crate) marker: Marker,
+    pub(crate) realm: Realm,
     pub(crate) store: Arc<dyn SessionStore>,
     /// The store's clock can be read without a round trip.
     pub(crate) tells_the_time: bool,
-    pub(crate) cookie_name: Box<str>,
+    /// The layer's name too.
+    pub(crate) cookie_name: Arc<str>,
     pub(crate) same_site: SameSite,
+    /// Where clients without cookies bring their ids, if they may.
+    pub(crate) header: Option<HeaderTransport>,
     pub(crate) writer: Writer,
+    /// What a browser is told to clear at the end of a session, as a header.
+    pub(crate) clear_site_data: Option<HeaderValue>,
     pub(crate) guard: Guard,
     pub(crate) random: Random,
     pub(crate) lifetime: Lifetime,
@@ -64,6 +72,15 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn observe(&self, event: Event<'_>) {
         self.observer.observe(event);
+    }
+
+    /// Returns the name under which both layers would find an id, or tell of one.
+    pub(crate) fn shares<'a>(&'a self, other: &Self) -> Option<&'a str> {
+        if self.cookie_name == other.cookie_name {
+            return Some(&self.cookie_name);
+        }
+        let header = self.header.as_ref()?.shared_with(other.header.as_ref()?);
+        header.map(HeaderName::as_str)
     }
 
     /// Starts to measure how old a look at the engine's clock is, unless the engine can be asked at any time.
@@ -144,6 +161,7 @@ impl fmt::Debug for Context {
             .field("marker", &self.marker)
             .field("cookie_name", &self.cookie_name)
             .field("same_site", &self.same_site)
+            .field("header", &self.header)
             .field("lifetime", &self.lifetime)
             .field("load_timeout", &self.load_timeout)
             .field("commit_timeout", &self.commit_timeout)

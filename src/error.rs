@@ -183,7 +183,9 @@ impl fmt::Display for Error {
             ErrorKind::Gone => f.write_str("the session has ended meanwhile; reload the page"),
             ErrorKind::InvalidKey => write!(f, "`{key}` is no session key; a key has 1 to 128 bytes"),
             ErrorKind::InvalidLifetime => f.write_str("this lifetime ends before it begins"),
-            ErrorKind::InvalidPrincipal => f.write_str("a principal has 1 to 255 bytes"),
+            ErrorKind::InvalidPrincipal => f.write_str(
+                "a principal has 1 to 255 bytes, its layer's name counted if that has a marker, and begins with no U+001F",
+            ),
             ErrorKind::MissingLayer => {
                 f.write_str("no session in this request; is `SessionLayer` applied to this route?")
             }
@@ -209,7 +211,7 @@ impl fmt::Display for Error {
             ErrorKind::TooManySessions => f.write_str("this principal has as many sessions as are allowed"),
             ErrorKind::TwoLayers => write!(
                 f,
-                "two session layers with one cookie name meet on this route: {key}; give one of them another name"
+                "two session layers with one cookie or header meet on this route: {key}; give one of them another name"
             ),
             ErrorKind::Uncommitted => {
                 f.write_str("what is to be detached is not in the store yet; call `commit` first")
@@ -353,7 +355,7 @@ pub enum ErrorKind {
     TooLarge,
     /// The principal has as many live sessions as the application allows (403).
     TooManySessions,
-    /// Two layers with the same cookie name wrap one route (500).
+    /// Two layers with the same cookie name or header wrap one route (500).
     TwoLayers,
     /// A session was to be detached that is not in the store as it is going to be (500).
     Uncommitted,

@@ -1,6 +1,6 @@
 //! All of axum: the extractors, and errors as responses.
 
-use std::{str::FromStr, time::Duration};
+use std::{fmt, marker::PhantomData, str::FromStr, time::Duration};
 
 use axum_core::{
     extract::{FromRequestParts, OptionalFromRequestParts},
@@ -11,7 +11,7 @@ use http::{HeaderValue, header::CONTENT_TYPE, request::Parts};
 use crate::{
     error::{Error, ErrorKind},
     principal::PrincipalId,
-    session::{Session, SessionSlot},
+    session::{Main, Session, SessionSlot},
     sessions::Sessions,
 };
 
@@ -38,8 +38,8 @@ impl<S: Send + Sync, L: 'static> FromRequestParts<S> for SessionSlot<L> {
 ///
 /// The type is whatever the principal's text parses as; [`PrincipalId`] takes all. A request whose id was replaced a moment ago
 /// is a 409 with `Retry-After: 0`, an outage a 503. `Option<Principal<T>>` is `None` where nobody is signed in, and still a
-/// rejection in an outage: a page must not show somebody as signed out because a store is down. For another layer than
-/// [`Main`](crate::Main) ask its session: [`require_principal`](Session::require_principal).
+/// rejection in an outage: a page must not show somebody as signed out because a store is down. Of another layer than
+/// [`Main`](crate::Main) it is [`Of<Principal<T>, Admin>`](Of).
 ///
 /// ```
 /// use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
@@ -67,8 +67,7 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Principal<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let session: Session = slot(parts)?.session().await?;
-        session.require_principal().map(Self)
+        principal::<_, Main>(parts).await.map(Self)
     }
 }
 
@@ -76,14 +75,8 @@ impl<S: Send + Sync, T: FromStr> OptionalFromRequestParts<S> for Principal<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Error> {
-        let session: Session = slot(parts)?.session().await?;
-        match session.require_principal() {
-            Ok(principal) => Ok(Some(Self(principal))),
-            Err(error) => match error.kind() {
-                ErrorKind::NotSignedIn | ErrorKind::Superseded => Ok(None),
-                _ => Err(error),
-            },
-        }
+        let principal = principal::<_, Main>(parts).await;
+        Ok(or_nobody(principal)?.map(Self))
     }
 }
 
@@ -114,12 +107,7 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Fresh<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let session: Session = slot(parts)?.session().await?;
-        let principal = session.require_principal()?;
-        match session.is_fresh(FRESH) {
-            true => Ok(Self(principal)),
-            false => Err(Error::new(ErrorKind::NotFresh)),
-        }
+        fresh::<_, Main>(parts).await.map(Self)
     }
 }
 
@@ -129,6 +117,136 @@ impl<S: Send + Sync> FromRequestParts<S> for Sessions {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let slot: SessionSlot = slot(parts)?;
         Ok(slot.sessions())
+    }
+}
+
+/// An extractor of another layer than [`Main`](crate::Main): `Of<Principal<u64>, Admin>`, and so [`Fresh`], [`Sessions`] and
+/// `Option<Of<Principal<u64>, Admin>>`.
+///
+/// With one layer nobody needs it. [`Session`] and [`SessionSlot`] name their layer themselves: `Session<Admin>`.
+///
+/// ```
+/// use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
+/// use tenure::{Of, Principal, SessionLayer, store::MemoryStore, testing::signed_in};
+/// use tower::ServiceExt;
+///
+/// struct Admin;
+///
+/// async fn dashboard(Of(Principal(name), _): Of<Principal<String>, Admin>) -> String {
+///     name
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store = MemoryStore::new();
+/// let customers = SessionLayer::new(store.clone());
+/// let admins = SessionLayer::builder(store)
+///     .with_marker::<Admin>()
+///     .with_name("__Host-Http-admin")
+///     .build()
+///     .unwrap();
+/// let app: Router = Router::new().route("/", get(dashboard)).layer(admins.clone()).layer(customers.clone());
+/// for (cookie, status) in [
+///     (signed_in(&admins, "root").await, StatusCode::OK),
+///     (signed_in(&customers, "ada").await, StatusCode::UNAUTHORIZED),
+/// ] {
+///     let request = Request::get("/").header("cookie", cookie).body(Body::empty()).unwrap();
+///     assert_eq!(app.clone().oneshot(request).await.unwrap().status(), status);
+/// }
+/// # });
+/// ```
+#[expect(clippy::exhaustive_structs, reason = "it is made to be taken apart")]
+pub struct Of<X, L>(pub X, pub PhantomData<fn() -> L>);
+
+impl<X, L> Of<X, L> {
+    /// Makes what the extractor makes, for a handler's unit test.
+    ///
+    /// ```
+    /// use tenure::{Of, Principal};
+    ///
+    /// struct Admin;
+    ///
+    /// fn greet(Of(Principal(name), _): Of<Principal<String>, Admin>) -> String {
+    ///     format!("Hello, {name}!")
+    /// }
+    ///
+    /// assert_eq!(greet(Of::new(Principal("root".to_owned()))), "Hello, root!");
+    /// ```
+    #[must_use]
+    pub const fn new(it: X) -> Self {
+        Self(it, PhantomData)
+    }
+}
+
+impl<S: Send + Sync, T: FromStr, L: 'static> FromRequestParts<S> for Of<Principal<T>, L> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let principal = principal::<_, L>(parts).await?;
+        Ok(Self::new(Principal(principal)))
+    }
+}
+
+impl<S: Send + Sync, T: FromStr, L: 'static> OptionalFromRequestParts<S> for Of<Principal<T>, L> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Error> {
+        let principal = or_nobody(principal::<_, L>(parts).await)?;
+        Ok(principal.map(|principal| Self::new(Principal(principal))))
+    }
+}
+
+impl<S: Send + Sync, T: FromStr, L: 'static> FromRequestParts<S> for Of<Fresh<T>, L> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let principal = fresh::<_, L>(parts).await?;
+        Ok(Self::new(Fresh(principal)))
+    }
+}
+
+impl<S: Send + Sync, L: 'static> FromRequestParts<S> for Of<Sessions, L> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let slot: SessionSlot<L> = slot(parts)?;
+        Ok(Self::new(slot.sessions()))
+    }
+}
+
+impl<X: Clone, L> Clone for Of<X, L> {
+    fn clone(&self) -> Self {
+        Self::new(self.0.clone())
+    }
+}
+
+impl<X: fmt::Debug, L> fmt::Debug for Of<X, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Of").field(&self.0).finish_non_exhaustive()
+    }
+}
+
+async fn principal<T: FromStr, L: 'static>(parts: &Parts) -> Result<T, Error> {
+    let session: Session<L> = slot(parts)?.session().await?;
+    session.require_principal()
+}
+
+async fn fresh<T: FromStr, L: 'static>(parts: &Parts) -> Result<T, Error> {
+    let session: Session<L> = slot(parts)?.session().await?;
+    let principal = session.require_principal()?;
+    match session.is_fresh(FRESH) {
+        true => Ok(principal),
+        false => Err(Error::new(ErrorKind::NotFresh)),
+    }
+}
+
+/// Takes nobody for an answer, and an outage for none.
+fn or_nobody<T>(principal: Result<T, Error>) -> Result<Option<T>, Error> {
+    match principal {
+        Ok(principal) => Ok(Some(principal)),
+        Err(error) => match error.kind() {
+            ErrorKind::NotSignedIn | ErrorKind::Superseded => Ok(None),
+            _ => Err(error),
+        },
     }
 }
 

@@ -8,12 +8,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Response, StatusCode, header::SET_COOKIE};
+use http::{HeaderMap, Response, StatusCode, header::SET_COOKIE};
 use pin_project_lite::pin_project;
 
 use crate::{
     caching::{self, Exposure},
+    cookie::Transport,
     error::{Error, OnError},
+    site_data::CLEAR_SITE_DATA,
     slot::{Closed, Commit, Outcome, Shown, Slot},
 };
 
@@ -98,9 +100,9 @@ where
                     }
                     poll
                 }
-                Closed::Show(shown) => {
-                    Poll::Ready(answer.map(|response| show(shown, response, None, this.on_error)))
-                }
+                Closed::Show(shown) => Poll::Ready(
+                    answer.map(|response| show(&slot, shown, response, None, this.on_error)),
+                ),
                 Closed::Unused => Poll::Ready(answer),
             },
             Stage::Clash(error) => {
@@ -128,7 +130,7 @@ impl<B, X> Committing<Result<Response<B>, X>> {
         let error = ready!(Pin::new(&mut self.commit).poll(context)).err();
         let answer = self.answer.take().expect("an answer is let go once");
         let shown = self.slot.shown();
-        Poll::Ready(answer.map(|response| show(shown, response, error, on_error)))
+        Poll::Ready(answer.map(|response| show(&self.slot, shown, response, error, on_error)))
     }
 }
 
@@ -144,6 +146,7 @@ fn outcome<B, X>(answer: &Result<Response<B>, X>) -> Outcome {
 
 /// Shows in a response what became of the session.
 fn show<B>(
+    slot: &Slot,
     shown: Shown,
     response: Response<B>,
     error: Option<Error>,
@@ -158,18 +161,34 @@ fn show<B>(
         Some(error) => on_error.respond(&error, response),
         None => response,
     };
-    let exposure = shown
-        .cookie
-        .as_ref()
-        .map(|_| Exposure::Cookie)
-        .or(shown.exposure);
+    let exposure = match slot.transport() {
+        _ if shown.cookie.is_none() => shown.exposure,
+        Transport::Cookie => Some(Exposure::Cookie),
+        Transport::Header => Some(Exposure::Header),
+    };
     if let Some(exposure) = exposure {
-        caching::protect(response.headers_mut(), exposure);
+        let transport = slot.context().header.as_ref();
+        caching::protect(response.headers_mut(), exposure, transport);
     }
-    for cookie in shown.cookie.into_iter().chain(shown.twin_removal) {
-        response.headers_mut().append(SET_COOKIE, cookie);
+    match &slot.context().header {
+        Some(header) if slot.transport() == Transport::Header => {
+            if let Some(told) = shown.cookie {
+                response.headers_mut().insert(header.response_name(), told);
+            }
+        }
+        _ => tell_browser(slot, shown, response.headers_mut()),
     }
     response
+}
+
+fn tell_browser(slot: &Slot, shown: Shown, headers: &mut HeaderMap) {
+    for cookie in shown.cookie.into_iter().chain(shown.twin_removal) {
+        headers.append(SET_COOKIE, cookie);
+    }
+    let clear = slot.context().clear_site_data.as_ref();
+    if let Some(clear) = clear.filter(|_| shown.signed_out) {
+        headers.append(CLEAR_SITE_DATA, clear.clone());
+    }
 }
 
 fn is_error(status: StatusCode) -> bool {

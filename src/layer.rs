@@ -1,15 +1,22 @@
 //! Every setting, its default and why.
 
-use std::{fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
+use std::{
+    any::{TypeId, type_name},
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    sync::Arc,
+    time::Duration,
+};
 
-use http::{Extensions, HeaderMap, HeaderName};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use tower_layer::Layer;
 
 #[cfg(feature = "keyring")]
 use crate::keyring::Keyring;
 use crate::{
     context::{Background, Context, Marker, OnFailure, Queues},
-    cookie::{ConfigError, SameSite, Settings, Writer},
+    cookie::{ConfigError, HeaderTransport, SameSite, Settings, Writer},
     error::{DefaultOnError, Error},
     guard::Guard,
     id::Random,
@@ -18,10 +25,12 @@ use crate::{
     limit::SessionLimit,
     meter,
     observe::{Event, Hook, Observer, PeerKey, PeerOf},
+    principal::Realm,
     renewal::Renewal,
     service::SessionService,
     session::Main,
     sessions::Sessions,
+    site_data::{self, SiteData},
     store::SessionStore,
     watch::Watchers,
 };
@@ -83,6 +92,8 @@ impl SessionLayer {
             options: Options {
                 store: Arc::new(store),
                 cookie: Settings::default(),
+                clear_site_data: None,
+                header: None,
                 lifetime: Lifetime::new(),
                 limit: None,
                 label_source: None,
@@ -189,6 +200,8 @@ impl<L, E> fmt::Debug for SessionLayer<L, E> {
 /// | cookie | `__Host-Http-id`, `Path=/`, `Secure`, `HttpOnly`, `SameSite=Lax`, no `Domain` | a browser refuses one that was planted from elsewhere |
 /// | lifetime | 30 minutes idle, 12 hours in all | OWASP for low risk; NIST SP 800-63B-4's cap |
 /// | persistence | none: forgotten when the browser is closed | OWASP |
+/// | header | none: ids come in the cookie alone | a script cannot read a cookie; clients without cookies ask for it |
+/// | browser's data at logout | kept, but for our cookie | `"cookies"` reaches other hosts, `"cache"` is slow |
 /// | session limit | none | how many devices somebody has is the application's business |
 /// | labels | none | which header tells the device, and in which words, is the application's choice |
 /// | load time-out | 2 seconds | an outage must not pile up requests |
@@ -222,6 +235,8 @@ pub struct SessionLayerBuilder<L = Main, E = DefaultOnError> {
 struct Options {
     store: Arc<dyn SessionStore>,
     cookie: Settings,
+    clear_site_data: Option<HeaderValue>,
+    header: Option<HeaderTransport>,
     lifetime: Lifetime,
     limit: Option<SessionLimit>,
     label_source: Option<LabelSource>,
@@ -331,9 +346,75 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     /// ```
     pub fn with_insecure_cookie(mut self) -> Self {
         self.options.cookie.secure = false;
-        if self.options.cookie.name == Settings::default().name {
-            self.options.cookie.name = "id".into();
+        if self.options.cookie.has_default_name() {
+            self.options.cookie.name = Settings::PLAIN_NAME.into();
         }
+        self
+    }
+
+    /// Lets clients without cookies bring their id in a header. Default: ids come in the cookie alone.
+    ///
+    /// For native applications and scripts; a page of yours is better off with the cookie, which no script can read. See
+    /// [`HeaderTransport`] for which request is which, and the [guide](crate::_guides::native) for a client.
+    ///
+    /// ```
+    /// use axum::{Router, body::Body, http::Request, routing::get};
+    /// use tenure::{HeaderTransport, Principal, SessionLayer, store::MemoryStore};
+    /// use tenure::testing::{signed_in, signed_in_by_header};
+    /// use tower::ServiceExt;
+    ///
+    /// async fn who(Principal(user): Principal<String>) -> String {
+    ///     user
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let layer = SessionLayer::builder(MemoryStore::new()).with_header(HeaderTransport::bearer()).build().unwrap();
+    /// let app: Router = Router::new().route("/", get(who)).layer(layer.clone());
+    /// let (name, value) = signed_in_by_header(&layer, "ada").await;
+    /// let native = Request::get("/").header(name, value).body(Body::empty()).unwrap();
+    /// assert_eq!(app.clone().oneshot(native).await.unwrap().status(), 200);
+    /// let browser = Request::get("/").header("cookie", signed_in(&layer, "ada").await).body(Body::empty()).unwrap();
+    /// assert_eq!(app.oneshot(browser).await.unwrap().status(), 200);
+    /// # });
+    /// ```
+    pub fn with_header(mut self, header: HeaderTransport) -> Self {
+        self.options.header = Some(header);
+        self
+    }
+
+    /// Tells the browser what to clear when its user has signed out (`Clear-Site-Data`). Default: nothing but our cookie.
+    ///
+    /// For shared computers, where the next visitor must not find pages in the cache or drafts in the storage of scripts.
+    /// It is sent with the answer to a [`logout`](crate::Session::logout) or [`destroy`](crate::Session::destroy) once the
+    /// store has said that the session is gone, and not where another session begins in that request. What a handler
+    /// has set of it stays beside it.
+    ///
+    /// It is off because it reaches further than this layer: [`Cookies`](SiteData::Cookies) takes those of all hosts of the
+    /// domain, and to clear a cache takes some browsers seconds, in which the answer waits. Browsers follow it over https
+    /// and on `localhost` alone.
+    ///
+    /// ```
+    /// use axum::{Router, body::Body, http::Request, routing::post};
+    /// use tenure::{Error, Session, SessionLayer, SiteData, store::MemoryStore, testing::signed_in};
+    /// use tower::ServiceExt;
+    ///
+    /// async fn logout(session: Session) -> Result<(), Error> {
+    ///     session.logout()
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let layer = SessionLayer::builder(MemoryStore::new())
+    ///     .with_clear_site_data([SiteData::Cache, SiteData::Storage])
+    ///     .build()
+    ///     .unwrap();
+    /// let app: Router = Router::new().route("/logout", post(logout)).layer(layer.clone());
+    /// let request = Request::post("/logout").header("cookie", signed_in(&layer, "ada").await);
+    /// let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    /// assert_eq!(response.headers()["clear-site-data"], r#""cache", "storage""#);
+    /// # });
+    /// ```
+    pub fn with_clear_site_data(mut self, data: impl IntoIterator<Item = SiteData>) -> Self {
+        self.options.clear_site_data = site_data::header(data);
         self
     }
 
@@ -623,7 +704,8 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
 
     /// Sets the type by which this layer's sessions are told from those of others: `Session<Admin>`.
     ///
-    /// Default: [`Main`], which nobody has to name.
+    /// Default: [`Main`], which nobody has to name. A layer with another needs a [name](Self::with_name) of its own: an id is
+    /// bound to the name, so under one name both would find the same sessions. See the [guide](crate::_guides::layers).
     ///
     /// ```
     /// use tenure::{Session, SessionLayer, store::MemoryStore};
@@ -637,6 +719,8 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     ///     .with_name("__Host-Http-admin")
     ///     .build()
     ///     .unwrap();
+    /// let nameless = SessionLayer::builder(MemoryStore::new()).with_marker::<Admin>();
+    /// assert!(nameless.build().unwrap_err().to_string().contains("a cookie name of its own"));
     /// ```
     pub fn with_marker<M>(self) -> SessionLayerBuilder<M, E> {
         SessionLayerBuilder {
@@ -677,8 +761,28 @@ impl Options {
         Guard::new(&self.cookie.name)
     }
 
+    /// An id is bound to its layer's name: under that of the layer without a marker it would open the same sessions.
+    fn check_marker<L: 'static>(&self) -> Result<(), ConfigError> {
+        if !is_main::<L>() && self.cookie.has_default_name() {
+            return Err(ConfigError::new(format!(
+                "a layer with a marker of its own (`{}`) needs a cookie name of its own; choose it by `with_name`",
+                type_name::<L>()
+            )));
+        }
+        Ok(())
+    }
+
     fn check<L: 'static>(self) -> Result<Context, ConfigError> {
         self.cookie.check()?;
+        self.check_marker::<L>()?;
+        self.header
+            .as_ref()
+            .map_or(Ok(()), HeaderTransport::check)?;
+        if self.clear_site_data.is_some() && !self.cookie.secure {
+            return Err(ConfigError::new(
+                "browsers clear a site's data over https alone; drop `with_insecure_cookie` or `with_clear_site_data`",
+            ));
+        }
         self.lifetime.check().map_err(ConfigError::new)?;
         if self.load_timeout.is_zero() || self.commit_timeout.is_zero() {
             return Err(ConfigError::new(
@@ -707,9 +811,15 @@ impl Options {
         meter::describe();
         Ok(Context {
             marker: Marker::of::<L>(),
+            realm: match is_main::<L>() {
+                true => Realm::default(),
+                false => Realm::named(&self.cookie.name),
+            },
             writer: Writer::new(&self.cookie),
             guard: self.guard(),
-            cookie_name: self.cookie.name.into(),
+            clear_site_data: self.clear_site_data,
+            header: self.header,
+            cookie_name: (*self.cookie.name).into(),
             same_site: self.cookie.same_site,
             tells_the_time: self.store.now().is_some(),
             #[cfg(feature = "metrics")]
@@ -724,7 +834,7 @@ impl Options {
             load_timeout: self.load_timeout,
             commit_timeout: self.commit_timeout,
             on_failure: self.on_failure,
-            observer: Observer::new(self.observer),
+            observer: Observer::new(&self.cookie.name, self.observer),
             peer_of: self.peer_of,
             queues: Arc::new(Queues::default()),
             background: Background::new(),
@@ -732,6 +842,10 @@ impl Options {
             watch_interval: self.watch_interval,
         })
     }
+}
+
+fn is_main<L: 'static>() -> bool {
+    TypeId::of::<L>() == TypeId::of::<Main>()
 }
 
 impl<L, E> fmt::Debug for SessionLayerBuilder<L, E> {

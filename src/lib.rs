@@ -175,8 +175,8 @@
 //! # Guides
 //!
 //! [Logins and permissions](_guides::login), [devices](_guides::devices), [flash messages](_guides::flash), [CSRF](_guides::csrf),
-//! [OAuth and OpenID Connect](_guides::oauth), [layers and several cookies](_guides::layers), [sockets and streams](_guides::live),
-//! [deployment](_guides::deployment), [testing](_guides::testing).
+//! [OAuth and OpenID Connect](_guides::oauth), [the order of layers, and several of them](_guides::layers), [clients without
+//! cookies](_guides::native), [sockets and streams](_guides::live), [deployment](_guides::deployment), [testing](_guides::testing).
 //!
 //! # Features
 //!
@@ -233,6 +233,7 @@ mod revocation;
 mod service;
 mod session;
 mod sessions;
+mod site_data;
 mod slot;
 pub mod store;
 mod sync;
@@ -245,10 +246,10 @@ pub mod _guides;
 
 pub use clock::{Clock, Timestamp};
 pub use context::OnFailure;
-pub use cookie::{ConfigError, SameSite};
+pub use cookie::{ConfigError, HeaderTransport, SameSite, Transport};
 pub use error::{DefaultOnError, Error, ErrorKind, OnError};
 #[cfg(feature = "axum")]
-pub use extract::{Fresh, Principal};
+pub use extract::{Fresh, Of, Principal};
 pub use fresh::{RequireFresh, RequireFreshService, require_fresh};
 pub use future::ResponseFuture;
 pub use id::{Handle, ParseHandleError};
@@ -266,6 +267,7 @@ pub use renewal::{OnReuse, Renewal};
 pub use service::SessionService;
 pub use session::{LoadFuture, Main, Session, SessionSlot};
 pub use sessions::{SessionInfo, Sessions};
+pub use site_data::SiteData;
 pub use watch::Ended;
 
 #[cfg(all(doctest, feature = "axum"))]

@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{id::Handle, principal::PrincipalId};
+use crate::{
+    id::Handle,
+    principal::{PrincipalId, Realm},
+};
 
 /// How many sessions of one principal may be live at once, and what becomes of a login beyond that.
 ///
@@ -65,7 +68,8 @@ impl SessionLimit {
 
     /// Returns how many sessions a principal may have.
     pub(crate) fn most(&self, principal: &PrincipalId) -> usize {
-        let own = self.most_for.as_ref().and_then(|most| most(principal));
+        let own = |most: &MostFor| most(&Realm::leave(principal.clone()));
+        let own = self.most_for.as_ref().and_then(own);
         own.unwrap_or(self.most)
     }
 

@@ -1,6 +1,7 @@
 //! Numbers for the `metrics` facade (feature `metrics`); without the feature nothing is counted.
 //!
-//! Labels are words of this crate, so their number is bounded, and none names a session, a person or a place.
+//! Labels are words of this crate and names of layers, so their number is bounded, and none names a session, a person or a
+//! place.
 
 use crate::error::ErrorKind;
 
@@ -25,11 +26,11 @@ mod ignored {
 
     pub(crate) const fn describe() {}
 
-    pub(crate) const fn event(_: &'static str) {}
+    pub(crate) const fn event(_: &'static str, _: &str) {}
 
-    pub(crate) const fn load(_: Load) {}
+    pub(crate) const fn load(_: Load, _: &str) {}
 
-    pub(crate) const fn commit(_: Result<(), ErrorKind>) {}
+    pub(crate) const fn commit(_: Result<(), ErrorKind>, _: &str) {}
 
     pub(crate) const fn connection_opened() {}
 
@@ -38,7 +39,7 @@ mod ignored {
 
 #[cfg(feature = "metrics")]
 mod counted {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use metrics::{
         Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
@@ -72,23 +73,23 @@ mod counted {
         );
     }
 
-    pub(crate) fn event(name: &'static str) {
-        counter!(EVENTS, "event" => name).increment(1);
+    pub(crate) fn event(name: &'static str, layer: &Arc<str>) {
+        counter!(EVENTS, "event" => name, "layer" => layer.clone()).increment(1);
     }
 
-    pub(crate) fn load(load: Load) {
+    pub(crate) fn load(load: Load, layer: &Arc<str>) {
         let outcome = match load {
             Load::Failed => "failed",
             Load::Live => "live",
             Load::Superseded => "superseded",
             Load::Unknown => "unknown",
         };
-        counter!(LOADS, "outcome" => outcome).increment(1);
+        counter!(LOADS, "outcome" => outcome, "layer" => layer.clone()).increment(1);
     }
 
-    pub(crate) fn commit(committed: Result<(), ErrorKind>) {
+    pub(crate) fn commit(committed: Result<(), ErrorKind>, layer: &Arc<str>) {
         let outcome = committed.map_or_else(failure, |()| "done");
-        counter!(COMMITS, "outcome" => outcome).increment(1);
+        counter!(COMMITS, "outcome" => outcome, "layer" => layer.clone()).increment(1);
     }
 
     const fn failure(kind: ErrorKind) -> &'static str {

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 /// The identity that [`Session::login`](crate::Session::login) attaches to a session.
 ///
 /// It is text of 1 to 255 bytes, compared byte for byte: take the user's id from the database, not a name or an
-/// address that can be given to somebody else. It is stored in clear beside the session.
+/// address that can be given to somebody else. It is stored in clear beside the session. It does not begin with U+001F, and in a
+/// [layer with a marker](crate::SessionLayerBuilder::with_marker) the layer's name and two bytes count too.
 ///
 /// ```
 /// use tenure::PrincipalId;
@@ -97,6 +98,40 @@ macro_rules! from_integers {
 
 from_integers! { i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize }
 
+/// Whose principals are meant where several layers share a store: in each of them 42 is somebody else.
+///
+/// The store is given the layer's name before the principal, between marks; the layer without a marker has no name there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Realm(Option<Box<str>>);
+
+impl Realm {
+    pub(crate) fn named(name: &str) -> Self {
+        Self(Some(format!("{MARK}{name}{MARK}").into()))
+    }
+
+    /// Returns what the store knows a principal by; nobody names himself into another realm.
+    pub(crate) fn enter(&self, principal: PrincipalId) -> PrincipalId {
+        match (&self.0, principal.as_str()) {
+            (_, "") => principal,
+            (_, text) if text.starts_with(MARK) => "".into(),
+            (None, _) => principal,
+            (Some(prefix), text) => format!("{prefix}{text}").into(),
+        }
+    }
+
+    /// Returns who somebody is to his application.
+    pub(crate) fn leave(principal: PrincipalId) -> PrincipalId {
+        let named = principal.as_str().strip_prefix(MARK);
+        match named.and_then(|named| named.split_once(MARK)) {
+            Some((_, own)) => own.into(),
+            None => principal,
+        }
+    }
+}
+
+/// The unit separator; a cookie's name has no control characters.
+const MARK: char = '\u{1f}';
+
 /// A digest of the credential that a login has checked.
 ///
 /// Take what is stored of the credential, such as the password's hash: whoever changes the password changes the
@@ -139,5 +174,36 @@ impl CredentialStamp {
 impl fmt::Debug for CredentialStamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CredentialStamp(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_principal_is_who_he_was_when_he_leaves_his_realm_and_nobody_in_another() {
+        let (all, admin) = (Realm::default(), Realm::named("admin"));
+        let text = |id: PrincipalId| id.as_str().to_owned();
+        for (case, principal, of_all, of_admin) in [
+            ("a number", "42", "42", "\u{1f}admin\u{1f}42"),
+            ("nobody", "", "", ""),
+            (
+                "a mark within",
+                "4\u{1f}2",
+                "4\u{1f}2",
+                "\u{1f}admin\u{1f}4\u{1f}2",
+            ),
+            ("a forged realm", "\u{1f}admin\u{1f}42", "", ""),
+            ("a mark alone", "\u{1f}", "", ""),
+        ] {
+            for (realm, expected) in [(&all, of_all), (&admin, of_admin)] {
+                let entered = realm.enter(principal.into());
+                assert_eq!(text(entered.clone()), expected, "{case}");
+                if entered.is_valid() {
+                    assert_eq!(text(Realm::leave(entered)), principal, "{case}");
+                }
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use crate::{
     context::Context,
-    cookie::{Presented, is_withheld},
+    cookie::{Transport, header, is_withheld},
     error::{DefaultOnError, Error, ErrorKind, OnError},
     future::ResponseFuture,
     session::{Main, Slots},
@@ -52,8 +52,13 @@ impl<S, L, E> SessionService<S, L, E> {
 
     /// Makes the request's place for its session; nothing is looked up before somebody asks.
     fn slot<B>(&self, request: &Request<B>) -> Arc<Slot> {
-        let ids = Presented::read(request.headers(), &self.context.cookie_name);
+        let (transport, ids) = header::presented(
+            self.context.header.as_ref(),
+            request.headers(),
+            &self.context.cookie_name,
+        );
         let withheld = ids.is_absent()
+            && transport == Transport::Cookie
             && is_withheld(
                 self.context.same_site,
                 request.method(),
@@ -63,6 +68,7 @@ impl<S, L, E> SessionService<S, L, E> {
         let peer_of = self.context.peer_of.as_ref().filter(|_| ids.has_ids());
         let label_source = self.context.label_source.as_ref();
         let client = Client {
+            transport,
             peer: peer_of.and_then(|peer_of| peer_of(request.headers(), request.extensions())),
             device: label_source.and_then(|source| source.read(request.headers())),
         };
@@ -74,10 +80,12 @@ impl<S, L, E> SessionService<S, L, E> {
         let Some(slots) = Slots::of(request.extensions()) else {
             return Meeting::None;
         };
-        let same_name = |slot: &&Arc<Slot>| slot.context().cookie_name == self.context.cookie_name;
-        match slots.iter().find(same_name) {
-            Some(slot) if Arc::ptr_eq(slot.context(), &self.context) => Meeting::Itself,
-            Some(slot) => Meeting::Clash(clash(slot.context(), &self.context)),
+        let mut contexts = slots.iter().map(|slot| slot.context());
+        let shared =
+            contexts.find_map(|outer| outer.shares(&self.context).map(|name| (outer, name)));
+        match shared {
+            Some((outer, _)) if Arc::ptr_eq(outer, &self.context) => Meeting::Itself,
+            Some((outer, name)) => Meeting::Clash(clash(outer, &self.context, name)),
             None => Meeting::None,
         }
     }
@@ -101,6 +109,9 @@ where
         match self.meet(&request) {
             Meeting::None => {
                 let slot = self.slot(&request);
+                if let Some(header) = &self.context.header {
+                    header.redact(request.headers_mut());
+                }
                 Slots::add(request.extensions_mut(), slot.clone());
                 ResponseFuture::with_session(self.inner.call(request), slot, on_error)
             }
@@ -114,17 +125,17 @@ where
 
 /// What a layer finds around it.
 enum Meeting {
-    /// Another layer that reads the same cookie.
+    /// Another layer that reads the same cookie or header.
     Clash(Error),
     /// Itself, as a nested router has it.
     Itself,
     None,
 }
 
-fn clash(outer: &Context, inner: &Context) -> Error {
+fn clash(outer: &Context, inner: &Context, shared: &str) -> Error {
     let names = format!(
-        "`{}` around `{}`, both `{}`",
-        outer.marker.name, inner.marker.name, inner.cookie_name
+        "`{}` around `{}`, both `{shared}`",
+        outer.marker.name, inner.marker.name
     );
     Error::of_key(ErrorKind::TwoLayers, &names)
 }

@@ -9,7 +9,7 @@ use crate::{
     id::Handle,
     lifetime::{Lifetime, Stamps},
     observe::EndReason,
-    principal::{CredentialStamp, PrincipalId},
+    principal::{CredentialStamp, PrincipalId, Realm},
     record::Header,
     revocation::{self, Found, Standing, distinct, standings},
     store::{Entry, Loaded, PrincipalIndex, StoreError, StoreErrorKind},
@@ -67,7 +67,7 @@ impl Sessions {
     ///
     /// [`NoIndex`](ErrorKind::NoIndex) if the store keeps none, [`Store`](ErrorKind::Store) if it does not answer.
     pub async fn list(&self, principal: impl Into<PrincipalId>) -> Result<Vec<SessionInfo>, Error> {
-        let principal = principal.into();
+        let principal = self.realm().enter(principal.into());
         let index = self.index()?;
         let entries = within(self.context.load_timeout, index.entries(&principal)).await;
         let entries = entries.map_err(failed)?;
@@ -95,7 +95,7 @@ impl Sessions {
         Ok(self.list(principal).await?.len())
     }
 
-    /// Counts the live sessions of everybody, anonymous ones too, for an operator to see: about, as some begin and end
+    /// Counts the live sessions of everybody in the store, anonymous ones and those of other layers too, for an operator to see: about, as some begin and end
     /// meanwhile.
     ///
     /// `None` if the store could count them only by reading all of them, as Redis would.
@@ -121,7 +121,7 @@ impl Sessions {
         principal: impl Into<PrincipalId>,
         handle: Handle,
     ) -> Result<bool, Error> {
-        let principal = principal.into();
+        let principal = self.realm().enter(principal.into());
         let index = self.index()?;
         let found = standings(&self.context, index, &principal, &[handle]).await;
         let found = found.map_err(failed)?;
@@ -153,7 +153,8 @@ impl Sessions {
     ///
     /// As for [`revoke`](Self::revoke); some may have ended.
     pub async fn revoke_all(&self, principal: impl Into<PrincipalId>) -> Result<usize, Error> {
-        self.revoke_all_but(principal.into(), None).await
+        let principal = self.realm().enter(principal.into());
+        self.revoke_all_but(principal, None).await
     }
 
     /// Ends all sessions of a principal but one.
@@ -182,7 +183,8 @@ impl Sessions {
         principal: impl Into<PrincipalId>,
         stamp: CredentialStamp,
     ) -> Result<usize, Error> {
-        self.restamp(&principal.into(), &stamp, None).await
+        let principal = self.realm().enter(principal.into());
+        self.restamp(&principal, &stamp, None).await
     }
 
     pub(crate) async fn restamp(
@@ -307,6 +309,10 @@ impl Sessions {
     pub(crate) fn now(&self) -> Timestamp {
         let now = self.context.store.now();
         now.unwrap_or_else(|| Clock::system().now())
+    }
+
+    fn realm(&self) -> &Realm {
+        &self.context.realm
     }
 
     fn index(&self) -> Result<&dyn PrincipalIndex, Error> {

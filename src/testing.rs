@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::{
     change::{Draft, Origin},
+    cookie::HeaderTransport,
     key::KeyName,
     layer::SessionLayer,
     principal::PrincipalId,
@@ -75,11 +76,50 @@ impl<L> Session<L> {
 ///
 /// # Panics
 ///
-/// If the store does not keep the session.
+/// If the layer reads no cookie, or if the store does not keep the session.
 pub async fn signed_in<L, E>(
     layer: &SessionLayer<L, E>,
     principal: impl Into<PrincipalId>,
 ) -> HeaderValue {
+    let header = layer.context().header.as_ref();
+    assert!(
+        header.is_none_or(HeaderTransport::reads_cookie),
+        "this layer reads no cookie; use `signed_in_by_header`"
+    );
+    sign_in(layer, principal.into()).await
+}
+
+/// Signs somebody in and returns the header that his client would send, on a layer that reads
+/// [one](crate::SessionLayerBuilder::with_header).
+///
+/// ```
+/// use tenure::{HeaderTransport, SessionLayer, store::MemoryStore, testing::signed_in_by_header};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let layer = SessionLayer::builder(MemoryStore::new()).with_header(HeaderTransport::bearer()).build().unwrap();
+/// let (name, value) = signed_in_by_header(&layer, "42").await;
+/// assert_eq!(name, "authorization");
+/// assert!(value.to_str().unwrap().starts_with("Bearer "));
+/// # });
+/// ```
+///
+/// # Panics
+///
+/// If the layer reads no header, or if the store does not keep the session.
+pub async fn signed_in_by_header<L, E>(
+    layer: &SessionLayer<L, E>,
+    principal: impl Into<PrincipalId>,
+) -> (HeaderName, HeaderValue) {
+    let header = layer.context().header.as_ref();
+    let header = header.expect("this layer reads no header; ask for one by `with_header`");
+    let cookie = sign_in(layer, principal.into()).await;
+    let id = cookie.as_bytes().rsplit(|byte| *byte == b'=').next();
+    let value = header.bring(id.unwrap_or_default());
+    (header.request_name().clone(), value)
+}
+
+/// Signs somebody in and returns `name=id`.
+async fn sign_in<L, E>(layer: &SessionLayer<L, E>, principal: PrincipalId) -> HeaderValue {
     let slot = Arc::new(Slot::loaded(
         layer.context().clone(),
         Draft::without_record(Origin::Absent),

@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "lifetime",
     "keyring",
     "limit",
+    "site_data",
     "label",
     "renewal",
     "key",

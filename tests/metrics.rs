@@ -123,19 +123,46 @@ fn loads_and_commits_are_counted_by_what_they_came_to() {
         drop(lives.pop());
         let numbers = numbers(snapshotter);
         for (name, expected) in [
-            ("tenure_loads_total{outcome=live}", 6),
-            ("tenure_loads_total{outcome=superseded}", 1),
-            ("tenure_loads_total{outcome=unknown}", 1),
+            ("tenure_loads_total{outcome=live,layer=__Host-Http-id}", 6),
+            (
+                "tenure_loads_total{outcome=superseded,layer=__Host-Http-id}",
+                1,
+            ),
+            (
+                "tenure_loads_total{outcome=unknown,layer=__Host-Http-id}",
+                1,
+            ),
             // One of them notes that the cookie of a login was shown.
-            ("tenure_commits_total{outcome=done}", 7),
-            ("tenure_commits_total{outcome=gone}", 1),
-            ("tenure_commits_total{outcome=refused}", 1),
-            ("tenure_events_total{event=session_conflict}", 1),
-            ("tenure_events_total{event=session_gone}", 1),
-            ("tenure_events_total{event=session_superseded}", 1),
-            ("tenure_events_total{event=session_id_unknown}", 1),
-            ("tenure_events_total{event=excess_sessions_exceeded}", 1),
-            ("tenure_events_total{event=session_logout}", 1),
+            ("tenure_commits_total{outcome=done,layer=__Host-Http-id}", 7),
+            ("tenure_commits_total{outcome=gone,layer=__Host-Http-id}", 1),
+            (
+                "tenure_commits_total{outcome=refused,layer=__Host-Http-id}",
+                1,
+            ),
+            (
+                "tenure_events_total{event=session_conflict,layer=__Host-Http-id}",
+                1,
+            ),
+            (
+                "tenure_events_total{event=session_gone,layer=__Host-Http-id}",
+                1,
+            ),
+            (
+                "tenure_events_total{event=session_superseded,layer=__Host-Http-id}",
+                1,
+            ),
+            (
+                "tenure_events_total{event=session_id_unknown,layer=__Host-Http-id}",
+                1,
+            ),
+            (
+                "tenure_events_total{event=excess_sessions_exceeded,layer=__Host-Http-id}",
+                1,
+            ),
+            (
+                "tenure_events_total{event=session_logout,layer=__Host-Http-id}",
+                1,
+            ),
         ] {
             assert_eq!(counter(&numbers, name), 3 * expected, "{name}");
         }
@@ -151,7 +178,7 @@ fn events_that_the_log_leaves_out_are_counted() {
         for _ in 0..50 {
             read(&layer, "__Host-Http-id=malformed").await;
         }
-        let name = "tenure_events_total{event=session_id_malformed}";
+        let name = "tenure_events_total{event=session_id_malformed,layer=__Host-Http-id}";
         assert_eq!(counter(&numbers(snapshotter), name), 50);
     });
 }

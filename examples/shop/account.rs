@@ -31,6 +31,7 @@ pub(crate) enum Next {
     #[default]
     Cart,
     Checkout,
+    Help,
     Orders,
 }
 
@@ -40,6 +41,7 @@ impl Next {
             Self::Account => "account",
             Self::Cart => "cart",
             Self::Checkout => "checkout",
+            Self::Help => "help",
             Self::Orders => "orders",
         }
     }

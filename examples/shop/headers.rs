@@ -2,15 +2,17 @@
 
 use axum::{http::HeaderValue, response::Response};
 
-/// No script at all, nothing of other origins, no frame around the shop.
+/// No script but where a page says so, nothing of other origins, no frame around the shop.
 pub(crate) async fn secure(mut response: Response) -> Response {
     for (name, value) in SECURE {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+        let value = HeaderValue::from_static(value);
+        response.headers_mut().entry(name).or_insert(value);
     }
     response
 }
+
+/// What a page says that has a script: one of this shop's, which asks nobody but this shop.
+pub(crate) const WITH_A_SCRIPT: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const SECURE: [(&str, &str); 4] = [
     (

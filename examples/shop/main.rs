@@ -1,7 +1,8 @@
 //! A small shop: `cargo run --example shop`, then open the address it prints.
 //!
-//! A visitor fills a cart, signs up or in and keeps it, and places an order once however often the button is pressed. A
-//! corner of each page tells what the session is at that moment. Everything is kept in memory and ends with the program,
+//! A visitor fills a cart, signs up or in and keeps it, and places an order once however often the button is pressed. Who
+//! is signed in asks the shop something on a page whose list grows by itself, until its session ends. A corner of each
+//! page tells what the session is at that moment. Everything is kept in memory and ends with the program,
 //! or in a database: with `--features sqlite` in the file `shop.db`, and where `--store` says. [`options`] lists the
 //! options.
 
@@ -13,8 +14,10 @@ mod catalog;
 mod checkout;
 mod credentials;
 mod data;
+mod desk;
 mod devices;
 mod headers;
+mod help;
 mod insight;
 mod journal;
 mod keys;
@@ -37,6 +40,7 @@ use axum::{
     routing::{get, post},
 };
 use data::{Failure, Shop};
+use desk::Desk;
 use journal::Journaled;
 use options::Options;
 use stores::Stores;
@@ -58,8 +62,10 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Failure> {
     let options = Options::of_this_program()?;
     let stores = Stores::open(&options).await?;
-    let sessions = SessionLayer::builder(Journaled(options.slowed(stores.sessions)))
-        .with_label_from(USER_AGENT, browser::name);
+    let store = options.slowed(stores.sessions);
+    let office = operator::layer(store.clone(), options.insecure_cookie)?;
+    let sessions =
+        SessionLayer::builder(Journaled(store)).with_label_from(USER_AGENT, browser::name);
     let sessions = match options.insecure_cookie {
         true => sessions.with_insecure_cookie(),
         false => sessions,
@@ -71,22 +77,31 @@ async fn run() -> Result<(), Failure> {
     let sessions = keys::with_keys(sessions, &options)?.build()?;
     let listener = options.listen().await?;
     welcome::print(listener.local_addr()?.port(), &options);
-    let mut app = app(sessions.clone(), stores.shop.clone());
+    let desk = Desk::open();
+    let mut app = app(sessions.clone(), stores.shop.clone(), desk.clone());
     if let Some(email) = &options.operator {
-        app = app.merge(operator::routes(sessions.clone(), stores.shop, email));
+        let customers = sessions.sessions();
+        let office = operator::routes(office.clone(), customers, stores.shop, email);
+        app = app.merge(office);
     }
     axum::serve(listener, app)
-        .with_graceful_shutdown(interrupted())
+        .with_graceful_shutdown(interrupted(desk))
         .await?;
     // Logouts of visitors who have gone are carried out before the shop closes.
     sessions.drained().await;
+    office.drained().await;
     Ok(())
 }
 
 /// The layer that is added last is met first.
-fn app(sessions: SessionLayer, shop: Shop) -> Router {
+fn app(sessions: SessionLayer, shop: Shop, desk: Desk) -> Router {
     let fresh = require_fresh(FRESH).or_redirect_to("/account/confirm");
     let address = get(address::show).post(address::change).layer(fresh);
+    let help = Router::new()
+        .route("/help", get(help::show).post(help::ask))
+        .route("/help/events", get(desk::events))
+        .route("/help.js", get(help::script))
+        .with_state(desk);
     Router::new()
         .route("/", get(catalog::list))
         .route("/products/{id}", get(catalog::show))
@@ -113,6 +128,7 @@ fn app(sessions: SessionLayer, shop: Shop) -> Router {
         .route("/goodbye", get(account::goodbye))
         .route("/style.css", get(page::style))
         .with_state(shop)
+        .merge(help)
         .layer(middleware::from_fn(problem::with_session))
         .layer(sessions)
         // `SameSite=Lax` stops forms of other sites; this also stops those of other ports and hosts of this site.
@@ -130,12 +146,13 @@ fn in_one_line(error: &Failure) -> String {
     }
 }
 
-async fn interrupted() {
+async fn interrupted(desk: Desk) {
     // Without a signal to wait for the shop stays open.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
     println!("The shop is closing.");
+    desk.close();
 }
 
 /// How lately somebody has to have shown the password who changes an address.

@@ -22,7 +22,7 @@ const HELP: &str = "A small shop whose cart never loses anything.
   --prefix TEXT          begins the sessions' keys in Redis, so that another shop may use it too; else `tenure:`
   --port N               listens on another port than 3000; 0 takes a free one
   --insecure-cookie      for browsers that do not keep a `Secure` cookie on plain http
-  --operator EMAIL       shows at /operator who is signed in, to the account of this address
+  --operator EMAIL       shows at /operator who is signed in, to who signs in there by the password of this account
   --keys FILE            authenticates sessions with the server's keys in it, by the feature `keyring`
   --sealed               encrypts what is in them too, with those keys and the visitor's cookie
   --devices N            signs somebody out where he signed in first, beyond so many devices

@@ -106,6 +106,7 @@ fn navigation(count: u32, name: Option<&str>) -> Markup {
                 @if let Some(name) = name {
                     a href="/orders" { "Orders" }
                     a href="/account" { "Account" }
+                    a href="/help" { "Help" }
                     form method="post" action="/logout" {
                         button.link title=(format!("Signed in as {name}")) { "Sign out" }
                     }

@@ -47,7 +47,10 @@ pub(crate) struct Committed {
 #[derive(Debug)]
 pub(crate) enum Cookie {
     /// It may forget its id.
-    Forget,
+    Forget {
+        /// Its user has ended the session, and the store has said that it is gone.
+        ended: bool,
+    },
     Keep,
     /// Its id as it is, with another life.
     Resend {
@@ -73,6 +76,8 @@ pub(crate) struct Commit {
     patience: Patience,
     /// What the index was told of a login.
     entered: Option<Entry>,
+    /// The store has said that the session is gone.
+    is_gone: bool,
     step: Step,
 }
 
@@ -117,6 +122,7 @@ impl Commit {
             context,
             work,
             entered: None,
+            is_gone: false,
             step: Step::Begin,
         }
     }
@@ -131,8 +137,9 @@ impl Commit {
                 Err(error) => break Err(error),
             }
         };
-        let forget = self.work.plan.forget;
-        meter::commit(committed.as_ref().map(drop).map_err(Error::kind));
+        let forget = self.work.plan.forget.then(|| self.forget());
+        let outcome = committed.as_ref().map(drop).map_err(Error::kind);
+        meter::commit(outcome, &self.context.cookie_name);
         Poll::Ready(match committed {
             Ok(committed) => Ok(Committed {
                 cookie: committed.cookie.or_forget(forget),
@@ -187,6 +194,7 @@ impl Commit {
                 let Poll::Ready(deleted) = self.patience.poll(attempt, &mut answer, task) else {
                     return self.wait_for(Step::Delete(attempt, answer));
                 };
+                self.is_gone = deleted.is_ok();
                 self.deleted(attempt, deleted)
             }
             Step::Look(replacing, mut answer) => {
@@ -309,6 +317,14 @@ impl Commit {
         Ok(self.done(Cookie::Set { token, max_age }))
     }
 
+    /// Says that the id is forgotten, and whether there was a session whose user has ended it.
+    fn forget(&self) -> Cookie {
+        let end = self.work.pending.end.filter(|end| end.is_explicit());
+        Cookie::Forget {
+            ended: self.is_gone && end.is_some(),
+        }
+    }
+
     fn done(&mut self, cookie: Cookie) -> Next {
         Next::Done(Committed {
             live: self.work.live.take(),
@@ -373,9 +389,9 @@ impl Creating {
 
 impl Cookie {
     /// Tells the browser to forget its id, unless it is told a new one.
-    fn or_forget(self, forget: bool) -> Self {
+    fn or_forget(self, forget: Option<Self>) -> Self {
         match self {
-            Self::Keep if forget => Self::Forget,
+            Self::Keep => forget.unwrap_or(Self::Keep),
             told => told,
         }
     }

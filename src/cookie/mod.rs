@@ -1,11 +1,14 @@
-//! The one cookie: its checked settings, how it is read, how it is written, and when it was withheld.
+//! The one cookie: its checked settings, how it is read, how it is written, and when it was withheld; and the same id in a
+//! header.
 
+pub(crate) mod header;
 mod read;
 mod withheld;
 mod write;
 
 use std::{error, fmt};
 
+pub use header::{HeaderTransport, Transport};
 pub(crate) use read::Presented;
 pub(crate) use withheld::is_withheld;
 pub(crate) use write::Writer;
@@ -85,6 +88,14 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What the cookie is called that is made for plain http.
+    pub(crate) const PLAIN_NAME: &str = "id";
+
+    /// Tells whether nobody has chosen a name.
+    pub(crate) fn has_default_name(&self) -> bool {
+        self.name == Self::default().name || (!self.secure && self.name == Self::PLAIN_NAME)
+    }
+
     /// Checks what browsers would refuse or ignore in silence.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.check_name()?;

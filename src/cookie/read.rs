@@ -77,7 +77,8 @@ impl Presented {
         }
     }
 
-    fn add(&mut self, value: &[u8]) {
+    /// Takes in what stands under our name.
+    pub(super) fn add(&mut self, value: &[u8]) {
         match (Token::parse(value), &self.first) {
             (None, _) => self.values += 1,
             (Some(id), None) => {
@@ -100,6 +101,24 @@ impl Presented {
 const MAX_SCANNED: usize = 16 * 1024;
 
 #[cfg(test)]
+impl Presented {
+    /// Returns the first characters of the ids that are looked up, and how many different values there were.
+    pub(super) fn found(&self) -> (String, usize) {
+        let first = |token: Token| {
+            let mut text = [0; Token::CHARS];
+            token.write(&mut text);
+            char::from(text[0])
+        };
+        let ids = self
+            .first()
+            .into_iter()
+            .chain(self.others())
+            .take(if self.is_too_many() { 0 } else { 9 });
+        (ids.map(first).collect(), self.values)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use http::HeaderValue;
     use proptest::prelude::*;
@@ -120,19 +139,7 @@ mod tests {
 
     /// Reads and returns the ids' first characters, and how many different values there were.
     fn found(fields: &[&[u8]]) -> (String, usize) {
-        let presented = read(fields);
-        let values = presented.values;
-        let first = |token: Token| {
-            let mut text = [0; Token::CHARS];
-            token.write(&mut text);
-            char::from(text[0])
-        };
-        let ids = presented
-            .first()
-            .into_iter()
-            .chain(presented.others())
-            .take(if presented.is_too_many() { 0 } else { 9 });
-        (ids.map(first).collect(), values)
+        read(fields).found()
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn attributes(settings: &Settings) -> String {
 }
 
 /// Keeps the value out of `Debug` and of HPACK's and QPACK's tables (RFC 7541 section 7.1.3).
-fn sensitive(mut value: HeaderValue) -> HeaderValue {
+pub(super) fn sensitive(mut value: HeaderValue) -> HeaderValue {
     value.set_sensitive(true);
     value
 }

@@ -6,8 +6,9 @@
 //! * [`csrf`]: requests that another site forges.
 //! * [`oauth`]: OAuth and OpenID Connect callbacks.
 //! * `keys` (with the feature `keyring`): keys for the server, made, loaded and rotated.
-//! * [`layers`]: the order of layers, and several cookies.
+//! * [`layers`]: the order of layers, and several of them.
 //! * [`live`]: sockets and streams that end with their session.
+//! * [`native`]: native applications and scripts, which bring their id in a header.
 //! * [`deployment`]: reverse proxies, http on your own machine, shutdown, logs and metrics.
 //! * [`testing`]: testing your application.
 
@@ -21,4 +22,4 @@ macro_rules! guides {
 #[cfg(feature = "keyring")]
 guides! { keys }
 
-guides! { csrf deployment devices flash layers live login oauth testing }
+guides! { csrf deployment devices flash layers live login native oauth testing }

@@ -12,7 +12,12 @@ use guessing::{Guesses, Noticed};
 use http::{Extensions, HeaderMap};
 
 use crate::{
-    clock::Stopwatch, guard::Distrust, id::Handle, meter, principal::PrincipalId, sync::Mutex,
+    clock::Stopwatch,
+    guard::Distrust,
+    id::Handle,
+    meter,
+    principal::{PrincipalId, Realm},
+    sync::Mutex,
 };
 
 /// Something that happened to a session.
@@ -35,6 +40,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct Event<'a> {
     kind: EventKind,
+    layer: &'a str,
     handle: Option<Handle>,
     principal: Option<&'a PrincipalId>,
     peer: Option<PeerKey>,
@@ -46,6 +52,7 @@ impl<'a> Event<'a> {
     pub(crate) const fn new(kind: EventKind) -> Self {
         Self {
             kind,
+            layer: "",
             handle: None,
             principal: None,
             peer: None,
@@ -78,6 +85,28 @@ impl<'a> Event<'a> {
     #[must_use]
     pub const fn kind(&self) -> EventKind {
         self.kind
+    }
+
+    /// Returns the name of the layer that it happened on, which is that of its cookie.
+    ///
+    /// ```
+    /// use tenure::{Event, SessionLayer, store::MemoryStore};
+    ///
+    /// struct Admin;
+    ///
+    /// let audit = |event: &Event<'_>| match event.layer() {
+    ///     "__Host-Http-admin" => eprintln!("an administrator: {}", event.kind().name()),
+    ///     _ => {}
+    /// };
+    /// let admins = SessionLayer::builder(MemoryStore::new())
+    ///     .with_marker::<Admin>()
+    ///     .with_name("__Host-Http-admin")
+    ///     .with_observer(audit);
+    /// assert!(admins.build().is_ok());
+    /// ```
+    #[must_use]
+    pub const fn layer(&self) -> &'a str {
+        self.layer
     }
 
     /// Returns the session it happened to, where it is known.
@@ -116,6 +145,7 @@ impl fmt::Debug for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event")
             .field("kind", &self.kind)
+            .field("layer", &self.layer)
             .field("handle", &self.handle)
             .field("principal", &self.principal)
             .field("peer", &self.peer)
@@ -337,8 +367,8 @@ impl RejectReason {
 }
 
 /// Sends events to `tracing` and to the application's hook.
-#[derive(Default)]
 pub(crate) struct Observer {
+    layer: Arc<str>,
     hook: Option<Hook>,
     limits: Limits,
     guesses: Guesses,
@@ -351,8 +381,9 @@ pub(crate) type PeerOf = Arc<dyn Fn(&HeaderMap, &Extensions) -> Option<PeerKey> 
 pub(crate) type Hook = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 
 impl Observer {
-    pub(crate) fn new(hook: Option<Hook>) -> Self {
+    pub(crate) fn new(layer: &str, hook: Option<Hook>) -> Self {
         Self {
+            layer: layer.into(),
             hook,
             limits: Limits::default(),
             guesses: Guesses::default(),
@@ -369,8 +400,14 @@ impl Observer {
         }
     }
 
-    pub(crate) fn observe(&self, mut event: Event<'_>) {
-        meter::event(event.kind.name());
+    pub(crate) fn observe(&self, event: Event<'_>) {
+        meter::event(event.kind.name(), &self.layer);
+        let principal = event.principal.cloned().map(Realm::leave);
+        let mut event = Event {
+            layer: &self.layer,
+            principal: principal.as_ref(),
+            ..event
+        };
         if let Some(place) = event.kind.limit() {
             match self.limits.admit(place) {
                 Some(suppressed) => event.suppressed = suppressed,
@@ -395,6 +432,7 @@ fn log(event: &Event<'_>) {
         ($level:ident) => {
             tracing::$level!(
                 target: "tenure",
+                layer = event.layer,
                 handle = event.handle.map(tracing::field::display),
                 principal = event.principal.map(tracing::field::display),
                 peer = event.peer.map(tracing::field::display),
@@ -485,9 +523,12 @@ mod tests {
         use std::sync::atomic::{AtomicUsize, Ordering};
         let count = Arc::new(AtomicUsize::new(0));
         let seen = count.clone();
-        let observer = Observer::new(Some(Arc::new(move |_: &Event<'_>| {
-            seen.fetch_add(1, Ordering::SeqCst);
-        })));
+        let observer = Observer::new(
+            "id",
+            Some(Arc::new(move |_: &Event<'_>| {
+                seen.fetch_add(1, Ordering::SeqCst);
+            })),
+        );
         (0..50).for_each(|_| observer.observe(Event::new(EventKind::Destroyed(EndReason::Logout))));
         assert_eq!(count.swap(0, Ordering::SeqCst), 50);
         (0..50)

@@ -11,6 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     change::{Deed, Draft, Edits, Live, Look, Operation, Origin, Update},
     clock::Timestamp,
+    cookie::Transport,
     error::{Error, ErrorKind},
     id::Handle,
     json,
@@ -18,7 +19,7 @@ use crate::{
     label::Label,
     lifetime::{Lifetime, Stamps},
     observe::EndReason,
-    principal::{CredentialStamp, PrincipalId},
+    principal::{CredentialStamp, PrincipalId, Realm},
     sessions::Sessions,
     slot::{Commit, Slot},
 };
@@ -414,7 +415,7 @@ impl<L> Session<L> {
     /// [`InvalidPrincipal`](ErrorKind::InvalidPrincipal) if it is empty or longer than 255 bytes; or those every change
     /// may have.
     pub fn login(&self, principal: impl Into<PrincipalId>) -> Result<(), Error> {
-        let principal = principal.into();
+        let principal = self.known_as(principal);
         self.log_in(|draft| draft.login(principal))
     }
 
@@ -442,7 +443,7 @@ impl<L> Session<L> {
         principal: impl Into<PrincipalId>,
         stamp: CredentialStamp,
     ) -> Result<(), Error> {
-        let principal = principal.into();
+        let principal = self.known_as(principal);
         self.can_remember(Some(&stamp))?;
         self.log_in(|draft| draft.login_with(principal, stamp))
     }
@@ -514,8 +515,14 @@ impl<L> Session<L> {
         }
     }
 
+    /// Returns what the store knows a principal by.
+    fn known_as(&self, principal: impl Into<PrincipalId>) -> PrincipalId {
+        self.slot.context().realm.enter(principal.into())
+    }
+
+    /// Returns what the store knows him by who is signed in.
     fn signed_in(&self) -> Result<PrincipalId, Error> {
-        let principal = self.principal();
+        let principal = self.slot.ask(|draft| draft.principal());
         principal.ok_or_else(|| Error::new(ErrorKind::NotSignedIn))
     }
 
@@ -532,7 +539,7 @@ impl<L> Session<L> {
     ///
     /// As for [`login`](Self::login).
     pub fn login_fresh(&self, principal: impl Into<PrincipalId>) -> Result<(), Error> {
-        let principal = principal.into();
+        let principal = self.known_as(principal);
         self.log_in(|draft| draft.login_fresh(principal))
     }
 
@@ -555,7 +562,7 @@ impl<L> Session<L> {
         principal: impl Into<PrincipalId>,
         keys: &[&str],
     ) -> Result<(), Error> {
-        let principal = principal.into();
+        let principal = self.known_as(principal);
         self.log_in(|draft| draft.login_keeping(principal, keys))
     }
 
@@ -586,7 +593,7 @@ impl<L> Session<L> {
         principal: impl Into<PrincipalId>,
         stamp: impl Into<Option<CredentialStamp>>,
     ) -> Result<(), Error> {
-        let (principal, stamp) = (principal.into(), stamp.into());
+        let (principal, stamp) = (self.known_as(principal), stamp.into());
         self.can_remember(stamp.as_ref())?;
         self.slot
             .change(|draft| draft.begin_login(principal, stamp))
@@ -601,6 +608,7 @@ impl<L> Session<L> {
     pub fn finish_login(&self) -> Result<PrincipalId, Error> {
         let now = self.now();
         self.log_in(|draft| draft.finish_login(now))
+            .map(Realm::leave)
     }
 
     /// Ends the session because its user asks for it, and tells the browser to forget its id.
@@ -784,7 +792,8 @@ impl<L> Session<L> {
     /// ```
     #[must_use]
     pub fn principal(&self) -> Option<PrincipalId> {
-        self.slot.ask(|draft| draft.principal())
+        let principal = self.slot.ask(|draft| draft.principal());
+        principal.map(Realm::leave)
     }
 
     /// Returns who is signed in, as the application's own type.
@@ -807,7 +816,7 @@ impl<L> Session<L> {
         let (principal, origin) = self.slot.ask(|draft| (draft.principal(), draft.origin()));
         match (principal, origin) {
             (Some(principal), _) => {
-                let parsed = principal.as_str().parse();
+                let parsed = Realm::leave(principal).as_str().parse();
                 parsed.map_err(|_| Error::new(ErrorKind::InvalidPrincipal))
             }
             (None, Origin::Superseded) => Err(Error::new(ErrorKind::Superseded)),
@@ -820,7 +829,7 @@ impl<L> Session<L> {
     pub fn begun_login(&self) -> Option<PrincipalId> {
         let now = self.now();
         let begun = self.slot.ask(|draft| draft.begun(now));
-        begun.map(|begun| begun.principal)
+        begun.map(|begun| Realm::leave(begun.principal))
     }
 
     /// Tells whether somebody is signed in who has shown his credential lately.
@@ -859,6 +868,23 @@ impl<L> Session<L> {
     #[must_use]
     pub fn handle(&self) -> Option<Handle> {
         self.current(|live| live.handle)
+    }
+
+    /// Says how the request has brought its id, or asked for one.
+    ///
+    /// What guards against forged requests has nothing to ask of [`Header`](Transport::Header): no browser sends that by
+    /// itself. It is always [`Cookie`](Transport::Cookie) unless the layer reads a
+    /// [header](crate::SessionLayerBuilder::with_header).
+    ///
+    /// ```
+    /// use tenure::{Session, Transport};
+    ///
+    /// let session: Session = Session::for_test([("visits", 3)]);
+    /// assert_eq!(session.transport(), Transport::Cookie);
+    /// ```
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.slot.transport()
     }
 
     /// Returns what lists call the session: see [`set_label`](Self::set_label).

@@ -14,6 +14,7 @@ use http::Extensions;
 
 use super::{Main, Session};
 use crate::{
+    cookie::Transport,
     error::Error,
     sessions::Sessions,
     slot::{Load, Slot},
@@ -76,6 +77,43 @@ impl<L> SessionSlot<L> {
             load: Load::new(self.slot.clone()),
             layer: PhantomData,
         }
+    }
+
+    /// Says how the request has brought its id, or asked for one; nothing is loaded for it.
+    ///
+    /// For middleware that guards against forged requests; see [`Session::transport`].
+    ///
+    /// ```
+    /// use axum::{extract::Request, http::StatusCode, middleware::Next, response::{IntoResponse, Response}};
+    /// use tenure::{SessionSlot, Transport};
+    ///
+    /// /// Lets forms of other sites through to nobody.
+    /// async fn guard(slot: SessionSlot, request: Request, next: Next) -> Response {
+    ///     let site = request.headers().get("sec-fetch-site");
+    ///     let is_foreign = site.is_some_and(|site| site != "same-origin" && site != "none");
+    ///     match slot.transport() {
+    ///         Transport::Cookie if is_foreign => StatusCode::FORBIDDEN.into_response(),
+    ///         _ => next.run(request).await,
+    ///     }
+    /// }
+    /// # use axum::{Router, body::Body, routing::post};
+    /// # use tower::ServiceExt;
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let layer = tenure::SessionLayer::builder(tenure::store::MemoryStore::new())
+    /// #     .with_header(tenure::HeaderTransport::bearer())
+    /// #     .build()
+    /// #     .unwrap();
+    /// # let app: Router = Router::new().route("/", post(|| async {})).layer(axum::middleware::from_fn(guard)).layer(layer);
+    /// # for (value, status) in [("Bearer new", 200), ("Basic YTpi", 403)] {
+    /// #     let request = Request::post("/").header("sec-fetch-site", "cross-site").header("authorization", value);
+    /// #     let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    /// #     assert_eq!(response.status(), status);
+    /// # }
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.slot.transport()
     }
 
     /// Returns the sessions of this layer's principals; nothing is loaded for it.

@@ -13,7 +13,6 @@ use super::{Open, Slot, State};
 use crate::{
     change::{Draft, Edits, Operation, Work},
     commit::{self, Committed, Cookie, Failure},
-    context::Context,
     error::Error,
 };
 
@@ -132,10 +131,10 @@ impl Future for Unguarded {
         let commit = this.commit.as_mut().expect("something to wait for");
         let committed = ready!(commit.poll(task));
         this.commit = None;
-        let context = this.slot.context.clone();
+        let slot = this.slot.clone();
         Poll::Ready(this.leave(|state| {
             let is_closed = state.closed;
-            state.open().settle(&context, is_closed, committed)
+            state.open().settle(&slot, is_closed, committed)
         }))
     }
 }
@@ -178,7 +177,7 @@ impl Slot {
 impl Open {
     fn settle(
         &mut self,
-        context: &Context,
+        slot: &Slot,
         is_closed: bool,
         committed: Result<Committed, Failure>,
     ) -> Result<Edits, Error> {
@@ -192,15 +191,15 @@ impl Open {
                 let is_last = is_closed && !self.draft.is_changed();
                 let go_on = if is_last { Draft::close } else { Draft::rebase };
                 go_on(&mut self.draft, live);
-                self.tell(context, cookie);
+                self.tell(slot, cookie);
                 Ok(edits)
             }
             Err(failure) => {
                 // Who was told that it has ended is not shown as signed in, whatever became of the rest.
-                if matches!(failure.cookie, Cookie::Forget) {
+                if matches!(failure.cookie, Cookie::Forget { .. }) {
                     self.draft.rebase(None);
                 }
-                self.tell(context, failure.cookie);
+                self.tell(slot, failure.cookie);
                 Err(failure.error)
             }
         }

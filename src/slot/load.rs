@@ -50,7 +50,7 @@ impl Load {
     fn settle(&mut self, found: Result<Found, Error>) -> Poll<Result<(), Error>> {
         self.waiting = None;
         self.is_busy = false;
-        meter::load(outcome(&found));
+        meter::load(outcome(&found), &self.slot.context.cookie_name);
         if let Ok(found) = &found {
             self.slot.count_guesses(found);
         }

@@ -2,6 +2,7 @@
 
 mod commit;
 mod load;
+mod show;
 
 use std::{
     fmt,
@@ -13,18 +14,18 @@ pub(crate) use commit::Commit;
 use commit::Unguarded;
 use http::HeaderValue;
 pub(crate) use load::Load;
+pub(crate) use show::Shown;
 use tokio::runtime;
 
 use crate::{
-    caching::Exposure,
     change::Draft,
-    commit::Cookie,
     context::{Context, OnFailure},
-    cookie::Presented,
+    cookie::{Presented, Transport},
     error::{Error, ErrorKind},
     id::Token,
     label::Label,
     observe::{Event, EventKind, PeerKey, RejectReason},
+    principal::Realm,
     sync::Mutex,
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct Slot {
 /// Who has sent a request, as far as the layer's settings ask.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
+    /// How it keeps its id.
+    pub(crate) transport: Transport,
     /// Where it comes from, if ids from there are counted.
     pub(crate) peer: Option<PeerKey>,
     /// What the label of a login is made of.
@@ -75,6 +78,8 @@ struct Open {
     ambiguous: bool,
     /// What the browser must be told because a commit has done it.
     cookie: Option<HeaderValue>,
+    /// A commit has ended the session for its user, and none has begun another.
+    signed_out: bool,
     /// Something about the session was asked for or changed.
     used: bool,
     /// A change was refused for what the request is; a handler that ignores it does not get away with it.
@@ -100,15 +105,6 @@ pub(crate) enum Closed {
     Show(Shown),
     /// Nobody asked for the session.
     Unused,
-}
-
-/// What the response must show of the session.
-#[derive(Debug, Default)]
-pub(crate) struct Shown {
-    pub(crate) cookie: Option<HeaderValue>,
-    pub(crate) twin_removal: Option<HeaderValue>,
-    pub(crate) exposure: Option<Exposure>,
-    pub(crate) refused: Option<ErrorKind>,
 }
 
 impl Slot {
@@ -145,6 +141,10 @@ impl Slot {
 
     pub(crate) const fn context(&self) -> &Arc<Context> {
         &self.context
+    }
+
+    pub(crate) const fn transport(&self) -> Transport {
+        self.client.transport
     }
 
     // For handlers.
@@ -213,7 +213,7 @@ impl Slot {
         match &self.state.lock().phase {
             Phase::Loaded(open) => debug
                 .field("handle", &open.draft.current().map(|live| live.handle))
-                .field("principal", &open.draft.principal())
+                .field("principal", &open.draft.principal().map(Realm::leave))
                 .field("origin", &open.draft.origin()),
             Phase::Failed(kind) => debug.field("failed", kind),
             Phase::Presented { .. } => debug.field("loaded", &false),
@@ -259,7 +259,7 @@ impl Slot {
         let forgotten = open.draft.take_forgotten();
         let closed = match busy || open.draft.is_changed_or_due() {
             true => Closed::Commit,
-            false => Closed::Show(open.shown(&self.context)),
+            false => Closed::Show(open.shown(self)),
         };
         drop(state);
         drop(forgotten);
@@ -286,11 +286,6 @@ impl Slot {
         drop(state);
         waiting.into_iter().for_each(Waker::wake);
         settled
-    }
-
-    /// Returns what the response must show once everything is committed.
-    pub(crate) fn shown(&self) -> Shown {
-        self.state.lock().open().shown(&self.context)
     }
 }
 
@@ -352,43 +347,10 @@ impl Open {
             token,
             ambiguous,
             cookie: None,
+            signed_out: false,
             used: false,
             refused: None,
             runtime: None,
         })
-    }
-
-    fn shown(&mut self, context: &Context) -> Shown {
-        let cookie = self.cookie.take();
-        let twin = cookie.as_ref().filter(|_| self.ambiguous);
-        Shown {
-            twin_removal: twin.map(|_| context.writer.twin_removal().clone()),
-            cookie,
-            exposure: match self.used {
-                true if self.draft.is_signed_in() => Some(Exposure::SignedIn),
-                true => Some(Exposure::Anonymous),
-                false => None,
-            },
-            refused: self.refused,
-        }
-    }
-
-    /// Remembers what the browser must be told, and which id it then holds.
-    fn tell(&mut self, context: &Context, cookie: Cookie) {
-        match cookie {
-            Cookie::Forget => {
-                self.token = None;
-                self.cookie = Some(context.writer.removal().clone());
-            }
-            Cookie::Keep => {}
-            Cookie::Resend { max_age } => {
-                let token = self.token.as_ref();
-                self.cookie = token.map(|token| context.writer.set(token, max_age));
-            }
-            Cookie::Set { token, max_age } => {
-                self.cookie = Some(context.writer.set(&token, max_age));
-                self.token = Some(token);
-            }
-        }
     }
 }

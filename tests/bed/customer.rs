@@ -5,9 +5,9 @@ use http::{
     header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE, USER_AGENT},
 };
 use http_body_util::BodyExt;
-use hyper::client::conn::http1;
+use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::{join, net::TcpStream};
+use tokio::{join, net::TcpStream, task::JoinHandle};
 
 /// A clone has the same cookie, as another tab has.
 #[derive(Clone, Debug)]
@@ -48,8 +48,33 @@ impl Customer {
         self.send("POST", path, form).await
     }
 
+    /// Opens a stream of events, and leaves it open.
+    pub async fn listen(&self, path: &str) -> Events {
+        let stream = TcpStream::connect(self.host()).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(async { drop(connection.await) });
+        let answer = sender.send_request(self.request("GET", path, "")).await;
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        Events {
+            body: answer.into_body(),
+            text: String::new(),
+            connection,
+        }
+    }
+
     async fn send(&mut self, method: &str, path: &str, form: &str) -> Page {
-        let host = format!("127.0.0.1:{}", self.port);
+        let page = exchange(&self.host(), self.request(method, path, form)).await;
+        self.keep(&page.headers);
+        page
+    }
+
+    fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn request(&self, method: &str, path: &str, form: &str) -> Request<String> {
+        let host = self.host();
         let mut request = Request::builder().method(method).uri(path);
         request = request.header(HOST, &host);
         if !self.agent.is_empty() {
@@ -62,9 +87,7 @@ impl Customer {
             request = request.header(ORIGIN, format!("http://{host}"));
             request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
-        let page = exchange(&host, request.body(form.to_owned()).unwrap()).await;
-        self.keep(&page.headers);
-        page
+        request.body(form.to_owned()).unwrap()
     }
 
     /// Does what a browser does with a cookie: keeps it, or throws it away if its time is over.
@@ -94,6 +117,40 @@ pub async fn exchange(host: &str, request: Request<String>) -> Page {
     // Once nobody holds its sender the connection has no more to do.
     let (page, _) = join!(answered, connection);
     page
+}
+
+/// A stream of events.
+#[derive(Debug)]
+pub struct Events {
+    body: Incoming,
+    text: String,
+    connection: JoinHandle<()>,
+}
+
+impl Events {
+    /// Waits for the next event; `None` if the stream has ended.
+    pub async fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let (event, rest) = (event.to_owned(), rest.to_owned());
+                self.text = rest;
+                // A line that only keeps proxies awake.
+                if event.starts_with(':') {
+                    continue;
+                }
+                return Some(event);
+            }
+            let frame = self.body.frame().await?.unwrap();
+            let data = frame.into_data().unwrap();
+            self.text += str::from_utf8(&data).unwrap();
+        }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
 }
 
 /// What the shop answered.

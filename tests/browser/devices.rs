@@ -5,17 +5,21 @@ use thirtyfour::Key;
 use crate::bed::{Browser, Shop};
 
 #[tokio::test]
-async fn signing_the_other_browser_out_makes_its_next_click_a_login_page() {
+async fn signing_the_other_browser_out_closes_its_open_chat_and_makes_its_next_click_a_login_page()
+{
     let shop = Shop::open();
     let (here, there) = (Browser::start().await, Browser::start().await);
     here.sign_up(&shop).await;
     there.sign_in(&shop).await;
-    there.goto(shop.at("/account")).await.unwrap();
+    there.open_chat(&shop).await;
+    there.ask("Does the teapot drip?").await;
+    there.shows(".talk li", "Does the teapot drip?").await;
     here.goto(shop.at("/account")).await.unwrap();
     let devices = here.text(".devices").await;
     assert_eq!(devices.matches("Chrome on Linux").count(), 2, "{devices}");
     here.press("[action='/account/sign-out'] button").await;
     assert_eq!(here.text(".flash").await, "That device is signed out.");
+    there.shows("#over p", "You have been signed out.").await;
     there.press("nav [href='/orders']").await;
     assert_eq!(there.path().await, "/login");
     assert_eq!(there.name().await, None);
@@ -28,6 +32,7 @@ async fn everywhere_else_can_be_signed_out_by_the_keyboard_alone() {
     let (here, there) = (Browser::start().await, Browser::start().await);
     here.sign_up(&shop).await;
     there.sign_in(&shop).await;
+    there.open_chat(&shop).await;
     here.goto(shop.at("/account")).await.unwrap();
     tab_to(&here, "Sign out everywhere else").await;
     here.execute("window.isOld = true", []).await.unwrap();
@@ -36,7 +41,8 @@ async fn everywhere_else_can_be_signed_out_by_the_keyboard_alone() {
     here.wait_for_a_new_page().await;
     let said = here.text(".flash").await;
     assert_eq!(said, "One other device is signed out.");
-    there.goto(shop.at("/account")).await.unwrap();
+    there.shows("#over p", "You have been signed out.").await;
+    there.press("#over a").await;
     assert_eq!(there.path().await, "/login");
 }
 

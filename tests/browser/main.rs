@@ -4,11 +4,14 @@
 
 mod bed;
 mod chat;
+mod clearing;
 mod cookie;
 mod cross_site;
 mod devices;
 mod errors;
+mod help;
 mod login;
+mod operator;
 mod restart;
 mod tabs;
 mod tour;

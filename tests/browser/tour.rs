@@ -46,6 +46,11 @@ async fn look_at_the_account(shop: &Shop, browser: &Browser) {
     other.sign_in(shop).await;
     browser.press("nav [href='/account']").await;
     look(browser, "account").await;
+    browser.press("nav [href='/help']").await;
+    browser.ask("Does the teapot drip?").await;
+    browser.shows(".talk li:last-child", ANSWER).await;
+    look(browser, "help").await;
+    look_at_a_chat_that_is_over(shop, browser, &other).await;
     for (page, path) in [
         ("address", "/account/address"),
         ("confirm", "/account/confirm"),
@@ -54,6 +59,19 @@ async fn look_at_the_account(shop: &Shop, browser: &Browser) {
         browser.goto(shop.at(path)).await.unwrap();
         look(browser, page).await;
     }
+}
+
+/// Asks on two devices, and signs the other one out.
+async fn look_at_a_chat_that_is_over(shop: &Shop, browser: &Browser, other: &Browser) {
+    other.open_chat(shop).await;
+    other.ask("Does the teapot drip?").await;
+    other.shows(".talk li:last-child", ANSWER).await;
+    browser.press("nav [href='/account']").await;
+    browser
+        .press("[action='/account/sign-out-others'] button")
+        .await;
+    other.shows("#over p", "You have been signed out.").await;
+    look(other, "over").await;
 }
 
 /// Looks at the page on every screen.
@@ -92,6 +110,7 @@ async fn keep(browser: &Browser, file: &Path) {
     fs::write(file, picture).unwrap();
 }
 
+const ANSWER: &str = "Thank you! This shop is an example, so nobody will read it; but every tab you have open here shows it.";
 const ADDRESS: &str = "Ada Miller\n12 Mill Lane\nCambridge";
 
 const SCREENS: &[(&str, u32, &str)] = &[
@@ -103,6 +122,7 @@ const SCREENS: &[(&str, u32, &str)] = &[
 
 const KEPT: &[&str] = &[
     "account-phone",
+    "help-phone",
     "home-desktop",
     "home-phone-dark",
     "cart-phone",

@@ -291,3 +291,36 @@ fn handle(writer: u8, round: u8) -> Handle {
 }
 
 const DONE: Handle = Handle::from_bytes([0xff; 16]);
+
+#[tokio::test]
+async fn an_update_that_nobody_waits_for_is_carried_out_and_leaves_its_connection_to_the_next() {
+    let database = Database::new().await;
+    let builder = MySqlStore::builder(database.url()).unwrap();
+    let store = builder.with_connections(1).connect().await.unwrap();
+    store.migrate().await.unwrap();
+    store.create(&HANDLE, &record(1), HOUR).await.unwrap();
+    let mut other = database.client().await;
+    let before = connection_of_the_store(&database).await;
+    run(
+        &mut other,
+        "START TRANSACTION; UPDATE tenure_sessions SET last_seen = last_seen + 1",
+    )
+    .await;
+    let update = update(&store);
+    until_one_waits(&database).await;
+    update.abort();
+    assert!(update.await.unwrap_err().is_cancelled());
+    run(&mut other, "COMMIT").await;
+    let found = store.load(&HANDLE).await.unwrap().unwrap();
+    assert_eq!(found.record, record(2));
+    assert_eq!(connection_of_the_store(&database).await, before);
+}
+
+/// Returns the number of the oldest connection of this database.
+async fn connection_of_the_store(database: &Database) -> i64 {
+    let text = format!(
+        "SELECT min(id) FROM information_schema.processlist WHERE db = '{}' AND user = 'tenure'",
+        database.name()
+    );
+    number(&mut database.client().await, &text).await
+}

@@ -2,6 +2,7 @@
 
 #[path = "../bed/mod.rs"]
 mod bed;
+mod clearing;
 mod concurrency;
 mod corners;
 mod failures;
@@ -10,9 +11,11 @@ mod identity;
 #[cfg(feature = "keyring")]
 mod keys;
 mod labels;
+mod layers;
 mod lifetime;
 mod live;
 mod model;
+mod native;
 mod nodes;
 mod operator;
 mod reentry;

@@ -293,9 +293,13 @@ async fn two_layers_with_one_name_are_a_500_that_names_both() {
     struct Admin;
     let names = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
     let said = names.clone();
-    let outer = SessionLayer::new(MemoryStore::new());
+    let outer = SessionLayer::builder(MemoryStore::new())
+        .with_name("__Host-Http-shop")
+        .build()
+        .unwrap();
     let inner = SessionLayer::builder(MemoryStore::new())
         .with_marker::<Admin>()
+        .with_name("__Host-Http-shop")
         .with_on_error(move |error: &Error, _: Response<Body>| {
             *said.lock().unwrap() = error.to_string();
             error.to_response()
@@ -309,7 +313,7 @@ async fn two_layers_with_one_name_are_a_500_that_names_both() {
     assert_eq!(ask(app).await, (StatusCode::INTERNAL_SERVER_ERROR, 0));
     let names = names.lock().unwrap();
     assert!(
-        names.contains("Main") && names.contains("Admin") && names.contains("__Host-Http-id"),
+        names.contains("Main") && names.contains("Admin") && names.contains("__Host-Http-shop"),
         "{names}"
     );
 }

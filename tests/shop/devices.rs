@@ -10,15 +10,17 @@ use crate::{
         engine::{Engine, Site, on_each_engine},
         shop::Shop,
     },
-    checkout, file, open, sign_up,
+    checkout, file,
+    help::{NOTHING, OVER},
+    open, sign_up,
 };
 
 on_each_engine! {
-    a_device_that_is_signed_out_in_one_shop_is_signed_out_in_the_other
+    a_device_that_is_signed_out_in_one_shop_is_signed_out_in_the_other_and_its_open_chat_is_over
     a_password_that_is_changed_signs_all_others_out_and_is_asked_for_from_then_on
 }
 
-async fn sign_in(customer: &mut Customer) {
+pub(crate) async fn sign_in(customer: &mut Customer) {
     let signed_in = customer.post("/login", SIGN_IN).await;
     assert_eq!(signed_in.goes_to(), "/cart", "{signed_in:?}");
 }
@@ -29,7 +31,9 @@ async fn is_signed_out(customer: &mut Customer) -> bool {
     page.goes_to() == "/login?next=account"
 }
 
-async fn a_device_that_is_signed_out_in_one_shop_is_signed_out_in_the_other(engine: Engine) {
+async fn a_device_that_is_signed_out_in_one_shop_is_signed_out_in_the_other_and_its_open_chat_is_over(
+    engine: Engine,
+) {
     let two = Site::open(engine, 2, &[]);
     let [one, other] = [0, 1].map(|number| two.shops[number].port);
     let (mut fox, mut phone) = (Customer::with(one, FOX), Customer::with(other, PHONE));
@@ -37,6 +41,8 @@ async fn a_device_that_is_signed_out_in_one_shop_is_signed_out_in_the_other(engi
     sign_in(&mut phone).await;
     let page = fox.get("/account").await;
     assert_eq!(page.devices(), ["Firefox on Linux", "Safari on iPhone"]);
+    let mut chat = phone.listen("/help/events").await;
+    assert_eq!(chat.next().await.as_deref(), Some(NOTHING));
     let [device] = page.sign_outs()[..] else {
         panic!("{page:?}")
     };
@@ -44,6 +50,8 @@ async fn a_device_that_is_signed_out_in_one_shop_is_signed_out_in_the_other(engi
     let signed_out = fox.post("/account/sign-out", &form).await;
     assert_eq!(signed_out.goes_to(), "/account");
     assert!(is_signed_out(&mut phone).await);
+    assert_eq!(chat.next().await.as_deref(), Some(OVER));
+    assert_eq!(chat.next().await, None);
     let page = fox.get("/account").await;
     assert!(page.text.contains("That device is signed out."));
     assert_eq!(page.devices(), ["Firefox on Linux"]);

@@ -5,6 +5,7 @@
 #[path = "../bed/mod.rs"]
 mod bed;
 mod devices;
+mod help;
 #[cfg(feature = "keyring")]
 mod keys;
 mod operator;

@@ -162,10 +162,12 @@ impl Browser {
             },
             30..38 => Deed::Look(Place::Cart),
             38..42 => Deed::Look(Place::Home),
-            42..46 => Deed::Look(Place::Orders),
+            42..45 => Deed::Look(Place::Orders),
+            45 => Deed::Look(Place::Account),
             46..50 => Deed::Look(self.order()),
             50..54 => Deed::Look(Place::Checkout),
-            54..84 if self.is_signed_in => Deed::Checkout { total: self.total },
+            54 if self.is_signed_in => Deed::LogoutOthers,
+            55..84 if self.is_signed_in => Deed::Checkout { total: self.total },
             54..60 => self.enter(Password::Right),
             60..84 => self.add(),
             84..86 => Deed::Logout,
@@ -217,6 +219,7 @@ impl Browser {
 
 fn place(path: &str) -> Option<Place> {
     match path {
+        "/account" => Some(Place::Account),
         "/cart" => Some(Place::Cart),
         "/orders" => Some(Place::Orders),
         _ => {

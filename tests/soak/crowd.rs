@@ -65,24 +65,28 @@ impl Crowd {
     }
 }
 
-/// Shows every cookie that there was, and looks at all orders.
+/// Shows every cookie that there was, and looks at all orders; then signs everybody out everywhere, and shows all again.
 pub(crate) async fn audit(street: Street) -> History {
-    let cookies: HashSet<_> = street.cookies().into_iter().collect();
-    join_all(
-        cookies
-            .iter()
-            .map(|cookie| look(&street, cookie, Place::Cart)),
-    )
-    .await;
+    show_all(&street).await;
     let orders = join_all((0..BUYERS).map(|who| orders_of(&street, who))).await;
+    show_all(&street).await;
     History {
         orders: orders.concat(),
         acts: street.into_acts(),
     }
 }
 
+async fn show_all(street: &Street) {
+    let cookies: HashSet<_> = street.cookies().into_iter().collect();
+    let looks = cookies
+        .iter()
+        .map(|cookie| look(street, cookie, Place::Cart));
+    join_all(looks).await;
+}
+
 async fn orders_of(street: &Street, who: usize) -> Vec<Order> {
     let cookie = enter(street, who, &[Password::Right]).await;
+    ask(street, Some(cookie.clone()), Deed::LogoutOthers).await;
     let look = |place| look(street, &cookie, place);
     let listed = look(Place::Orders).await.shown.orders.unwrap_or_default();
     let pages = join_all(listed.iter().map(|id| look(Place::Order(*id)))).await;

@@ -16,7 +16,7 @@ impl History {
         counts.iter().all(|(_, count)| *count > 0)
     }
 
-    fn counts(&self) -> [(&'static str, usize); 7] {
+    fn counts(&self) -> [(&'static str, usize); 8] {
         let count = |is: fn(&&Act) -> bool| self.acts.iter().filter(is).count();
         [
             ("requests", self.acts.len()),
@@ -34,6 +34,7 @@ impl History {
                 "signed out",
                 count(|act| act.is_done() && act.deed == Deed::Logout),
             ),
+            ("signed out elsewhere", count(|act| act.signs_out_others())),
             ("orders", self.orders.len()),
         ]
     }
@@ -72,6 +73,12 @@ impl Act {
     /// It was answered as what was done is.
     pub(crate) fn is_done(&self) -> bool {
         self.answer.as_ref().is_some_and(Answer::is_redirect)
+    }
+
+    /// It was answered that all others are signed out.
+    pub(crate) fn signs_out_others(&self) -> bool {
+        let is_sent_away = self.answer.as_ref().is_some_and(Answer::asks_to_sign_in);
+        self.deed == Deed::LogoutOthers && self.is_done() && !is_sent_away
     }
 
     fn has_status(&self, status: u16) -> bool {
@@ -127,6 +134,8 @@ pub(crate) enum Deed {
         product: usize,
     },
     Logout,
+    /// Sign out everywhere else.
+    LogoutOthers,
     Look(Place),
 }
 
@@ -142,6 +151,7 @@ pub(crate) enum Password {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
+    Account,
     Cart,
     Checkout,
     Home,

@@ -145,6 +145,8 @@ fn in_http(deed: Deed, began: u64) -> (&'static str, String, String) {
             format!("product={}&quantity=-1", product + 1),
         ),
         Deed::Logout => post("/logout", String::new()),
+        Deed::LogoutOthers => post("/account/sign-out-others", String::new()),
+        Deed::Look(Place::Account) => get("/account"),
         Deed::Look(Place::Cart) => get("/cart"),
         Deed::Look(Place::Checkout) => get("/checkout"),
         Deed::Look(Place::Home) => get("/"),

@@ -3,6 +3,7 @@
 mod builder;
 mod connection;
 mod failure;
+mod finish;
 mod index;
 mod places;
 mod schema;
@@ -16,6 +17,7 @@ pub use builder::MySqlStoreBuilder;
 
 use self::{
     connection::Connection,
+    finish::Finished,
     places::{Places, Turns},
     statements::Statements,
 };
@@ -91,8 +93,8 @@ impl MySqlStore {
         MySqlStoreBuilder::parse(url)
     }
 
-    /// Takes a connection, and carries a verb out in a task of its own: one that is dropped is carried out whole, and
-    /// leaves its connection to the next.
+    /// Takes a connection, and carries a verb out on it: one that is dropped is carried out whole all the same, and leaves
+    /// its connection to the next.
     fn ask<T, F>(&self, verb: impl FnOnce(Self, Connection) -> F + Send + 'static) -> Answer<T>
     where
         T: Send + 'static,
@@ -101,8 +103,7 @@ impl MySqlStore {
         let store = self.clone();
         Answer::later(async move {
             let connection = store.0.places.take().await?;
-            let task = tokio::spawn(verb(store, connection));
-            task.await.map_err(StoreError::unknown)?
+            Finished::new(verb(store, connection)).await
         })
     }
 

@@ -95,6 +95,28 @@ impl Browser {
         self.element(css).await.text().await.unwrap()
     }
 
+    /// Waits until a part of the page is seen, and says this.
+    pub(crate) async fn shows(&self, css: &str, words: &str) {
+        let wait = "const [css, words, done] = arguments;
+            const is = (part) => part.checkVisibility() && part.textContent === words;
+            const look = () => [...document.querySelectorAll(css)].some(is) ? done() : setTimeout(look, 10);
+            look()";
+        let arguments = [css.into(), words.into()];
+        let waited = self.execute_async(wait, arguments).await;
+        waited.unwrap_or_else(|error| panic!("{css} does not say {words:?}: {error}"));
+    }
+
+    /// Opens the page where the shop is asked, and waits until what is new appears by itself.
+    pub(crate) async fn open_chat(&self, shop: &Shop) {
+        self.goto(shop.at("/help")).await.unwrap();
+        self.shows("#state", "What is new appears by itself.").await;
+    }
+
+    pub(crate) async fn ask(&self, words: &str) {
+        self.fill("words", words).await;
+        self.tick(".ask button").await;
+    }
+
     /// Returns the path of the page.
     pub(crate) async fn path(&self) -> String {
         self.current_url().await.unwrap().path().to_owned()

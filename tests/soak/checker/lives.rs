@@ -1,6 +1,7 @@
 //! Which cookie opened its session when, as far as its senders can know.
 //!
-//! A session ends by a logout, and by a login as somebody else. A login also retires the cookie that it was sent with.
+//! A session ends by a logout, by a login as somebody else, and by what is done [elsewhere](super::elsewhere). A login also
+//! retires the cookie that it was sent with.
 
 use super::Known;
 use crate::history::{Act, Cookie, Deed, Password, Told};
@@ -10,12 +11,14 @@ impl Known<'_> {
     pub(super) fn is_over(&self, cookie: &Cookie, at: &Act) -> bool {
         self.sent_in(&cookie.session)
             .any(|act| act.is_before(at) && (self.ends(act) || retires(act, cookie)))
+            || self.is_ended_elsewhere(&cookie.session, at)
     }
 
     /// Tells whether a cookie may have opened nothing any more before a request ended.
     pub(super) fn may_be_over(&self, cookie: &Cookie, at: &Act) -> bool {
         self.sent_in(&cookie.session)
             .any(|act| act.may_be_before(at) && self.may_end(act, cookie))
+            || self.may_be_ended_elsewhere(cookie, at)
     }
 
     /// Tells whether a request has certainly ended its session, or found it ended.

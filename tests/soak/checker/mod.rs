@@ -4,6 +4,7 @@
 //! lost may have happened or not.
 
 mod carts;
+mod elsewhere;
 mod lives;
 mod orders;
 mod rules;
@@ -14,6 +15,8 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
 };
+
+use elsewhere::SignOuts;
 
 use crate::history::{Act, Cookie, Deed, History, Order};
 
@@ -43,6 +46,7 @@ struct Known<'a> {
     checkouts: HashMap<u64, &'a Act>,
     by_press: HashMap<u64, &'a Order>,
     by_id: HashMap<u64, &'a Order>,
+    sign_outs: SignOuts<'a>,
 }
 
 impl<'a> Known<'a> {
@@ -68,7 +72,7 @@ impl<'a> Known<'a> {
             let orders = history.orders.iter();
             orders.map(|order| (key(order), order)).collect()
         };
-        Self {
+        let mut known = Self {
             history,
             issued,
             sent: by(|act| act.cookie.as_ref().map(|cookie| &*cookie.session)),
@@ -76,7 +80,10 @@ impl<'a> Known<'a> {
             checkouts: checkouts.map(|act| (act.began, act)).collect(),
             by_press: orders(|order| order.bought.press),
             by_id: orders(|order| order.id),
-        }
+            sign_outs: SignOuts::new(),
+        };
+        known.sign_outs = known.find_sign_outs();
+        known
     }
 
     /// What was sent with a cookie of a session.
@@ -110,6 +117,7 @@ impl<'a> Known<'a> {
         let mut story = BTreeMap::from([(act.began, act.clone())]);
         for session in session.chain(act.session()) {
             let acts = self.sent_in(session).chain(self.done_in(session));
+            let acts = acts.chain(self.sign_outs_around(session));
             let acts = acts.filter(|other| other.may_be_before(act));
             story.extend(acts.map(|act| (act.began, act.clone())));
         }

@@ -72,8 +72,9 @@ fn is_odd(_: &Known<'_>, act: &Act, answer: &Answer) -> bool {
         (Deed::Enter { .. }, 303) => matches!(answer.told, Told::Cookie(_)),
         (Deed::Enter { .. }, 422) => true,
         (Deed::Logout, 303) => goes_to == "/goodbye",
+        (Deed::LogoutOthers, 303) => to_login || goes_to == "/account",
         (Deed::Look(Place::Checkout), 303) => to_login || goes_to == "/cart",
-        (Deed::Look(Place::Order(_) | Place::Orders), 303) => to_login,
+        (Deed::Look(Place::Account | Place::Order(_) | Place::Orders), 303) => to_login,
         (Deed::Look(Place::Order(_)), 404) | (Deed::Look(_), 200) => true,
         (_, 409) => true,
         _ => false,
@@ -84,8 +85,11 @@ fn is_odd(_: &Known<'_>, act: &Act, answer: &Answer) -> bool {
 
 /// What is refused has come too late, or its form was out of date.
 fn is_refused_without_a_reason(known: &Known<'_>, act: &Act, answer: &Answer) -> bool {
-    let Some(cookie) = act.cookie.as_ref().filter(|_| answer.status == 409) else {
-        return answer.status == 409;
+    if answer.status != 409 || known.may_be_met(act) {
+        return false;
+    }
+    let Some(cookie) = &act.cookie else {
+        return true;
     };
     let is_right = |total: u32| {
         let least = known.least(&cookie.session, act);
@@ -166,7 +170,7 @@ fn has_opened(act: &Act, answer: &Answer) -> bool {
     let does = answer.is_redirect()
         && match act.deed {
             Deed::Add { .. } | Deed::Less { .. } => answer.told == Told::Nothing,
-            Deed::Checkout { .. } | Deed::Look(_) => !answer.asks_to_sign_in(),
+            Deed::Checkout { .. } | Deed::Look(_) | Deed::LogoutOthers => !answer.asks_to_sign_in(),
             Deed::Enter { .. } => act.told().is_some_and(same),
             Deed::Logout => false,
         };

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+use super::check;
 use crate::history::{
     Act, Answer, Bought, Cookie, Deed, History, NEVER, Order, Password, Place, Shown, Things, Told,
 };
@@ -10,11 +11,24 @@ use crate::history::{
 const BEGINNING: &str = "1..2 - add: told a0; 3..4 a0 enter: told a1";
 
 /// Reads what was done after the beginning: `5..6 a1 add: cart; …`, and the orders: `F 7 5; …` are id, buyer and press.
-pub(super) fn history(told: &str, orders: &str) -> History {
+fn history(told: &str, orders: &str) -> History {
     History {
         acts: split(BEGINNING).chain(split(told)).map(act).collect(),
         orders: split(orders).map(order).collect(),
     }
+}
+
+/// Makes sure that the checker finds this in it.
+pub(super) fn refuse(what: &str, told: &str, orders: &str) {
+    let found = check(&history(told, orders));
+    let is_found = found.iter().any(|violation| violation.what.contains(what));
+    assert!(is_found, "{what}: {told}: {found:?}");
+}
+
+/// Makes sure that the checker finds nothing in it.
+pub(super) fn accept(told: &str, orders: &str) {
+    let found = check(&history(told, orders));
+    assert!(found.is_empty(), "{told}: {found:?}");
 }
 
 fn split(text: &str) -> impl Iterator<Item = &str> {
@@ -48,6 +62,7 @@ fn deed(word: &str) -> Deed {
         "checkout" => Deed::Checkout { total: 6_800 },
         "enter" => enter(7, Password::Right),
         "leave" => Deed::Logout,
+        "others" => Deed::LogoutOthers,
         "less" => Deed::Less { product: 0 },
         "list" => Deed::Look(Place::Orders),
         "look" => Deed::Look(Place::Cart),
@@ -76,6 +91,7 @@ fn answer(text: &str) -> Answer {
         ..quiet(status, "")
     };
     match *words {
+        ["account"] => quiet(303, "/account"),
         ["cart"] => quiet(303, "/cart"),
         ["lists", ..] => page(200, listing(&words[1..])),
         ["login"] => quiet(303, "/login?next=checkout"),
