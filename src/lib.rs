@@ -182,7 +182,8 @@
 //!
 //! * `axum` (default): the extractors, and [`Error`] as a response.
 //! * `conformance`: `store::conformance`, the tests of a store's contract.
-//! * `keyring`: `Keyring`, with which nobody who writes to the store can plant or change a session; its guide is `_guides::keys`.
+//! * `keyring`: `Keyring`, with which nobody who writes to the store can plant or change a session, and sealed values, which
+//!   take the visitor's cookie to open; the guide is `_guides::keys`.
 //! * `metrics`: [numbers](_guides::deployment#metrics) for the `metrics` facade.
 //! * `mysql`: `store::MySqlStore`, for MariaDB and MySQL, on sqlx; it needs Rust 1.94.
 //! * `postgres`: `store::PostgresStore`, on tokio-postgres.

@@ -349,10 +349,9 @@ fn report(context: &Context, handle: Handle, error: Error) -> Error {
     error
 }
 
+#[cfg(feature = "keyring")]
 #[cfg(test)]
 mod tests {
-    #![cfg(feature = "keyring")]
-
     use http::{HeaderValue, Request, Response, header};
     use tower::{Layer, ServiceExt, service_fn};
 

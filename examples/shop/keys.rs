@@ -6,34 +6,40 @@ use tenure::{KeyError, Keyring};
 
 use crate::{data::Failure, options::Options};
 
+/// What the layers of the shop have in common: what is made for one of them is nothing in another all the same.
 #[cfg(feature = "keyring")]
-pub(crate) fn with_keys(
-    sessions: SessionLayerBuilder,
-    options: &Options,
-) -> Result<SessionLayerBuilder, Failure> {
-    let Some(file) = &options.keys else {
-        return match options.sealed {
-            true => Err(NO_KEYS.into()),
-            false => Ok(sessions),
-        };
-    };
-    let keyring = Keyring::from_file(file)?;
-    reload_when_told(keyring.clone(), file.clone());
-    let sessions = sessions.with_keyring(keyring);
-    Ok(match options.sealed {
-        true => sessions.with_sealed_values(),
-        false => sessions,
-    })
+pub(crate) struct Keys {
+    keyring: Option<Keyring>,
+    sealed: bool,
 }
 
-#[cfg(not(feature = "keyring"))]
-pub(crate) fn with_keys(
-    sessions: SessionLayerBuilder,
-    options: &Options,
-) -> Result<SessionLayerBuilder, Failure> {
-    match options.keys.is_some() || options.sealed {
-        true => Err("keys need a feature; start the shop with `--features keyring`".into()),
-        false => Ok(sessions),
+#[cfg(feature = "keyring")]
+impl Keys {
+    pub(crate) fn read(options: &Options) -> Result<Self, Failure> {
+        if options.sealed && options.keys.is_none() {
+            return Err(NO_KEYS.into());
+        }
+        let keyring = options.keys.as_ref().map(Keyring::from_file).transpose()?;
+        if let (Some(keyring), Some(file)) = (&keyring, &options.keys) {
+            reload_when_told(keyring.clone(), file.clone());
+        }
+        Ok(Self {
+            keyring,
+            sealed: options.sealed,
+        })
+    }
+
+    pub(crate) fn given_to<L: 'static>(
+        &self,
+        layer: SessionLayerBuilder<L>,
+    ) -> SessionLayerBuilder<L> {
+        match &self.keyring {
+            Some(keyring) if self.sealed => {
+                layer.with_keyring(keyring.clone()).with_sealed_values()
+            }
+            Some(keyring) => layer.with_keyring(keyring.clone()),
+            None => layer,
+        }
     }
 }
 
@@ -67,3 +73,21 @@ fn reload(keyring: &Keyring, file: &str) -> Result<(), KeyError> {
 #[cfg(feature = "keyring")]
 const NO_KEYS: &str =
     "`--sealed` needs `--keys FILE`; `openssl rand -base64 32 > shop.keys` makes one";
+
+#[cfg(not(feature = "keyring"))]
+pub(crate) struct Keys;
+
+#[cfg(not(feature = "keyring"))]
+impl Keys {
+    pub(crate) fn read(options: &Options) -> Result<Self, Failure> {
+        match options.keys.is_some() || options.sealed {
+            true => Err("keys need a feature; start the shop with `--features keyring`".into()),
+            false => Ok(Self),
+        }
+    }
+
+    pub(crate) fn given_to<L>(&self, layer: SessionLayerBuilder<L>) -> SessionLayerBuilder<L> {
+        let Self = self;
+        layer
+    }
+}
