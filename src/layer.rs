@@ -257,7 +257,8 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     /// Sets the cookie's name. Default: `__Host-Http-id`.
     ///
     /// Keep a prefix: browsers hold a `__Host-` cookie to this host, and `__Host-Http-` also to what a server has set
-    /// (RFC 6265bis section 4.1.3). Ids of another name are nothing here, so a new name ends all sessions.
+    /// (RFC 6265bis section 4.1.3). It is the layer's name too: ids of another name are nothing here, by whatever way they come, so
+    /// a new name ends all sessions.
     ///
     /// ```
     /// use tenure::{SessionLayer, store::MemoryStore, testing::signed_in};

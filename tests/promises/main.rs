@@ -21,6 +21,7 @@ mod operator;
 mod reentry;
 mod renewal;
 mod response;
+mod revocation;
 #[cfg(feature = "keyring")]
 mod sealed;
 mod security;
