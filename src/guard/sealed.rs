@@ -131,6 +131,11 @@ mod tests {
             (2, 0x24ff_a262_5a28_5e43)
         );
         assert_eq!(key(7).open(&sealed, b"bound").as_deref(), Some(VALUES));
+        let wrapped = [&nonce[..], &encrypt(&[1; LEN], &nonce, &[7; LEN], b"bound")].concat();
+        assert_eq!(start(&wrapped[12..]), 0xff66_139d_f883_306e);
+        let wrapped = wrapped.as_slice().try_into().unwrap();
+        let unwrapped = DataKey::unwrap(wrapped, &[1; LEN], b"bound").unwrap();
+        assert_eq!(**unwrapped.0, [7; LEN]);
     }
 
     #[test]

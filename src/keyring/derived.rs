@@ -93,6 +93,23 @@ mod tests {
     }
 
     #[test]
+    fn a_wrapping_key_takes_the_server_key_the_secret_and_what_it_is_for() {
+        let wrapping = |key: u8, secret: u8, purpose: &[u8]| {
+            let key = Derived::from(&[key; KEY_LEN]);
+            *key.wrapping(&[secret; 32], purpose)
+        };
+        let known = wrapping(7, 1, b"a");
+        assert_eq!(wrapping(7, 1, b"a"), known);
+        for other in [
+            wrapping(8, 1, b"a"),
+            wrapping(7, 2, b"a"),
+            wrapping(7, 1, b"b"),
+        ] {
+            assert_ne!(other, known);
+        }
+    }
+
+    #[test]
     fn what_is_made_for_one_purpose_is_nothing_in_another() {
         let key = Derived::from(&[7; KEY_LEN]);
         assert_ne!(mac(key.secrets()), mac(key.records()));
