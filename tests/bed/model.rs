@@ -188,12 +188,12 @@ impl Secrets {
         match self.key(cookie, now) {
             Some(Key::Current) => {
                 let sent = self.successors.last();
-                let waits = sent.is_some_and(|(_, at)| now < at + 60);
-                let has_room = self.successors.len() < 3;
-                (
-                    false,
-                    has_room && now >= self.current.1 + self.after && !waits,
-                )
+                let wait = match self.successors.len() < 3 {
+                    true => 60,
+                    false => self.after.max(60),
+                };
+                let waits = sent.is_some_and(|(_, at)| now < at + wait);
+                (false, now >= self.current.1 + self.after && !waits)
             }
             Some(Key::Successor) => {
                 let known = self.successors.iter().find(|(known, _)| known == cookie);
@@ -212,13 +212,21 @@ impl Secrets {
         let others = self.successors.drain(..).map(|(other, _)| other);
         self.previous
             .extend(others.chain([replaced]).map(|cookie| (cookie, now)));
-        while self.previous.len() > 4 {
-            self.previous.remove(1);
-        }
+        self.forget_previous();
     }
 
     fn renew(&mut self, cookie: String, now: u64) {
+        if self.successors.len() == 6 {
+            self.previous.extend(self.successors.pop());
+            self.forget_previous();
+        }
         self.successors.push((cookie, now));
+    }
+
+    fn forget_previous(&mut self) {
+        while self.previous.len() > 4 {
+            self.previous.remove(1);
+        }
     }
 
     fn rotate(&mut self, cookie: String, now: u64) {
