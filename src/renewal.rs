@@ -93,8 +93,9 @@ impl Renewal {
 /// What becomes of a session whose old id comes again after its [grace](Renewal::with_grace): somebody has a copy, and
 /// nobody knows who of the two it is.
 ///
-/// Only ids that were [renewed](Renewal) count, and only until the next privilege change; of many the first and the last three
-/// are remembered.
+/// Only ids that were [renewed](Renewal) count, and only until the next privilege change. Of many the first and the last six are
+/// remembered: where a thief has shown six that followed the owner's, and the owner's was not the first of all, it opens nothing
+/// when it comes, but nobody knows it for what it is.
 ///
 /// ```
 /// use tenure::OnReuse;

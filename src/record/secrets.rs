@@ -146,8 +146,8 @@ const MAX_RETIRED: usize = 4;
 /// How many secrets that were sent and not shown open the session: the first few of them, and those of some renewals more.
 const MAX_SUCCESSORS: usize = 2 * FEW_UNSHOWN;
 
-/// How many renewed secrets are remembered, to notice that one is used by somebody else.
-const MAX_PREVIOUS: usize = 4;
+/// How many renewed secrets are remembered, to notice that one is used by somebody else: the oldest, and all that one may replace.
+const MAX_PREVIOUS: usize = 1 + MAX_SUCCESSORS;
 
 /// For how long a replaced secret is known as such: until the requests that were on their way with it have come.
 const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(60);

@@ -8,7 +8,7 @@ use tenure::{
     store::{MemoryStore, SessionStore},
 };
 
-use crate::bed::model::{Subject, check, steps};
+use crate::bed::model::{Step, Subject, check, steps, steps_of_a_thief};
 
 struct Memory(MemoryStore, Clock);
 
@@ -26,12 +26,23 @@ impl Subject for Memory {
     }
 }
 
+fn run(steps: Vec<Step>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let clock = Clock::manual();
+    let memory = Memory(MemoryStore::new().with_clock(clock.clone()), clock);
+    runtime.block_on(check(&memory, steps));
+}
+
 proptest! {
     #[test]
     fn overlapping_requests_do_what_the_model_says(steps in steps(60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let clock = Clock::manual();
-        let memory = Memory(MemoryStore::new().with_clock(clock.clone()), clock);
-        runtime.block_on(check(&memory, steps));
+        run(steps);
+    }
+
+    #[test]
+    fn whoever_shows_none_of_his_new_ids_gets_what_the_model_says(steps in steps_of_a_thief(60)) {
+        run(steps);
     }
 }
