@@ -292,6 +292,33 @@ async fn a_copy_that_is_used_after_the_grace_ends_the_session_if_the_layer_says_
 }
 
 #[tokio::test]
+async fn a_copy_ends_the_session_though_another_id_that_opens_nothing_comes_beside_it() {
+    let renewal = Renewal::every(10 * MINUTE).with_on_reuse(OnReuse::End);
+    for is_first in [true, false] {
+        let renewing = Renewing::with(|builder| builder.with_renewal(renewal));
+        let mut browser = renewing.due().await;
+        let copy = browser.cookie.clone().unwrap();
+        visit(&mut browser).await;
+        visit(&mut browser).await;
+        renewing.site.clock.advance(MINUTE);
+        let name = copy.split('=').next().unwrap();
+        let other = format!("{name}={}", "A".repeat(64));
+        let both = match is_first {
+            true => format!("{copy}; {other}"),
+            false => format!("{other}; {copy}"),
+        };
+        renewing.happened();
+        let both = Browser {
+            cookie: Some(both),
+            ..browser.clone()
+        };
+        assert!(!sees(&both).await);
+        assert!(renewing.happened().ends_with("session_ended_after_reuse"));
+        assert!(!sees(&browser).await, "the copy came first: {is_first}");
+    }
+}
+
+#[tokio::test]
 async fn a_copy_from_before_a_login_ends_nothing() {
     let renewal = Renewal::every(10 * MINUTE).with_on_reuse(OnReuse::End);
     let renewing = Renewing::with(|builder| builder.with_renewal(renewal));
