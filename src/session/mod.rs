@@ -694,10 +694,12 @@ impl<L> Session<L> {
     ///
     /// It stands apart from the values, so [`SessionInfo::label`](crate::SessionInfo::label) shows it without reading them,
     /// and later writes keep it; a session that replaces this one begins without. An empty text removes it. Control characters
-    /// are left out, and what is longer than 128 bytes is cut where a character ends: a label is for people to read, and no
-    /// login should fail for the length of a browser's name.
+    /// are left out, those too that turn the direction of text, and what is longer than 128 bytes is cut where a character ends:
+    /// a label is for people to read, and no login should fail for the length of a browser's name.
     ///
-    /// [`with_label_from`](crate::SessionLayerBuilder::with_label_from) labels every login by itself.
+    /// [`with_label_from`](crate::SessionLayerBuilder::with_label_from) labels every login by itself. Then a label that an
+    /// anonymous session was given by an earlier request gives way to it at the login, for that may have been a request of
+    /// somebody who planted the session; one that this request has set, or somebody who was signed in, stays.
     ///
     /// ```
     /// # use tenure::Session;
@@ -834,7 +836,8 @@ impl<L> Session<L> {
 
     /// Tells whether somebody is signed in who has shown his credential lately.
     ///
-    /// For what a session that was left open must not do: change a password, an address, pay. The store's clock decides.
+    /// For what a session that was left open must not do: change a password, an address, pay. The store's clock decides; where
+    /// it was set back, so that the login lies more than a minute ahead of it, it is not fresh.
     ///
     /// ```
     /// # use tenure::Session;
@@ -852,8 +855,8 @@ impl<L> Session<L> {
             true => true,
             false => {
                 let authenticated = draft.current().and_then(|live| live.stamps().authenticated);
-                let since = authenticated.zip(now).map(|(then, now)| now.since(then));
-                since.is_some_and(|since| since < within)
+                let stamps = authenticated.zip(now);
+                stamps.is_some_and(|(then, now)| is_within(within, then, now))
             }
         })
     }
@@ -1060,8 +1063,16 @@ fn updating<T: DeserializeOwned + Serialize>(
     })
 }
 
+/// Tells whether something has happened lately, or is a little ahead, as the clocks of two nodes of an engine may be.
+fn is_within(within: Duration, then: Timestamp, now: Timestamp) -> bool {
+    now.since(then) < within && then.since(now) <= CLOCKS_APART
+}
+
 fn checked(key: &str) -> Result<&str, Error> {
     is_valid_name(key)
         .then_some(key)
         .ok_or_else(|| Error::of_key(ErrorKind::InvalidKey, key))
 }
+
+/// How far the clocks of an engine's nodes are apart at most, where somebody cares for them.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
