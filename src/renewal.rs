@@ -21,6 +21,9 @@ use crate::clock::Timestamp;
 /// renewal, and each is an event ([`RenewalUnshown`](crate::EventKind::RenewalUnshown)). Six at most open the session: the newest
 /// gives way to the next, and counts as [reused](OnReuse) if it comes later.
 ///
+/// A [live session](crate::LiveSession) that was opened with a copy outlives the copy, for it is bound to the generation: see the
+/// guide on [sockets](crate::_guides::live).
+///
 /// ```
 /// use std::time::Duration;
 /// use tenure::{OnReuse, Renewal, SessionLayer, store::MemoryStore};

@@ -400,6 +400,10 @@ impl<L> Session<L> {
     /// visitor had is kept; what another principal had is not, for then the session is replaced by a new one. For the
     /// same principal it is a re-authentication: both time-outs start again.
     ///
+    /// This request sees him signed in from now on, but it is the commit that lets him in, and it may refuse
+    /// ([`TooManySessions`](ErrorKind::TooManySessions), [`CredentialsChanged`](ErrorKind::CredentialsChanged)). A handler that goes on to act
+    /// for him calls [`commit`](Self::commit) first.
+    ///
     /// ```
     /// # use tenure::Session;
     /// let session: Session = Session::for_test([("visits", 3)]);
@@ -425,6 +429,10 @@ impl<L> Session<L> {
     /// ([`CredentialsChanged`](ErrorKind::CredentialsChanged), 403) if that credential has been changed meanwhile, which
     /// is told by [`credentials_changed`](Self::credentials_changed): to verify a password takes time, and a login that
     /// verified the old one does not get in after the change.
+    ///
+    /// A principal has one stamp, whatever he signs in with, and for a day after a change each other is refused: a passkey's, or that of
+    /// a hash which was written anew. The guide on [devices](crate::_guides::devices) says what to make it of. A request that
+    /// changes the credential as well says the new one here, or commits before the change.
     ///
     /// ```
     /// use tenure::{CredentialStamp, Session};
@@ -545,7 +553,10 @@ impl<L> Session<L> {
 
     /// Attaches an identity to a new session that keeps some of the values of the old.
     ///
-    /// For what may outlive a change of rights, such as a cart; all else goes, whoever wrote it.
+    /// For what may outlive a change of rights, such as a cart; all else goes, whoever wrote it. What is kept is as this request
+    /// sees it: what another writes to the old session between this one's load and its commit ends with that, a kept key
+    /// too, though the other was told that all is well. Where that matters keep the session: [`login`](Self::login), and [`remove`](Self::remove)
+    /// what must go.
     ///
     /// ```
     /// # use tenure::Session;
@@ -583,7 +594,10 @@ impl<L> Session<L> {
     /// assert_eq!(session.begun_login(), None);
     /// ```
     ///
-    /// The stamp is of the credential that was checked, as for [`login_with`](Self::login_with).
+    /// The stamp is of the credential that was checked, as for [`login_with`](Self::login_with). Without it a login that is
+    /// finished after a change of the password gets in: a login that was begun is of no principal yet, so neither
+    /// [`revoke_all`](crate::Sessions::revoke_all) nor [`credentials_changed`](crate::Sessions::credentials_changed) ends it, and the stamp is what refuses
+    /// it when it is finished.
     ///
     /// # Errors
     ///
