@@ -321,11 +321,51 @@ impl Background {
         }
     }
 
+    /// Finishes a future for whoever waits for it, and without him from when he does not.
+    pub(crate) fn whole<T: Send + 'static>(&self, future: Boxed<T>) -> Whole<T> {
+        Whole {
+            future: Some(future),
+            runtime: None,
+            background: self.clone(),
+        }
+    }
+
     /// Waits until nothing is left to finish.
     pub(crate) async fn drained(&self) {
         let mut running = self.0.subscribe();
         // The sender is `self`, which is not dropped while this waits.
         drop(running.wait_for(|running| *running == 0).await);
+    }
+}
+
+/// What is finished once it has begun.
+pub(crate) struct Whole<T: Send + 'static> {
+    /// Taken out while it is polled, so that one that panics is not polled again.
+    future: Option<Boxed<T>>,
+    runtime: Option<runtime::Handle>,
+    background: Background,
+}
+
+impl<T: Send + 'static> Future for Whole<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> task::Poll<T> {
+        let future = self.future.take();
+        let mut future = future.expect("it is polled until it is done");
+        let poll = future.as_mut().poll(context);
+        if poll.is_pending() {
+            self.future = Some(future);
+            self.runtime = runtime::Handle::try_current().ok();
+        }
+        poll
+    }
+}
+
+impl<T: Send + 'static> Drop for Whole<T> {
+    fn drop(&mut self) {
+        if let Some(future) = self.future.take() {
+            self.background.finish(self.runtime.take(), future);
+        }
     }
 }
 

@@ -266,7 +266,7 @@ impl Found {
             (Ok(true), _) => self.live.iter_mut().for_each(Live::touched),
             (Ok(false), _) => {}
             (Err(_), Some(Then::End(handle))) => {
-                revocation::keep_ending(context, handle, EndReason::Reused);
+                revocation::keep_ending(context, handle, None, EndReason::Reused);
             }
             (Err(error), _) => {
                 context.observe(Event::new(EventKind::StoreFailed).because(&error));

@@ -77,6 +77,26 @@ pub(crate) async fn standings(
     Ok(standings)
 }
 
+/// Finds out what became of sessions, as far as the store says.
+pub(crate) async fn standings_known(
+    context: &Context,
+    index: &dyn PrincipalIndex,
+    principal: &PrincipalId,
+    handles: &[Handle],
+) -> Vec<(Handle, Result<Standing, StoreError>)> {
+    let mut standings = Vec::with_capacity(handles.len());
+    for some in handles.chunks(LOADED_AT_ONCE) {
+        let found = match load_all(context, index, some).await {
+            Ok(found) => found.into_iter().map(Ok).collect(),
+            Err(_) => load_each(context, some).await,
+        };
+        let found = found.into_iter();
+        let found = found.map(|found| Ok(Standing::of(context, principal, found?)));
+        standings.extend(some.iter().copied().zip(found));
+    }
+    standings
+}
+
 /// What the store has under a handle.
 pub(crate) enum Found {
     Nothing,
@@ -93,15 +113,18 @@ pub(crate) async fn load_all(
     match within(context.load_timeout, index.load_all(handles)).await {
         Ok(loaded) => Ok(loaded.into_iter().map(Found::of).collect()),
         Err(error) if error.kind() == StoreErrorKind::Corrupt => {
-            let mut found = Vec::with_capacity(handles.len());
-            for some in handles.chunks(AT_ONCE) {
-                let each = together(some.iter().map(|handle| load(context, handle)));
-                found.extend(each.await);
-            }
-            found.into_iter().collect()
+            load_each(context, handles).await.into_iter().collect()
         }
         Err(error) => Err(error),
     }
+}
+
+/// Loads records one by one, all at once: one server of several may be all that does not answer.
+pub(crate) async fn load_each(
+    context: &Context,
+    handles: &[Handle],
+) -> Vec<Result<Found, StoreError>> {
+    together(handles.iter().map(|handle| load(context, handle))).await
 }
 
 async fn load(context: &Context, handle: &Handle) -> Result<Found, StoreError> {
@@ -168,17 +191,34 @@ pub(crate) async fn end_each(
     ended
 }
 
-/// Sees to it that a session ends that could not be ended at once: a task goes on trying.
-pub(crate) fn keep_ending(context: &Arc<Context>, handle: Handle, reason: EndReason) {
-    let deletion = keep_deleting(context.clone(), handle, reason);
+/// Sees to it that a session ends that could not be ended at once: a task goes on trying. Where a generation is what
+/// counts, a session that has another by then lives on.
+pub(crate) fn keep_ending(
+    context: &Arc<Context>,
+    handle: Handle,
+    generation: Option<u64>,
+    reason: EndReason,
+) {
+    let deletion = keep_deleting(context.clone(), handle, generation, reason);
     context.background.finish(None, Box::pin(deletion));
 }
 
+/// Tells whether a record is of another generation; one that is not there or does not decode is of none.
+pub(crate) fn is_of_another(generation: u64, loaded: Option<&Loaded>) -> bool {
+    let header = loaded.map(|loaded| Header::decode(loaded.record.header()));
+    header.is_some_and(|header| header.is_ok_and(|header| header.generation != generation))
+}
+
 /// Goes on trying to delete a session that nobody may find alive.
-async fn keep_deleting(context: Arc<Context>, handle: Handle, reason: EndReason) {
+async fn keep_deleting(
+    context: Arc<Context>,
+    handle: Handle,
+    generation: Option<u64>,
+    reason: EndReason,
+) {
     let mut pause = FIRST_PAUSE;
     for _ in 0..MAX_DELETIONS {
-        match within(context.commit_timeout, context.store.delete(&handle)).await {
+        match delete_unless_another(&context, handle, generation).await {
             Ok(true) => {
                 return context.observe(Event::new(EventKind::Destroyed(reason)).of(handle));
             }
@@ -194,6 +234,20 @@ async fn keep_deleting(context: Arc<Context>, handle: Handle, reason: EndReason)
             .of(handle)
             .because(&error),
     );
+}
+
+async fn delete_unless_another(
+    context: &Context,
+    handle: Handle,
+    generation: Option<u64>,
+) -> Result<bool, StoreError> {
+    if let Some(generation) = generation {
+        let loaded = within(context.commit_timeout, context.store.load(&handle)).await?;
+        if is_of_another(generation, loaded.as_ref()) {
+            return Ok(false);
+        }
+    }
+    within(context.commit_timeout, context.store.delete(&handle)).await
 }
 
 /// Removes the entries of sessions that are known to be gone. If it fails they stay until somebody looks again.
@@ -215,8 +269,8 @@ pub(crate) async fn forget(
 /// A page of a list; it is one statement on engines that can.
 const LOADED_AT_ONCE: usize = 500;
 
-/// As many as an application's requests ask for at a busy moment.
-pub(crate) const AT_ONCE: usize = 16;
+/// How many are ended at once.
+const AT_ONCE: usize = 100;
 
 /// Half a second, doubled each time: the deletion is tried for about a minute.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

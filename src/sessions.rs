@@ -1,18 +1,27 @@
 //! Who is signed in where: the sessions of a principal, listed and ended.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::{
+        HashMap, HashSet,
+        hash_map::Entry::{Occupied, Vacant},
+    },
+    fmt,
+    future::Future,
+    sync::Arc,
+};
 
 use crate::{
     clock::{Clock, Timestamp},
-    context::{Context, within},
+    context::{Context, Whole, within},
     error::{Error, ErrorKind},
     id::Handle,
     lifetime::{Lifetime, Stamps},
     observe::EndReason,
     principal::{CredentialStamp, PrincipalId, Realm},
     record::Header,
-    revocation::{self, Found, Standing, distinct, standings},
-    store::{Entry, Loaded, PrincipalIndex, StoreError, StoreErrorKind},
+    revocation::{self, Found, Standing, distinct, standings, standings_known},
+    slot::{Commit, Slot},
+    store::{Cursor, Entry, Loaded, PrincipalIndex, StoreError, StoreErrorKind, Walked},
 };
 
 /// The sessions of principals: listed, counted, ended.
@@ -122,13 +131,16 @@ impl Sessions {
         handle: Handle,
     ) -> Result<bool, Error> {
         let principal = self.realm().enter(principal.into());
-        let index = self.index()?;
-        let found = standings(&self.context, index, &principal, &[handle]).await;
-        let found = found.map_err(failed)?;
-        if !matches!(found[..], [(_, Standing::Bound(_))]) {
-            return Ok(false);
-        }
-        self.end(handle).await
+        self.whole(async move |sessions| {
+            let index = sessions.index()?;
+            let found = standings(&sessions.context, index, &principal, &[handle]).await;
+            let found = found.map_err(failed)?;
+            if !matches!(found[..], [(_, Standing::Bound(_))]) {
+                return Ok(false);
+            }
+            sessions.end(handle).await
+        })
+        .await
     }
 
     /// Ends a session, whoever it belongs to, and tells whether there was one.
@@ -157,15 +169,43 @@ impl Sessions {
         self.revoke_all_but(principal, None).await
     }
 
+    /// Does what [`credentials_changed`](Self::credentials_changed) does but for one session, which is given a new id at
+    /// once: a copy of the old one is worth nothing from then on. Where somebody else has given it another meanwhile, it ends.
+    pub(crate) async fn credentials_changed_in(
+        &self,
+        slot: Arc<Slot>,
+        handle: Option<Handle>,
+        principal: PrincipalId,
+        stamp: CredentialStamp,
+    ) -> Result<usize, Error> {
+        self.whole(async move |sessions| {
+            let ended = sessions.restamp(&principal, &stamp, handle).await;
+            let rotated = Commit::new(slot, None).await;
+            match (rotated.map_err(|error| (error.kind(), error)), handle) {
+                (Err((ErrorKind::Superseded | ErrorKind::Contended, error)), Some(handle)) => {
+                    sessions.end(handle).await?;
+                    Err(error)
+                }
+                (Err((_, error)), _) => Err(error),
+                (Ok(_), _) => ended,
+            }
+        })
+        .await
+    }
+
     /// Ends all sessions of a principal but one.
     pub(crate) async fn revoke_all_but(
         &self,
         principal: PrincipalId,
         kept: Option<Handle>,
     ) -> Result<usize, Error> {
-        let entries = self.index()?.entries(&principal);
-        self.end_all(&principal, entries.await.map_err(failed)?, kept)
-            .await
+        self.whole(async move |sessions| {
+            let entries = sessions.index()?.entries(&principal);
+            let entries = within(sessions.context.load_timeout, entries).await;
+            let entries = entries.map_err(failed)?;
+            sessions.end_all(&principal, entries, kept).await
+        })
+        .await
     }
 
     /// Ends all sessions of a principal whose credential was changed, and refuses logins that checked another one, for
@@ -184,7 +224,8 @@ impl Sessions {
         stamp: CredentialStamp,
     ) -> Result<usize, Error> {
         let principal = self.realm().enter(principal.into());
-        self.restamp(&principal, &stamp, None).await
+        self.whole(async move |sessions| sessions.restamp(&principal, &stamp, None).await)
+            .await
     }
 
     pub(crate) async fn restamp(
@@ -194,7 +235,8 @@ impl Sessions {
         kept: Option<Handle>,
     ) -> Result<usize, Error> {
         let entries = self.index()?.restamp(principal, stamp);
-        self.end_all(principal, entries.await.map_err(failed)?, kept)
+        let entries = within(self.context.commit_timeout, entries).await;
+        self.end_all(principal, entries.map_err(failed)?, kept)
             .await
     }
 
@@ -206,18 +248,23 @@ impl Sessions {
     ///
     /// As for [`revoke_all`](Self::revoke_all).
     pub async fn revoke_everyone(&self) -> Result<usize, Error> {
-        let (index, mut from, mut ended) = (self.index()?, None, 0);
+        self.whole(async |sessions| sessions.end_everyone().await)
+            .await
+    }
+
+    async fn end_everyone(&self) -> Result<usize, Error> {
+        let (mut from, mut ended, mut trouble) = (None, 0, None);
         loop {
-            let step = index
-                .walk(from.as_ref(), WALKED_AT_ONCE)
-                .await
-                .map_err(failed)?;
-            for was_there in self.end_each(&step.handles).await {
-                ended += usize::from(was_there?);
+            let step = self.walk(from.as_ref()).await?;
+            for outcome in self.end_each(&step.handles).await {
+                match outcome {
+                    Ok(was_there) => ended += usize::from(was_there),
+                    Err(error) => trouble = Some(error),
+                }
             }
             from = step.next;
             if from.is_none() {
-                return Ok(ended);
+                return trouble.map_or(Ok(ended), Err);
             }
         }
     }
@@ -230,28 +277,54 @@ impl Sessions {
     ///
     /// As for [`list`](Self::list).
     pub async fn repair(&self) -> Result<usize, Error> {
-        let (index, mut from, mut bound) = (self.index()?, None, 0);
+        let (mut from, mut bound) = (None, 0);
         loop {
-            let step = index
-                .walk(from.as_ref(), WALKED_AT_ONCE)
-                .await
-                .map_err(failed)?;
-            let found = revocation::load_all(&self.context, index, &step.handles).await;
-            for (handle, found) in step.handles.iter().zip(found.map_err(failed)?) {
-                if let Found::Record(loaded) = found
-                    && let Some(principal) = loaded.record.principal()
-                {
-                    let entry = Entry::new(*handle, loaded.record.version());
-                    let entered = index.enter(&principal.into(), entry, None).await;
-                    entered.map_err(failed)?;
-                    bound += 1;
-                }
-            }
+            let step = self.walk(from.as_ref()).await?;
+            bound += self.enter_missing(&step.handles).await?;
             from = step.next;
             if from.is_none() {
                 return Ok(bound);
             }
         }
+    }
+
+    /// Enters those sessions that are bound and not in the index, and returns how many are bound. Those that are in it keep
+    /// their place: it says who signed in first.
+    async fn enter_missing(&self, handles: &[Handle]) -> Result<usize, Error> {
+        let (index, mut entered, mut bound) = (self.index()?, HashMap::new(), 0);
+        let found = revocation::load_all(&self.context, index, handles).await;
+        for (handle, found) in handles.iter().zip(found.map_err(failed)?) {
+            if let Found::Record(loaded) = found
+                && let Some(principal) = loaded.record.principal()
+            {
+                let known = match entered.entry(PrincipalId::from(principal)) {
+                    Occupied(known) => known.into_mut(),
+                    Vacant(place) => place.insert(self.known(principal).await?),
+                };
+                if known.insert(*handle) {
+                    let entry = Entry::new(*handle, loaded.record.version());
+                    let entering = index.enter(&principal.into(), entry, None);
+                    let entering = within(self.context.commit_timeout, entering).await;
+                    entering.map_err(failed)?;
+                }
+                bound += 1;
+            }
+        }
+        Ok(bound)
+    }
+
+    /// Returns which sessions of a principal are in the index.
+    async fn known(&self, principal: &str) -> Result<HashSet<Handle>, Error> {
+        let entries = self.index()?.entries(&principal.into());
+        let entries = within(self.context.load_timeout, entries).await;
+        let entries = entries.map_err(failed)?;
+        Ok(entries.into_iter().map(|entry| entry.handle).collect())
+    }
+
+    async fn walk(&self, from: Option<&Cursor>) -> Result<Walked, Error> {
+        let walked = self.index()?.walk(from, WALKED_AT_ONCE);
+        let walked = within(self.context.commit_timeout, walked).await;
+        walked.map_err(failed)
     }
 
     async fn end_all(
@@ -263,16 +336,18 @@ impl Sessions {
         let index = self.index()?;
         let mut handles = distinct(&entries);
         handles.retain(|handle| Some(*handle) != kept);
-        let standings = standings(&self.context, index, principal, &handles).await;
+        let standings = standings_known(&self.context, index, principal, &handles).await;
         let (mut gone, mut there, mut ended, mut trouble) = (Vec::new(), Vec::new(), 0, None);
-        for (handle, standing) in standings.map_err(failed)? {
+        for (handle, standing) in standings {
             match standing {
-                Standing::Foreign | Standing::Gone => gone.push(handle),
-                Standing::Bound(_) => there.push((handle, 1)),
+                Ok(Standing::Foreign | Standing::Gone) => gone.push(handle),
+                Ok(Standing::Bound(_)) => there.push((handle, 1)),
                 // A login on its way finds nothing to bind, and is refused.
-                Standing::Expired | Standing::Pending | Standing::Unreadable => {
+                Ok(Standing::Expired | Standing::Pending | Standing::Unreadable) => {
                     there.push((handle, 0));
                 }
+                // Whose it is by now is not known; the others end all the same.
+                Err(error) => trouble = Some(failed(error)),
             }
         }
         let handles: Vec<_> = there.iter().map(|(handle, _)| *handle).collect();
@@ -290,6 +365,15 @@ impl Sessions {
             Some(error) => Err(error),
             None => Ok(ended),
         }
+    }
+
+    /// Carries out what ends sessions, also if nobody waits for it any more.
+    fn whole<T: Send + 'static, F>(&self, verb: impl FnOnce(Self) -> F) -> Whole<T>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let verb = Box::pin(verb(self.clone()));
+        self.context.background.whole(verb)
     }
 
     async fn end_each(&self, handles: &[Handle]) -> Vec<Result<bool, Error>> {

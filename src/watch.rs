@@ -1,8 +1,18 @@
 //! Who in this process wants to know when a session ends.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
 
-use tokio::{sync::watch, task::AbortHandle};
+use tokio::{
+    sync::{Notify, watch},
+    task::{AbortHandle, yield_now},
+};
 
 use crate::{change::Seen, clock::Timestamp, id::Handle, meter, sync::Mutex};
 
@@ -98,18 +108,25 @@ impl Watched {
 
 /// The sessions that live connections of this process are bound to, and the task that asks the store for them.
 #[derive(Default)]
-pub(crate) struct Watchers(Mutex<State>);
+pub(crate) struct Watchers {
+    state: Mutex<State>,
+    /// Told when a poller is no more, so that those who wait begin another.
+    poller_ended: Notify,
+}
 
 #[derive(Default)]
 struct State {
     watched: HashMap<Handle, Vec<Arc<Watched>>>,
     poller: Option<AbortHandle>,
+    is_starting: bool,
+    /// How many pollers there have been.
+    pollers: u64,
 }
 
 impl Watchers {
     pub(crate) fn add(&self, watched: Arc<Watched>) {
         meter::connection_opened();
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let same = state.watched.entry(watched.handle).or_default();
         same.push(watched);
     }
@@ -117,7 +134,7 @@ impl Watchers {
     /// Forgets one; with the last one the poller ends.
     pub(crate) fn remove(&self, watched: &Arc<Watched>) {
         meter::connection_closed();
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if let Some(same) = state.watched.get_mut(&watched.handle) {
             same.retain(|other| !Arc::ptr_eq(other, watched));
             if same.is_empty() {
@@ -131,18 +148,57 @@ impl Watchers {
         }
     }
 
-    /// Starts a poller, unless there is one at work or nothing to watch.
-    pub(crate) fn poll_by(&self, start: impl FnOnce() -> AbortHandle) {
-        let mut state = self.0.lock();
-        let is_at_work = |poller: &AbortHandle| !poller.is_finished();
-        if !state.watched.is_empty() && !state.poller.as_ref().is_some_and(is_at_work) {
-            state.poller = Some(start());
+    /// Starts a poller and tells it its number, unless there is one at work or nothing to watch.
+    pub(crate) fn poll_by(&self, start: impl FnOnce(u64) -> AbortHandle) {
+        let mut state = self.state.lock();
+        if state.watched.is_empty() || state.has_poller() {
+            return;
         }
+        state.pollers += 1;
+        state.is_starting = true;
+        let number = state.pollers;
+        // A runtime that shuts down drops what it is given, which is told here.
+        drop(state);
+        let poller = start(number);
+        let mut state = self.state.lock();
+        state.is_starting = false;
+        match state.watched.is_empty() {
+            true => poller.abort(),
+            false => state.poller = Some(poller),
+        }
+    }
+
+    /// Waits until somebody says that a session has ended, and sees to it all the while that there is a poller.
+    pub(crate) async fn wait(&self, watched: &Watched, start: impl Fn()) -> Ended {
+        let mut ended = pin!(watched.wait());
+        loop {
+            let mut poller_ended = pin!(self.poller_ended.notified());
+            poller_ended.as_mut().enable();
+            start();
+            let why = poll_fn(|task| match ended.as_mut().poll(task) {
+                Poll::Ready(why) => Poll::Ready(Some(why)),
+                Poll::Pending => poller_ended.as_mut().poll(task).map(|()| None),
+            });
+            if let Some(why) = why.await {
+                return why;
+            }
+            yield_now().await;
+        }
+    }
+
+    /// Says that a poller is no more, whatever has ended it: its runtime, perhaps.
+    pub(crate) fn poller_ended(&self, number: u64) {
+        let mut state = self.state.lock();
+        if state.pollers == number {
+            state.poller = None;
+        }
+        drop(state);
+        self.poller_ended.notify_waiters();
     }
 
     /// Lists all, by their handles.
     pub(crate) fn all(&self) -> Vec<(Handle, Vec<Arc<Watched>>)> {
-        let state = self.0.lock();
+        let state = self.state.lock();
         let all = state.watched.iter();
         all.map(|(handle, same)| (*handle, same.clone())).collect()
     }
@@ -164,8 +220,15 @@ impl Watchers {
     }
 
     fn of(&self, handle: Handle) -> Vec<Arc<Watched>> {
-        let state = self.0.lock();
+        let state = self.state.lock();
         state.watched.get(&handle).cloned().unwrap_or_default()
+    }
+}
+
+impl State {
+    fn has_poller(&self) -> bool {
+        let poller = self.poller.as_ref();
+        self.is_starting || poller.is_some_and(|poller| !poller.is_finished())
     }
 }
 

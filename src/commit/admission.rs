@@ -1,10 +1,10 @@
 //! Letting a login in: the index is told of it before its record is.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{Change, Commit, Next, Step, refused};
 use crate::{
-    context::{Boxed, Context, within},
+    context::{Boxed, Context, sleep, within},
     error::{Error, ErrorKind},
     id::Handle,
     limit::{Admission, Counted},
@@ -25,7 +25,8 @@ struct Login {
 
 /// What becomes of a login.
 pub(super) enum Verdict {
-    Admitted,
+    /// With the earlier logins of the same session.
+    Admitted(Vec<Entry>),
     AnotherStamp,
     TooMany,
 }
@@ -39,6 +40,7 @@ impl Commit {
             return self.replace(change);
         };
         self.entered = Some(login.entry);
+        self.outdated.clear();
         let admitting: Admitting = Box::pin(admit(self.context.clone(), login));
         Ok(Next::Step(Step::Admit(change, admitting)))
     }
@@ -49,7 +51,10 @@ impl Commit {
         verdict: Result<Verdict, StoreError>,
     ) -> Result<Next, Error> {
         match verdict {
-            Ok(Verdict::Admitted) => self.replace(change),
+            Ok(Verdict::Admitted(outdated)) => {
+                self.outdated = outdated;
+                self.replace(change)
+            }
             Ok(Verdict::AnotherStamp) => Err(Error::new(ErrorKind::CredentialsChanged)),
             Ok(Verdict::TooMany) => Err(Error::new(ErrorKind::TooManySessions)),
             Err(error) => Err(refused(error)),
@@ -69,13 +74,22 @@ impl Commit {
         })
     }
 
+    /// Takes out of the index what it was told of earlier logins of a session: the latest stands for them all.
+    pub(super) fn forget_outdated_logins(&mut self) {
+        let outdated = std::mem::take(&mut self.outdated);
+        if let (false, Some(principal)) = (outdated.is_empty(), &self.work.pending.login) {
+            let leaving = leave(self.context.clone(), principal.clone(), outdated);
+            self.context.background.finish(None, Box::pin(leaving));
+        }
+    }
+
     /// Takes back what the index was told of a login that was certainly not written.
     pub(super) fn withdraw_a_failed_login(&mut self, error: &Error) {
         let entered = self.entered.take();
         let certain = error.kind() != ErrorKind::OutcomeUnknown;
         if let (Some(entry), Some(principal), true) = (entered, &self.work.pending.login, certain) {
-            let withdrawal = withdraw(self.context.clone(), principal.clone(), entry);
-            self.context.background.finish(None, Box::pin(withdrawal));
+            let leaving = leave(self.context.clone(), principal.clone(), vec![entry]);
+            self.context.background.finish(None, Box::pin(leaving));
         }
     }
 }
@@ -99,27 +113,34 @@ async fn admit(context: Arc<Context>, login: Login) -> Result<Verdict, StoreErro
         .into_iter()
         .filter(|handle| *handle != login.entry.handle)
         .collect();
-    match &context.limit {
-        Some(_) if !login.is_renewed => limit(&context, index, &login, &earlier, &others).await,
+    let is_admitted = match &context.limit {
+        Some(_) if !login.is_renewed => limit(&context, index, &login, &earlier, &others).await?,
         _ => {
             tidy(&context, index, &login, &earlier, &others).await?;
-            Ok(Verdict::Admitted)
+            true
         }
-    }
+    };
+    let mut own = earlier;
+    own.retain(|entry| entry.handle == login.entry.handle);
+    Ok(match is_admitted {
+        true => Verdict::Admitted(own),
+        false => Verdict::TooMany,
+    })
 }
 
-/// Counts the sessions that came before a login, and ends some in its place if that is what the limit says.
+/// Counts the sessions that came before a login, and ends some in its place if that is what the limit says. Tells whether
+/// there is room for it.
 async fn limit(
     context: &Context,
     index: &dyn PrincipalIndex,
     login: &Login,
     earlier: &[Entry],
     others: &[Handle],
-) -> Result<Verdict, StoreError> {
+) -> Result<bool, StoreError> {
     let limit = context.limit.as_ref().expect("it was looked at before");
     let most = limit.most(&login.principal);
     if others.len() < most {
-        return Ok(Verdict::Admitted);
+        return Ok(true);
     }
     let standings = revocation::standings(context, index, &login.principal, others).await?;
     let mut gone = gone(&standings);
@@ -144,10 +165,7 @@ async fn limit(
         }
     }
     revocation::forget(context, index, &login.principal, earlier, &gone).await;
-    Ok(match admission {
-        Admission::Admitted(_) => Verdict::Admitted,
-        Admission::TooMany => Verdict::TooMany,
-    })
+    Ok(matches!(admission, Admission::Admitted(_)))
 }
 
 /// Looks at the oldest of many entries, so that those of sessions that have long expired do not pile up.
@@ -173,11 +191,25 @@ fn gone(standings: &[(Handle, Standing)]) -> Vec<Handle> {
     gone.map(|(handle, _)| *handle).collect()
 }
 
-async fn withdraw(context: Arc<Context>, principal: PrincipalId, entry: Entry) {
-    if let Some(index) = context.store.index() {
-        let _ = within(context.commit_timeout, index.leave(&principal, &[entry])).await;
+/// Takes entries out, and tries again if it fails: they keep a place among those that a limit counts.
+async fn leave(context: Arc<Context>, principal: PrincipalId, entries: Vec<Entry>) {
+    let Some(index) = context.store.index() else {
+        return;
+    };
+    let mut pause = FIRST_PAUSE;
+    for _ in 0..MOST_TRIES {
+        let left = index.leave(&principal, &entries);
+        if within(context.commit_timeout, left).await.is_ok() {
+            return;
+        }
+        sleep(pause).await;
+        pause *= 2;
     }
 }
+
+/// Half a second, doubled each time: it is tried for about a minute, as an end is.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const MOST_TRIES: usize = 8;
 
 /// Who has fewer sessions has none looked at.
 const TIDIED: usize = 8;

@@ -6,8 +6,7 @@ use crate::{
     error::{Error, ErrorKind},
     id::Handle,
     observe::{EndReason, Event, EventKind},
-    record::Header,
-    revocation,
+    revocation::{self, is_of_another},
     store::{Loaded, StoreError},
 };
 
@@ -24,19 +23,16 @@ impl Commit {
     }
 
     pub(super) fn checked(
-        &self,
+        &mut self,
         generation: u64,
         loaded: Result<Option<Loaded>, StoreError>,
     ) -> Result<Next, Error> {
-        let loaded = loaded.map_err(refused)?;
-        let header = loaded
-            .as_ref()
-            .map(|loaded| Header::decode(loaded.record.header()));
-        match header {
-            Some(Ok(header)) if header.generation != generation => {
+        match loaded {
+            Ok(loaded) if is_of_another(generation, loaded.as_ref()) => {
                 Err(Error::new(ErrorKind::Superseded))
             }
-            _ => Ok(Next::Step(self.delete(Attempt::First))),
+            Ok(_) => Ok(Next::Step(self.delete(Attempt::First))),
+            Err(error) => Err(self.not_deleted(error)),
         }
     }
 
@@ -64,18 +60,21 @@ impl Commit {
             Err(error) if is_unknown(&error) && attempt == Attempt::First => {
                 Ok(Next::Step(self.delete(Attempt::Last)))
             }
-            Err(error) => {
-                // The session lives on unless its user wants it ended: it is not what a failed login leaves behind.
-                self.work.live = None;
-                // Whoever logs out is not shown as signed in because the store is down.
-                self.work.plan.forget = reason.is_explicit();
-                if reason.is_explicit() {
-                    self.context.watchers.gone(handle);
-                    self.keep_deleting(handle, reason);
-                }
-                Err(refused(error))
-            }
+            Err(error) => Err(self.not_deleted(error)),
         }
+    }
+
+    fn not_deleted(&mut self, error: StoreError) -> Error {
+        let (handle, reason) = self.ended();
+        // The session lives on unless its user wants it ended: it is not what a failed login leaves behind.
+        self.work.live = None;
+        // Whoever logs out is not shown as signed in because the store is down.
+        self.work.plan.forget = reason.is_explicit();
+        if reason.is_explicit() {
+            self.context.watchers.gone(handle);
+            self.keep_deleting(handle, reason);
+        }
+        refused(error)
     }
 
     /// Sees to it that nothing is left of a session whose login has failed: nobody has its id.
@@ -86,7 +85,7 @@ impl Commit {
     }
 
     fn keep_deleting(&self, handle: Handle, reason: EndReason) {
-        revocation::keep_ending(&self.context, handle, reason);
+        revocation::keep_ending(&self.context, handle, self.work.generation, reason);
     }
 
     fn ended(&self) -> (Handle, EndReason) {

@@ -75,6 +75,8 @@ pub(crate) struct Commit {
     patience: Patience,
     /// What the index was told of a login.
     entered: Option<Entry>,
+    /// What the index was told of earlier logins of the session.
+    outdated: Vec<Entry>,
     /// The store has said that the session is gone.
     is_gone: bool,
     step: Step,
@@ -120,6 +122,7 @@ impl Commit {
             context,
             work,
             entered: None,
+            outdated: Vec::new(),
             is_gone: false,
             step: Step::Begin,
         }

@@ -278,6 +278,7 @@ impl Commit {
     }
 
     fn finish(&mut self, replacing: Replacing) -> Next {
+        self.forget_outdated_logins();
         let next = self.live();
         if let Some(kind) = self.work.pending.event() {
             let generation = next.header().generation;

@@ -97,8 +97,11 @@ impl<L> LiveSession<L> {
     pub fn ended(&self) -> impl Future<Output = Ended> + Send + use<L> {
         let attached = self.attached.clone();
         async move {
-            poll::start(&attached.context);
-            attached.watched.wait().await
+            let (context, watched) = (&attached.context, &attached.watched);
+            context
+                .watchers
+                .wait(watched, || poll::start(context))
+                .await
         }
     }
 

@@ -6,9 +6,10 @@ use tokio::runtime;
 
 use super::look::{is_over, look};
 use crate::{
-    context::{Context, sleep, together, within},
+    context::{Context, sleep, within},
     id::Handle,
     observe::{Event, EventKind},
+    revocation::{Found, load_each},
     store::{Loaded, StoreError, jittered},
     watch::{Ended, Watched},
 };
@@ -16,20 +17,35 @@ use crate::{
 /// Sees to it that the store is asked. Without a runtime there is no task, and no store that is elsewhere.
 pub(super) fn start(context: &Arc<Context>) {
     if let Ok(runtime) = runtime::Handle::try_current() {
-        context
-            .watchers
-            .poll_by(|| runtime.spawn(poll(context.clone())).abort_handle());
+        context.watchers.poll_by(|number| {
+            let poller = Poller(context.clone(), number);
+            runtime.spawn(poll(poller)).abort_handle()
+        });
     }
 }
 
-async fn poll(context: Arc<Context>) {
+async fn poll(poller: Poller) {
+    let context = &poller.0;
     loop {
         sleep(jittered(context.watch_interval)).await;
-        // A task of its own: a store that panics must not leave everybody waiting for ever.
+        // Tasks of their own: what panics in a store or an observer must not leave everybody waiting for ever.
         let looking = tokio::spawn(look_at_all(context.clone()));
         if let Err(panic) = looking.await {
-            context.observe(Event::new(EventKind::StoreFailed).because(&panic));
+            let context = context.clone();
+            let telling = async move {
+                context.observe(Event::new(EventKind::StoreFailed).because(&panic));
+            };
+            drop(tokio::spawn(telling).await);
         }
+    }
+}
+
+/// Tells those who wait for an end when nobody asks for them any more.
+struct Poller(Arc<Context>, u64);
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        self.0.watchers.poller_ended(self.1);
     }
 }
 
@@ -76,23 +92,21 @@ async fn load_all(context: &Context, handles: &[Handle]) -> HashMap<Handle, Opti
     }
 }
 
-/// Loads some at a time, and gives up when none of them is answered.
 async fn one_by_one(context: &Context, handles: &[Handle]) -> HashMap<Handle, Option<Loaded>> {
-    let mut found = HashMap::with_capacity(handles.len());
-    for some in handles.chunks(LOADS_AT_ONCE) {
-        let load = |handle| within(context.load_timeout, context.store.load(handle));
-        let before = found.len();
-        for (handle, answer) in some.iter().zip(together(some.iter().map(load)).await) {
-            match answer {
-                Ok(loaded) => drop(found.insert(*handle, loaded)),
-                Err(error) => report(context, &error),
-            }
-        }
-        if found.len() == before {
-            break;
+    let mut answered = HashMap::with_capacity(handles.len());
+    let mut failure = None;
+    for (handle, found) in handles.iter().zip(load_each(context, handles).await) {
+        match found {
+            Ok(Found::Nothing) => drop(answered.insert(*handle, None)),
+            Ok(Found::Record(loaded)) => drop(answered.insert(*handle, Some(*loaded))),
+            Ok(Found::Unreadable) => {}
+            Err(error) => failure = Some(error),
         }
     }
-    found
+    if let Some(error) = failure {
+        report(context, &error);
+    }
+    answered
 }
 
 fn report(context: &Context, error: &StoreError) {
@@ -101,5 +115,3 @@ fn report(context: &Context, error: &StoreError) {
 
 /// A batch is one statement on engines that can.
 const LOADED_AT_ONCE: usize = 500;
-/// As many as an application's requests load at a busy moment.
-const LOADS_AT_ONCE: usize = 16;

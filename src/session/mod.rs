@@ -459,6 +459,10 @@ impl<L> Session<L> {
     /// Says that the signed-in user's credential was changed: ends all of his other sessions at once, gives this one a
     /// new id, and refuses logins that checked another credential.
     ///
+    /// It [commits](Self::commit) what this request has done so far, and once begun it is carried out whole, also if the
+    /// client goes away. Where somebody has signed in to this very session meanwhile, or changed its id, it ends too
+    /// ([`Superseded`](ErrorKind::Superseded)): nobody knows who of the two it is.
+    ///
     /// Call it when the new password is stored. A login that verified the old one and is committed afterwards is
     /// refused, if it said what it checked: [`login_with`](Self::login_with). It is remembered for a day.
     ///
@@ -486,7 +490,9 @@ impl<L> Session<L> {
         let principal = self.signed_in()?;
         self.cycle_id()?;
         let sessions = Sessions::new(self.slot.context().clone());
-        sessions.restamp(&principal, &stamp, self.handle()).await
+        let (slot, handle) = (self.slot.clone(), self.handle());
+        let changed = sessions.credentials_changed_in(slot, handle, principal, stamp);
+        changed.await
     }
 
     /// Ends all other sessions of the user who is signed in here, at once, and returns how many there were.

@@ -517,6 +517,52 @@ async fn a_store_that_hangs_lets_nobody_outlive_his_session() {
     assert!(start.elapsed() <= most, "{:?}", start.elapsed());
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_observer_that_panics_too_leaves_nobody_waiting() {
+    let store = Batches::new();
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = told.clone();
+    let panicking = move |event: &Event<'_>| {
+        let is_first = count.fetch_add(1, Ordering::SeqCst) == 0;
+        assert!(event.kind() != EventKind::StoreFailed || !is_first);
+    };
+    let builder = SessionLayer::builder(store.clone()).with_observer(panicking);
+    let live = many(&builder.build().unwrap(), 1).await.remove(0);
+    told.store(0, Ordering::SeqCst);
+    store.panics.store(1, Ordering::SeqCst);
+    store.inner.delete(&live.handle()).await.unwrap();
+    assert_eq!(live.ended().await, Ended::Gone);
+    assert!(told.load(Ordering::SeqCst) > 0, "it has panicked");
+}
+
+#[test]
+fn who_waits_is_told_though_the_runtime_is_gone_that_asked_for_him() {
+    let store = MemoryStore::new();
+    let layer = SessionLayer::new(store.clone());
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().start_paused(true).build().unwrap()
+    };
+    let (first, second) = (runtime(), runtime());
+    let asking = first.block_on(many(&layer, 1)).remove(0);
+    assert_eq!(
+        first.block_on(async { asking.ended().now_or_never() }),
+        None
+    );
+    let waiting = second.block_on(many(&layer, 1)).remove(0);
+    let mut ended = Box::pin(waiting.ended());
+    assert_eq!(
+        second.block_on(async { ended.as_mut().now_or_never() }),
+        None
+    );
+    drop(first);
+    let told = second.block_on(async {
+        store.delete(&waiting.handle()).await.unwrap();
+        ended.await
+    });
+    assert_eq!(told, Ended::Gone);
+}
+
 /// A store that counts how often it is asked for many records, and panics or hangs on demand.
 #[derive(Clone)]
 struct Batches {

@@ -18,6 +18,7 @@ mod operator;
 mod reentry;
 mod renewal;
 mod response;
+mod revocation;
 mod security;
 mod situations;
 mod step_up;

@@ -10,9 +10,10 @@ use std::{
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use tenure::{
-    Clock, Error, Handle, Session, SessionLayer, SessionSlot,
+    Clock, CredentialStamp, Error, Handle, PrincipalId, Session, SessionLayer, SessionSlot,
     store::{
-        Answer, Created, Loaded, MemoryStore, Record, SessionStore, StoreError, Updated, Version,
+        Answer, Created, Cursor, Entered, Entry, Loaded, MemoryStore, PrincipalIndex, Record,
+        SessionStore, StoreError, Updated, Version, Walked,
     },
 };
 use tokio::sync::Semaphore;
@@ -65,6 +66,17 @@ impl Site {
         let mut site = Self::new();
         site.store.yields = true;
         site.layer = SessionLayer::new(site.store.clone());
+        site
+    }
+
+    /// Makes a site whose store keeps an index of principals.
+    pub(crate) fn with_index(
+        settings: impl FnOnce(tenure::SessionLayerBuilder) -> tenure::SessionLayerBuilder,
+    ) -> Self {
+        let mut site = Self::new();
+        site.store.has_index = true;
+        let builder = SessionLayer::builder(site.store.clone());
+        site.layer = settings(builder).build().unwrap();
         site
     }
 
@@ -289,6 +301,8 @@ pub(crate) struct Recorder {
     calls: Arc<Mutex<Vec<&'static str>>>,
     faults: Arc<Mutex<VecDeque<(&'static str, Fault)>>>,
     yields: bool,
+    /// It keeps an index of principals.
+    has_index: bool,
 }
 
 impl Recorder {
@@ -298,6 +312,7 @@ impl Recorder {
             calls: Arc::default(),
             faults: Arc::default(),
             yields: false,
+            has_index: false,
         }
     }
 
@@ -400,5 +415,48 @@ impl SessionStore for Recorder {
 
     fn now(&self) -> Option<tenure::Timestamp> {
         self.inner.now()
+    }
+
+    fn index(&self) -> Option<&dyn PrincipalIndex> {
+        self.has_index.then_some(self)
+    }
+}
+
+impl PrincipalIndex for Recorder {
+    fn enter(
+        &self,
+        principal: &PrincipalId,
+        entry: Entry,
+        stamp: Option<&CredentialStamp>,
+    ) -> Answer<Entered> {
+        let (principal, stamp) = (principal.clone(), stamp.copied());
+        self.carry_out("enter", move |store| {
+            store.enter(&principal, entry, stamp.as_ref())
+        })
+    }
+
+    fn entries(&self, principal: &PrincipalId) -> Answer<Vec<Entry>> {
+        let principal = principal.clone();
+        self.carry_out("entries", move |store| store.entries(&principal))
+    }
+
+    fn leave(&self, principal: &PrincipalId, entries: &[Entry]) -> Answer<()> {
+        let (principal, entries) = (principal.clone(), entries.to_vec());
+        self.carry_out("leave", move |store| store.leave(&principal, &entries))
+    }
+
+    fn restamp(&self, principal: &PrincipalId, stamp: &CredentialStamp) -> Answer<Vec<Entry>> {
+        let (principal, stamp) = (principal.clone(), *stamp);
+        self.carry_out("restamp", move |store| store.restamp(&principal, &stamp))
+    }
+
+    fn load_all(&self, handles: &[Handle]) -> Answer<Vec<Option<Loaded>>> {
+        let handles = handles.to_vec();
+        self.carry_out("load_all", move |store| store.load_all(&handles))
+    }
+
+    fn walk(&self, from: Option<&Cursor>, most: usize) -> Answer<Walked> {
+        let from = from.cloned();
+        self.carry_out("walk", move |store| store.walk(from.as_ref(), most))
     }
 }

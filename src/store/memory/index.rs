@@ -1,7 +1,7 @@
 //! The index of principals in memory.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     ops::Bound::{Excluded, Unbounded},
     time::Duration,
 };
@@ -55,7 +55,8 @@ impl Index {
 
     pub(super) fn leave(&mut self, principal: &PrincipalId, entries: &[Entry]) {
         if let Some(roll) = self.rolls.get_mut(principal) {
-            roll.entries.retain(|entry| !entries.contains(entry));
+            let leaving: HashSet<_> = entries.iter().collect();
+            roll.entries.retain(|entry| !leaving.contains(entry));
             if roll.is_empty() {
                 self.rolls.remove(principal);
             }
