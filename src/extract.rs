@@ -111,6 +111,7 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Fresh<T> {
     }
 }
 
+/// Those of the layer without a marker; of another it is [`Of<Sessions, Admin>`](Of).
 impl<S: Send + Sync> FromRequestParts<S> for Sessions {
     type Rejection = Error;
 

@@ -9,9 +9,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(crate) struct Label(Box<str>);
 
 impl Label {
-    /// Makes a label of any text: without control characters, and cut where a character ends.
+    /// Makes a label of any text: without what controls a line, and cut where a character ends.
     pub(crate) fn of(text: &str) -> Self {
-        let mut label: String = text.chars().filter(|char| !char.is_control()).collect();
+        let is_shown = |char: &char| !char.is_control() && !turns_text_around(*char);
+        let mut label: String = text.chars().filter(is_shown).collect();
         let mut ends = (0..=MAX_LEN).rev();
         label.truncate(ends.find(|end| label.is_char_boundary(*end)).unwrap_or(0));
         Self(label.into())
@@ -58,6 +59,14 @@ impl fmt::Debug for LabelSource {
     }
 }
 
+/// Tells whether a character says in which direction others are written, those that follow the label too.
+const fn turns_text_around(char: char) -> bool {
+    matches!(
+        char,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
+}
+
 /// How many bytes a label has at most: some words, and not a whole `User-Agent`, which has no end.
 const MAX_LEN: usize = 128;
 
@@ -74,6 +83,12 @@ mod tests {
             ("words", "Firefox on Linux", "Firefox on Linux"),
             ("other scripts", "Ядро на Linux 🦊", "Ядро на Linux 🦊"),
             ("what breaks a line", "a\r\nb\tc\u{0}d\u{7f}\u{85}", "abcd"),
+            ("other directions", "فايرفوكس", "فايرفوكس"),
+            (
+                "what turns the line around",
+                "a\u{202e}b\u{2066}c\u{2069}d\u{200f}e\u{61c}",
+                "abcde",
+            ),
             ("as long as can be", &long[..128], &long[..128]),
             ("too long", &long, &long[..128]),
             ("a cut between characters", &wide, &wide[..128]),

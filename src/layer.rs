@@ -465,8 +465,9 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
 
     /// Labels the sessions of those who sign in by a header of that request, for lists of devices. Default: no labels.
     ///
-    /// The function makes a few words of the header's value; it runs at a login alone, and not where the header is missing or
-    /// the session has a [label](crate::Session::set_label) already. For what a header does not tell, such as the
+    /// The function makes a few words of the header's value; it runs at a login alone, and not where the header is missing. A
+    /// [label](crate::Session::set_label) that the handler has set stays, and so does one of somebody who was signed in before; one
+    /// that an anonymous session was given by an earlier request does not. For what a header does not tell, such as the
     /// address, call `set_label` in the handler.
     ///
     /// ```

@@ -35,18 +35,23 @@ type MostFor = Arc<dyn Fn(&PrincipalId) -> Option<usize> + Send + Sync>;
 
 impl SessionLimit {
     /// Lets a login in and ends the oldest ones in its place: first those whose cookie was never shown.
+    ///
+    /// Whoever has the password can so end all other sessions of its owner, by signing in often enough. He could do as much
+    /// by a button, and he is not locked out as [`reject`](Self::reject) would do to the owner; but do not count on the limit to
+    /// keep him away.
     #[must_use]
     pub const fn evict_oldest(most: usize) -> Self {
         Self::new(most, Policy::EvictOldest)
     }
 
-    /// Refuses a login: the commit fails with [`TooManySessions`](crate::ErrorKind::TooManySessions), 403 by default.
+    /// Refuses a login beyond the number, so that whoever came first stays: the commit fails with [`TooManySessions`](crate::ErrorKind::TooManySessions), 403 by default.
     #[must_use]
     pub const fn reject(most: usize) -> Self {
         Self::new(most, Policy::Reject)
     }
 
-    /// Sets another number for some principals; for those of whom the function says `None` the usual one holds.
+    /// Sets another number for some principals; for those of whom the function says `None` the usual one holds. Default: it
+    /// holds for all.
     ///
     /// Zero lets nobody in.
     #[must_use]

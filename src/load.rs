@@ -252,15 +252,20 @@ impl Found {
             }
             _ => {}
         }
-        let superseded = live.is_empty()
-            && others
-                .iter()
-                .any(|found| found.origin == Origin::Superseded);
-        Self::nothing(if superseded {
-            Origin::Superseded
-        } else {
-            Origin::Unknown
-        })
+        let nothing = match live.is_empty() && others.iter().any(Self::is_superseded) {
+            true => Self::nothing(Origin::Superseded),
+            false => Self::nothing(Origin::Unknown),
+        };
+        // Of several sessions whose copies came the others end when theirs come again.
+        let then = others.iter().find_map(|found| found.then);
+        Self {
+            then: then.filter(|_| live.is_empty()),
+            ..nothing
+        }
+    }
+
+    fn is_superseded(&self) -> bool {
+        self.origin == Origin::Superseded
     }
 
     fn handle(&self) -> Option<Handle> {

@@ -16,6 +16,14 @@ use crate::clock::Timestamp;
 /// cannot be stored is an event ([`RenewalFailed`](crate::EventKind::RenewalFailed)) and nothing else. The
 /// [generation](crate::Session::generation) stays as it is.
 ///
+/// Somebody with a copy may ask more often than the owner, and so take the new ids that were meant for him and show none. Nobody
+/// can tell that from answers that are lost, so it ends nothing. But after three that were not shown there is one in the time of a
+/// renewal, and each is an event ([`RenewalUnshown`](crate::EventKind::RenewalUnshown)). Six at most open the session: the newest
+/// gives way to the next, and counts as [reused](OnReuse) if it comes later.
+///
+/// A [live session](crate::LiveSession) that was opened with a copy outlives the copy, for it is bound to the generation: see the
+/// guide on [sockets](crate::_guides::live).
+///
 /// ```
 /// use std::time::Duration;
 /// use tenure::{OnReuse, Renewal, SessionLayer, store::MemoryStore};
@@ -74,17 +82,23 @@ impl Renewal {
         matches!(self.on_reuse, OnReuse::End)
     }
 
-    /// Tells whether an id that was drawn at a time gets a successor now, which may not be its first.
-    pub(crate) fn is_due(&self, drawn: Timestamp, sent: Option<Timestamp>, now: Timestamp) -> bool {
-        now.since(drawn) >= self.every && sent.is_none_or(|sent| now.since(sent) >= UNTIL_ANOTHER)
+    /// Tells whether an id that was drawn at a time gets a successor now, of which some may have been sent and not shown.
+    pub(crate) fn is_due(&self, drawn: Timestamp, unshown: Unshown, now: Timestamp) -> bool {
+        let wait = match unshown.count < FEW_UNSHOWN {
+            true => UNTIL_ANOTHER,
+            false => self.every.max(UNTIL_ANOTHER),
+        };
+        let newest = unshown.newest;
+        now.since(drawn) >= self.every && newest.is_none_or(|sent| now.since(sent) >= wait)
     }
 }
 
 /// What becomes of a session whose old id comes again after its [grace](Renewal::with_grace): somebody has a copy, and
 /// nobody knows who of the two it is.
 ///
-/// Only ids that were [renewed](Renewal) count, and only until the next privilege change; of many the first and the last three
-/// are remembered.
+/// Only ids that were [renewed](Renewal) count, and only until the next privilege change. Of many the first and the last six are
+/// remembered: where a thief has shown six that followed the owner's, and the owner's was not the first of all, it opens nothing
+/// when it comes, but nobody knows it for what it is.
 ///
 /// ```
 /// use tenure::OnReuse;
@@ -100,6 +114,14 @@ pub enum OnReuse {
     /// default, because a restored browser profile does the same.
     #[default]
     Report,
+}
+
+/// The successors of an id that were sent and not shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unshown {
+    pub(crate) count: usize,
+    /// When the newest was sent.
+    pub(crate) newest: Option<Timestamp>,
 }
 
 /// What a session needs besides what its request does to it. It is done if nothing comes between, and fails no request.
@@ -132,6 +154,9 @@ impl Upkeep {
 pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(30);
 
 const MOST_GRACE: Duration = Duration::from_secs(60);
+
+/// How many successors are sent one a minute; as many answers in a row are lost now and then.
+pub(crate) const FEW_UNSHOWN: usize = 3;
 
 /// A response takes a while to come, and so does the request after it.
 const UNTIL_ANOTHER: Duration = Duration::from_secs(60);

@@ -144,9 +144,14 @@ impl Draft {
         Ok(())
     }
 
-    /// Labels a login, unless its session has a label.
+    /// Labels a login, unless this request has labelled its session, or somebody who was signed in has.
     pub(crate) fn label_login(&mut self, label: Option<Label>) {
-        if self.label().is_none() {
+        let is_labelled = self.label().is_some();
+        let is_anonymous = || {
+            self.current()
+                .is_none_or(|live| live.record.principal().is_none())
+        };
+        if !is_labelled || (self.pending.label.is_none() && is_anonymous()) {
             self.pending.label = label.or(self.pending.label.take());
         }
     }

@@ -321,8 +321,11 @@ impl Commit {
                 .observe(event.by(self.work.pending.login.as_ref()));
         }
         if replacing.change.renewal.is_some() {
-            let event = Event::new(EventKind::Renewed).of(next.handle);
-            self.context.observe(event);
+            let is_alarming = next.header().has_many_unshown();
+            let alarm = is_alarming.then_some(EventKind::RenewalUnshown);
+            for kind in [EventKind::Renewed].into_iter().chain(alarm) {
+                self.context.observe(Event::new(kind).of(next.handle));
+            }
         }
         let token = replacing.change.token.or(replacing.change.renewal);
         let cookie = match (token, self.work.plan.then) {

@@ -192,6 +192,9 @@ pub enum EventKind {
     Renewed,
     /// A session was to get a new id, which could not be stored; the old one goes on.
     RenewalFailed,
+    /// A session got a new id [by the clock](crate::Renewal) though three and more that were sent before have not been shown: their
+    /// answers were lost, or somebody with a copy of the id takes them.
+    RenewalUnshown,
     /// The store failed or did not answer in time.
     StoreFailed,
     /// A request came with an id that was replaced a moment ago.
@@ -233,6 +236,7 @@ impl EventKind {
             Self::Rejected(reason) => reason.name(),
             Self::Renewed => "session_renewed",
             Self::RenewalFailed => "session_renewal_failed",
+            Self::RenewalUnshown => "session_renewal_unshown",
             Self::StoreFailed => "session_store_failed",
             Self::Superseded => "session_superseded",
             Self::Uncommitted => "session_uncommitted",
@@ -261,7 +265,8 @@ impl EventKind {
             Self::Guessing => Some(7),
             Self::RenewalFailed => Some(8),
             Self::Uncommitted => Some(9),
-            Self::Rejected(reason) => Some(10 + reason as usize),
+            Self::RenewalUnshown => Some(10),
+            Self::Rejected(reason) => Some(11 + reason as usize),
         }
     }
 }
@@ -454,6 +459,7 @@ fn log(event: &Event<'_>) {
         | EventKind::Gone
         | EventKind::LoginRefused
         | EventKind::RenewalFailed
+        | EventKind::RenewalUnshown
         | EventKind::TooManySessions => at!(warn),
         EventKind::Authenticated
         | EventKind::Created
@@ -465,7 +471,7 @@ fn log(event: &Event<'_>) {
 
 /// A limit for each kind that a visitor can cause.
 #[derive(Default)]
-struct Limits([Mutex<Limit>; 10 + RejectReason::COUNT]);
+struct Limits([Mutex<Limit>; 11 + RejectReason::COUNT]);
 
 impl Limits {
     fn admit(&self, place: usize) -> Option<u64> {
@@ -561,6 +567,7 @@ mod tests {
             EventKind::Gone,
             EventKind::Guessing,
             EventKind::RenewalFailed,
+            EventKind::RenewalUnshown,
             EventKind::StoreFailed,
             EventKind::Superseded,
             EventKind::Uncommitted,
@@ -573,6 +580,6 @@ mod tests {
             .filter_map(EventKind::limit)
             .collect();
         places.sort_unstable();
-        assert_eq!(places, (0..10 + RejectReason::COUNT).collect::<Vec<_>>());
+        assert_eq!(places, (0..11 + RejectReason::COUNT).collect::<Vec<_>>());
     }
 }

@@ -174,6 +174,7 @@ fn in_json(session: &SessionInfo) -> Value {
     json!({
         "handle": session.handle().to_string(),
         "label": session.label(),
+        "was_shown": session.was_shown(),
         "created_at": session.created_at().as_millis(),
         "authenticated_at": session.authenticated_at().as_millis(),
         "last_seen_at": session.last_seen_at().as_millis(),

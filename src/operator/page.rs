@@ -42,10 +42,14 @@ fn row(rows: &mut String, principal: &PrincipalId, session: &SessionInfo, now: T
     let [signed_in, seen] = [session.authenticated_at(), session.last_seen_at()]
         .map(|then| format!("{} ago", words(now.since(then))));
     let left = words(session.idle_expires_at().since(now));
+    let unshown = match session.was_shown() {
+        true => "",
+        false => " (no request has come with its id)",
+    };
     let action = escaped(&format!("{}&handle={handle}", address(Some(principal))));
     let written = write!(
         rows,
-        "<li><strong>{label}</strong>, signed in {signed_in}, last seen {seen}, ends unused in {left}<br><code>{handle}</code>\
+        "<li><strong>{label}</strong>, signed in {signed_in}{unshown}, last seen {seen}, ends unused in {left}<br><code>{handle}</code>\
          <form method=\"post\" action=\"{action}\"><button aria-label=\"End {handle}\">End</button></form>"
     );
     written.expect("a string takes all");

@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use super::{
     sealing::{Seal, Wrap},
-    secrets::{Dated, Key, MAX_SUCCESSORS, Secrets, secret_hash},
+    secrets::{Dated, Key, Secrets, secret_hash},
 };
 #[cfg(feature = "keyring")]
 use crate::id::KeyTag;
@@ -16,7 +16,7 @@ use crate::{
     id::SecretHash,
     lifetime::{Lifetime, Stamps},
     principal::CredentialStamp,
-    renewal::{Renewal, Upkeep},
+    renewal::{FEW_UNSHOWN, Renewal, Unshown, Upkeep},
 };
 
 /// What a record says about itself, apart from its values. It is read where it stands, and nothing is copied that is
@@ -125,20 +125,24 @@ impl<'a> Header<'a> {
             };
         };
         let others = self.others();
-        let successors = &others.successors;
-        let (drawn, sent) = match key {
+        let mut successors = others.successors.iter();
+        let (drawn, unshown) = match key {
             Key::Successor => (
-                successors.iter().find(|each| each.secret.matches(secret)),
-                None,
+                successors.find(|each| each.secret.matches(secret)),
+                Unshown::default(),
             ),
-            _ => (None, successors.last()),
+            _ => (None, others.unshown()),
         };
         let drawn = drawn.map_or(self.rotated_at.unwrap_or(created), |each| each.at);
-        let has_room = confirm || successors.len() < MAX_SUCCESSORS;
         Upkeep {
             confirm,
-            renew: has_room && renewal.is_due(drawn, sent.map(|each| each.at), now),
+            renew: renewal.is_due(drawn, unshown, now),
         }
+    }
+
+    /// Tells whether more ids were sent and not shown than are lost now and then.
+    pub(crate) fn has_many_unshown(&self) -> bool {
+        self.others().unshown().count > FEW_UNSHOWN
     }
 
     pub(crate) fn stamps(&self, created: Timestamp, last_seen: Timestamp) -> Stamps {
@@ -867,22 +871,33 @@ mod tests {
     }
 
     #[test]
-    fn whoever_shows_none_of_three_ids_is_sent_no_more() {
-        let always = Renewal::every(Duration::ZERO);
+    fn whoever_shows_none_of_three_ids_is_sent_one_in_the_time_of_a_renewal() {
+        let hourly = Renewal::every(Duration::from_secs(3_600));
         let mut header = Header::new(hash(1), None);
-        for (minute, fill) in (0..3).zip(2..) {
-            let current = (&hash(1), Key::Current);
-            let upkeep = header.upkeep(current, at(0), at(60 * minute), Some(&always));
-            assert!(upkeep.renew);
-            header.renew(hash(fill), at(60 * minute));
+        let times = [3_600, 3_660, 3_720, 7_320, 10_920];
+        for (sent, fill) in times.into_iter().zip(2..) {
+            for (now, is_due) in [(sent - 1, false), (sent, true)] {
+                let current = (&hash(1), Key::Current);
+                let upkeep = header.upkeep(current, at(0), at(now), Some(&hourly));
+                assert_eq!(upkeep.renew, is_due, "{now}");
+            }
+            header.renew(hash(fill), at(sent));
+            assert_eq!(header.has_many_unshown(), sent > 3_720, "{sent}");
         }
-        let current = (&hash(1), Key::Current);
-        let upkeep = header.upkeep(current, at(0), at(9_000), Some(&always));
-        assert_eq!(upkeep, Upkeep::NONE);
-        for fill in 2..=4 {
-            let key = header.key(&hash(fill), at(9_000), Duration::ZERO);
-            assert_eq!(key, Key::Successor, "{fill} is still with its browser");
+    }
+
+    #[test]
+    fn the_newest_of_six_ids_that_were_not_shown_gives_way_and_is_noticed_when_it_comes() {
+        let mut header = Header::new(hash(1), None);
+        for (hour, fill) in (0..9).zip(2..) {
+            header.renew(hash(fill), at(3_600 * hour));
         }
+        let keys = (2..=10).map(|fill| header.key(&hash(fill), at(32_000), Duration::ZERO));
+        let expected = [Key::Successor, Key::Reused, Key::Successor];
+        let expected: Vec<_> = std::iter::zip(expected, [5, 3, 1])
+            .flat_map(|(key, count)| std::iter::repeat_n(key, count))
+            .collect();
+        assert_eq!(keys.collect::<Vec<_>>(), expected);
     }
 
     #[test]

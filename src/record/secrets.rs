@@ -2,7 +2,11 @@
 //! replaced.
 
 use super::header::{Field, Undecodable, tag};
-use crate::{clock::Timestamp, id::SecretHash};
+use crate::{
+    clock::Timestamp,
+    id::SecretHash,
+    renewal::{FEW_UNSHOWN, Unshown},
+};
 
 /// What a secret is to a record; the later it was drawn the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +35,7 @@ pub(super) struct Dated {
 pub(super) struct Secrets {
     /// Sent by a renewal, and not shown yet.
     pub(super) successors: Vec<Dated>,
-    /// Followed by one that was shown.
+    /// Followed by one that was shown, or by too many.
     pub(super) previous: Vec<Dated>,
     /// Replaced at a privilege change.
     pub(super) retired: Vec<Dated>,
@@ -58,10 +62,22 @@ impl Secrets {
         ]
     }
 
-    /// Adds a secret that is sent to the browser.
+    /// Adds a secret that is sent to the browser. The newest gives way if there are too many, for an older one may be with a
+    /// browser that comes again, and must not be pushed out by somebody who has a copy of the current one and shows none.
     pub(super) fn renew(&mut self, secret: SecretHash, now: Timestamp) {
+        while self.successors.len() >= MAX_SUCCESSORS {
+            self.previous.extend(self.successors.pop());
+        }
+        self.forget_previous();
         self.successors.push(Dated { secret, at: now });
-        keep_newest(&mut self.successors, 2 * MAX_SUCCESSORS);
+    }
+
+    /// Tells how many were sent and not shown, and when the last was.
+    pub(super) fn unshown(&self) -> Unshown {
+        Unshown {
+            count: self.successors.len(),
+            newest: self.successors.last().map(|newest| newest.at),
+        }
     }
 
     /// Takes out a successor that was shown for the first time: what it follows, and what was sent beside it, is previous
@@ -79,11 +95,15 @@ impl Secrets {
         let replaced: Vec<_> = others.chain([current]).collect();
         let replaced = replaced.into_iter().map(|secret| Dated { secret, at: now });
         self.previous.extend(replaced);
-        // The oldest stays: it may be that of somebody who was away while a thief has shown all others.
+        self.forget_previous();
+        Some(sent_at)
+    }
+
+    /// Forgets what is too much. The oldest stays: it may be that of somebody who was away while a thief has shown all others.
+    fn forget_previous(&mut self) {
         while self.previous.len() > MAX_PREVIOUS {
             self.previous.remove(1);
         }
-        Some(sent_at)
     }
 
     /// Retires the current secret and all that open the session beside it.
@@ -132,12 +152,11 @@ fn keep_newest(list: &mut Vec<Dated>, most: usize) {
 /// How many secrets replaced at privilege changes are remembered. More of them within a minute forget the oldest.
 const MAX_RETIRED: usize = 4;
 
-/// How many secrets are sent that are not shown, one a minute. Whoever shows none is sent no more: one of them may be with a
-/// browser that comes again, and must not be pushed out by somebody who has a copy of the current one.
-pub(super) const MAX_SUCCESSORS: usize = 3;
+/// How many secrets that were sent and not shown open the session: the first few of them, and those of some renewals more.
+const MAX_SUCCESSORS: usize = 2 * FEW_UNSHOWN;
 
-/// How many renewed secrets are remembered, to notice that one is used by somebody else.
-const MAX_PREVIOUS: usize = 4;
+/// How many renewed secrets are remembered, to notice that one is used by somebody else: the oldest, and all that one may replace.
+const MAX_PREVIOUS: usize = 1 + MAX_SUCCESSORS;
 
 /// For how long a replaced secret is known as such: until the requests that were on their way with it have come.
 const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(60);

@@ -400,6 +400,10 @@ impl<L> Session<L> {
     /// visitor had is kept; what another principal had is not, for then the session is replaced by a new one. For the
     /// same principal it is a re-authentication: both time-outs start again.
     ///
+    /// This request sees him signed in from now on, but it is the commit that lets him in, and it may refuse
+    /// ([`TooManySessions`](ErrorKind::TooManySessions), [`CredentialsChanged`](ErrorKind::CredentialsChanged)). A handler that goes on to act
+    /// for him calls [`commit`](Self::commit) first.
+    ///
     /// ```
     /// # use tenure::Session;
     /// let session: Session = Session::for_test([("visits", 3)]);
@@ -425,6 +429,10 @@ impl<L> Session<L> {
     /// ([`CredentialsChanged`](ErrorKind::CredentialsChanged), 403) if that credential has been changed meanwhile, which
     /// is told by [`credentials_changed`](Self::credentials_changed): to verify a password takes time, and a login that
     /// verified the old one does not get in after the change.
+    ///
+    /// A principal has one stamp, whatever he signs in with, and for a day after a change each other is refused: a passkey's, or that of
+    /// a hash which was written anew. The guide on [devices](crate::_guides::devices) says what to make it of. A request that
+    /// changes the credential as well says the new one here, or commits before the change.
     ///
     /// ```
     /// use tenure::{CredentialStamp, Session};
@@ -551,7 +559,10 @@ impl<L> Session<L> {
 
     /// Attaches an identity to a new session that keeps some of the values of the old.
     ///
-    /// For what may outlive a change of rights, such as a cart; all else goes, whoever wrote it.
+    /// For what may outlive a change of rights, such as a cart; all else goes, whoever wrote it. What is kept is as this request
+    /// sees it: what another writes to the old session between this one's load and its commit ends with that, a kept key
+    /// too, though the other was told that all is well. Where that matters keep the session: [`login`](Self::login), and [`remove`](Self::remove)
+    /// what must go.
     ///
     /// ```
     /// # use tenure::Session;
@@ -589,7 +600,10 @@ impl<L> Session<L> {
     /// assert_eq!(session.begun_login(), None);
     /// ```
     ///
-    /// The stamp is of the credential that was checked, as for [`login_with`](Self::login_with).
+    /// The stamp is of the credential that was checked, as for [`login_with`](Self::login_with). Without it a login that is
+    /// finished after a change of the password gets in: a login that was begun is of no principal yet, so neither
+    /// [`revoke_all`](crate::Sessions::revoke_all) nor [`credentials_changed`](crate::Sessions::credentials_changed) ends it, and the stamp is what refuses
+    /// it when it is finished.
     ///
     /// # Errors
     ///
@@ -700,10 +714,12 @@ impl<L> Session<L> {
     ///
     /// It stands apart from the values, so [`SessionInfo::label`](crate::SessionInfo::label) shows it without reading them,
     /// and later writes keep it; a session that replaces this one begins without. An empty text removes it. Control characters
-    /// are left out, and what is longer than 128 bytes is cut where a character ends: a label is for people to read, and no
-    /// login should fail for the length of a browser's name.
+    /// are left out, those too that turn the direction of text, and what is longer than 128 bytes is cut where a character ends:
+    /// a label is for people to read, and no login should fail for the length of a browser's name.
     ///
-    /// [`with_label_from`](crate::SessionLayerBuilder::with_label_from) labels every login by itself.
+    /// [`with_label_from`](crate::SessionLayerBuilder::with_label_from) labels every login by itself. Then a label that an
+    /// anonymous session was given by an earlier request gives way to it at the login, for that may have been a request of
+    /// somebody who planted the session; one that this request has set, or somebody who was signed in, stays.
     ///
     /// ```
     /// # use tenure::Session;
@@ -840,7 +856,8 @@ impl<L> Session<L> {
 
     /// Tells whether somebody is signed in who has shown his credential lately.
     ///
-    /// For what a session that was left open must not do: change a password, an address, pay. The store's clock decides.
+    /// For what a session that was left open must not do: change a password, an address, pay. The store's clock decides; where
+    /// it was set back, so that the login lies more than a minute ahead of it, it is not fresh.
     ///
     /// ```
     /// # use tenure::Session;
@@ -858,8 +875,8 @@ impl<L> Session<L> {
             true => true,
             false => {
                 let authenticated = draft.current().and_then(|live| live.stamps().authenticated);
-                let since = authenticated.zip(now).map(|(then, now)| now.since(then));
-                since.is_some_and(|since| since < within)
+                let stamps = authenticated.zip(now);
+                stamps.is_some_and(|(then, now)| is_within(within, then, now))
             }
         })
     }
@@ -1066,8 +1083,16 @@ fn updating<T: DeserializeOwned + Serialize>(
     })
 }
 
+/// Tells whether something has happened lately, or is a little ahead, as the clocks of two nodes of an engine may be.
+fn is_within(within: Duration, then: Timestamp, now: Timestamp) -> bool {
+    now.since(then) < within && then.since(now) <= CLOCKS_APART
+}
+
 fn checked(key: &str) -> Result<&str, Error> {
     is_valid_name(key)
         .then_some(key)
         .ok_or_else(|| Error::of_key(ErrorKind::InvalidKey, key))
 }
+
+/// How far the clocks of an engine's nodes are apart at most, where somebody cares for them.
+const CLOCKS_APART: Duration = Duration::from_secs(60);

@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use http::StatusCode;
 use proptest::prelude::*;
 use tenure::{
-    Clock, Error, Renewal, Session, SessionLayer, SessionLayerBuilder, store::SessionStore,
+    Clock, Error, Lifetime, Renewal, Session, SessionLayer, SessionLayerBuilder,
+    store::SessionStore,
 };
 use tokio::sync::oneshot;
 
@@ -61,6 +62,23 @@ pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step(), 1..most)
 }
 
+/// Returns sequences in which somebody comes with the first id again and again, hardly ever with one that he is sent.
+pub fn steps_of_a_thief(most: usize) -> impl Strategy<Value = Vec<Step>> {
+    let begin = |deed, back| Step::Begin { deed, back };
+    let finish = Step::Finish {
+        which: 0,
+        lost: Lost::Nothing,
+    };
+    let ask = prop_oneof![
+        30 => Just(vec![begin(Deed::Read(0), usize::MAX), finish]),
+        20 => (60_u64..150).prop_map(|seconds| vec![Step::Wait(seconds)]),
+        1 => (0_usize..9).prop_map(move |back| vec![begin(Deed::Read(0), back), finish]),
+    ];
+    let first = vec![begin(Deed::Insert(0, 1), 0), finish];
+    proptest::collection::vec(ask, 1..most)
+        .prop_map(move |asked| [vec![first.clone()], asked].concat().concat())
+}
+
 /// Returns settings for an engine, where a case takes its time; `PROPTEST_CASES` sets another number.
 pub fn bounded() -> ProptestConfig {
     let config = ProptestConfig::default();
@@ -88,7 +106,11 @@ impl Site {
             Some(_) => RENEWED_AFTER,
             None => 0,
         }));
-        let layer = SessionLayer::builder(store.clone()).with_renewal(renewal);
+        // No sequence is long enough for a session to expire.
+        let lifetime = Lifetime::new().with_idle(Duration::from_secs(4 * 3_600));
+        let layer = SessionLayer::builder(store.clone())
+            .with_renewal(renewal)
+            .with_lifetime(lifetime);
         let layer = subject.settings(layer);
         Self {
             layer: layer.build().unwrap(),
@@ -116,8 +138,8 @@ pub enum Deed {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
-    /// A tab sends a request with the cookie that the browser has, or had before its last change.
-    Begin { deed: Deed, stale: bool },
+    /// A tab sends a request with the cookie that the browser has, or had so many changes before, at most its first.
+    Begin { deed: Deed, back: usize },
     /// The client of a request goes away.
     Drop(usize),
     /// A request is let through to its commit; the store's answer may get lost on the way.
@@ -196,12 +218,12 @@ impl Secrets {
         match self.key(cookie, now) {
             Some(Key::Current) => {
                 let sent = self.successors.last();
-                let waits = sent.is_some_and(|(_, at)| now < at + 60);
-                let has_room = self.successors.len() < 3;
-                (
-                    false,
-                    has_room && now >= self.current.1 + self.after && !waits,
-                )
+                let wait = match self.successors.len() < 3 {
+                    true => 60,
+                    false => self.after.max(60),
+                };
+                let waits = sent.is_some_and(|(_, at)| now < at + wait);
+                (false, now >= self.current.1 + self.after && !waits)
             }
             Some(Key::Successor) => {
                 let known = self.successors.iter().find(|(known, _)| known == cookie);
@@ -220,13 +242,21 @@ impl Secrets {
         let others = self.successors.drain(..).map(|(other, _)| other);
         self.previous
             .extend(others.chain([replaced]).map(|cookie| (cookie, now)));
-        while self.previous.len() > 4 {
-            self.previous.remove(1);
-        }
+        self.forget_previous();
     }
 
     fn renew(&mut self, cookie: String, now: u64) {
+        if self.successors.len() == 6 {
+            self.previous.extend(self.successors.pop());
+            self.forget_previous();
+        }
         self.successors.push((cookie, now));
+    }
+
+    fn forget_previous(&mut self) {
+        while self.previous.len() > 7 {
+            self.previous.remove(1);
+        }
     }
 
     fn rotate(&mut self, cookie: String, now: u64) {
@@ -280,18 +310,23 @@ struct World {
 }
 
 /// In seconds; as old is an id that gets a successor, where time moves.
-const RENEWED_AFTER: u64 = 45;
+const RENEWED_AFTER: u64 = 90;
 const GRACE: u64 = 30;
 
 fn step() -> impl Strategy<Value = Step> {
     let lost =
         prop_oneof![4 => Just(Lost::Nothing), 1 => Just(Lost::Answer), 1 => Just(Lost::Question)];
     prop_oneof![
-        6 => (deed(), proptest::bool::weighted(0.2)).prop_map(|(deed, stale)| Step::Begin { deed, stale }),
+        6 => (deed(), back()).prop_map(|(deed, back)| Step::Begin { deed, back }),
         6 => (any::<usize>(), lost).prop_map(|(which, lost)| Step::Finish { which, lost }),
         1 => any::<usize>().prop_map(Step::Drop),
         2 => (0_u64..40).prop_map(Step::Wait),
+        1 => (60_u64..120).prop_map(Step::Wait),
     ]
+}
+
+fn back() -> impl Strategy<Value = usize> {
+    prop_oneof![8 => Just(0_usize), 2 => Just(1), 1 => Just(usize::MAX)]
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -342,7 +377,7 @@ async fn carry_out(session: Session, deed: Deed, gate: Gate) -> Result<(), Error
 impl World {
     async fn go(&mut self, site: &Site, step: Step) {
         match step {
-            Step::Begin { deed, stale } => self.begin(site, deed, stale).await,
+            Step::Begin { deed, back } => self.begin(site, deed, back).await,
             Step::Drop(which) if !self.in_flight.is_empty() => {
                 let left = self.in_flight.remove(which % self.in_flight.len());
                 left.request.leave().await;
@@ -361,13 +396,9 @@ impl World {
         }
     }
 
-    async fn begin(&mut self, site: &Site, deed: Deed, stale: bool) {
-        let back = match stale && self.cookies.len() > 1 {
-            true => 2,
-            false => 1,
-        };
-        let place = self.cookies.len().checked_sub(back);
-        let cookie = place.map(|place| self.cookies[place].clone());
+    async fn begin(&mut self, site: &Site, deed: Deed, back: usize) {
+        let newest = self.cookies.len().checked_sub(1);
+        let cookie = newest.map(|newest| self.cookies[newest.saturating_sub(back)].clone());
         let handler = move |session, gate| carry_out(session, deed, gate);
         let request = begin(&site.layer, cookie.as_deref(), handler).await;
         let came = cookie.map_or(Came::WithNothing, |cookie| self.recognise(cookie));

@@ -100,6 +100,32 @@ async fn who_signs_in_again_keeps_the_label_and_another_gets_his_own() {
 }
 
 #[tokio::test]
+async fn a_label_that_was_planted_before_the_login_gives_way_to_the_one_of_the_header() {
+    let (layer, _) = layer();
+    let mut browser = browser(&layer);
+    let plant = async |session: Session| {
+        session.insert("a", 1)?;
+        session.set_label("Your phone")?;
+        Ok(StatusCode::OK)
+    };
+    send(&mut browser, None, handler(plant)).await;
+    send(&mut browser, Some("Fox"), handler(login)).await;
+    assert_eq!(labels(&layer, "ada").await, [Some("FOX".to_owned())]);
+    let rename = async |session: Session| {
+        session.set_label("The kitchen")?;
+        Ok(StatusCode::OK)
+    };
+    send(&mut browser, Some("Fox"), handler(rename)).await;
+    send(&mut browser, Some("Fox"), handler(login)).await;
+    let kept = [Some("The kitchen".to_owned())];
+    assert_eq!(
+        labels(&layer, "ada").await,
+        kept,
+        "it is of who was signed in"
+    );
+}
+
+#[tokio::test]
 async fn a_label_is_made_at_a_login_alone() {
     let (layer, made) = layer();
     let mut browser = browser(&layer);

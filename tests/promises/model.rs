@@ -8,7 +8,7 @@ use tenure::{
     store::{MemoryStore, SessionStore},
 };
 
-use crate::bed::model::{Step, Subject, check, steps};
+use crate::bed::model::{Step, Subject, check, steps, steps_of_a_thief};
 
 struct Memory {
     store: MemoryStore,
@@ -50,6 +50,11 @@ fn check_with(settings: fn(SessionLayerBuilder) -> SessionLayerBuilder, steps: V
 proptest! {
     #[test]
     fn overlapping_requests_do_what_the_model_says(steps in steps(60)) {
+        check_with(|builder| builder, steps);
+    }
+
+    #[test]
+    fn whoever_shows_none_of_his_new_ids_gets_what_the_model_says(steps in steps_of_a_thief(60)) {
         check_with(|builder| builder, steps);
     }
 }

@@ -72,6 +72,7 @@ async fn an_operator_is_answered_in_json_if_he_likes() {
     let session = json!({
         "handle": ada.handle().to_string(),
         "label": null,
+        "was_shown": false,
         "created_at": ada.created_at().as_millis(),
         "authenticated_at": ada.authenticated_at().as_millis(),
         "last_seen_at": ada.last_seen_at().as_millis(),
@@ -84,6 +85,23 @@ async fn an_operator_is_answered_in_json_if_he_likes() {
     for (status, revoked) in [(StatusCode::OK, true), (StatusCode::NOT_FOUND, false)] {
         let answer = json(&layer, Method::POST, &end).await;
         assert_eq!(answer, (status, json!({ "revoked": revoked })));
+    }
+}
+
+#[tokio::test]
+async fn an_operator_sees_which_logins_nobody_has_come_with() {
+    let layer = SessionLayer::new(MemoryStore::new());
+    let cookie = signed_in(&layer, "ada").await;
+    for was_shown in [false, true] {
+        let list = page(&layer, Method::GET, "?principal=ada").await;
+        let says_so = list.body().contains("no request has come with its id");
+        assert_eq!(says_so, !was_shown, "{list:?}");
+        let (_, list) = json(&layer, Method::GET, "?principal=ada").await;
+        assert_eq!(list["sessions"][0]["was_shown"], was_shown);
+        visit(&layer, cookie.to_str().ok(), async |session: Session| {
+            session.get::<u32>("a").map(drop)
+        })
+        .await;
     }
 }
 

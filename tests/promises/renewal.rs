@@ -292,6 +292,33 @@ async fn a_copy_that_is_used_after_the_grace_ends_the_session_if_the_layer_says_
 }
 
 #[tokio::test]
+async fn a_copy_ends_the_session_though_another_id_that_opens_nothing_comes_beside_it() {
+    let renewal = Renewal::every(10 * MINUTE).with_on_reuse(OnReuse::End);
+    for is_first in [true, false] {
+        let renewing = Renewing::with(|builder| builder.with_renewal(renewal));
+        let mut browser = renewing.due().await;
+        let copy = browser.cookie.clone().unwrap();
+        visit(&mut browser).await;
+        visit(&mut browser).await;
+        renewing.site.clock.advance(MINUTE);
+        let name = copy.split('=').next().unwrap();
+        let other = format!("{name}={}", "A".repeat(64));
+        let both = match is_first {
+            true => format!("{copy}; {other}"),
+            false => format!("{other}; {copy}"),
+        };
+        renewing.happened();
+        let both = Browser {
+            cookie: Some(both),
+            ..browser.clone()
+        };
+        assert!(!sees(&both).await);
+        assert!(renewing.happened().ends_with("session_ended_after_reuse"));
+        assert!(!sees(&browser).await, "the copy came first: {is_first}");
+    }
+}
+
+#[tokio::test]
 async fn a_copy_from_before_a_login_ends_nothing() {
     let renewal = Renewal::every(10 * MINUTE).with_on_reuse(OnReuse::End);
     let renewing = Renewing::with(|builder| builder.with_renewal(renewal));
@@ -489,6 +516,69 @@ async fn whoever_copied_the_id_before_cannot_push_out_the_one_its_browser_holds(
     assert!(!sees(&thief).await);
     assert_eq!(renewing.happened(), "session_id_reused");
     assert!(sees(&browser).await);
+}
+
+#[tokio::test]
+async fn a_thief_who_takes_the_new_ids_and_shows_none_is_told_of_in_each_time_of_a_renewal() {
+    let renewing = Renewing::new();
+    let mut owner = renewing.due().await;
+    let thief = owner.clone();
+    for _ in 0..3 {
+        assert_eq!(visit(&mut thief.clone()).await, Told::Id);
+        assert_eq!(visit(&mut owner).await, Told::Nothing, "he comes too late");
+        renewing.site.clock.advance(MINUTE);
+    }
+    assert!(!renewing.happened().contains("session_renewal_unshown"));
+    for _ in 0..9 {
+        renewing.site.clock.advance(10 * MINUTE);
+        visit(&mut thief.clone()).await;
+        visit(&mut owner).await;
+        assert_eq!(
+            renewing.happened(),
+            "session_renewed session_renewal_unshown"
+        );
+    }
+    renewing.site.clock.advance(10 * MINUTE);
+    assert_eq!(visit(&mut owner).await, Told::Id, "he comes first once");
+    visit(&mut owner).await;
+    renewing.site.clock.advance(MINUTE);
+    assert!(!sees(&thief).await && sees(&owner).await);
+}
+
+#[tokio::test]
+async fn a_browser_that_has_lost_three_answers_is_renewed_again() {
+    let renewing = Renewing::new();
+    let mut browser = renewing.due().await;
+    for _ in 0..3 {
+        assert_eq!(visit(&mut browser.clone()).await, Told::Id);
+        renewing.site.clock.advance(MINUTE);
+    }
+    renewing.site.clock.advance(9 * MINUTE - SECOND);
+    assert_eq!(visit(&mut browser).await, Told::Nothing, "too early");
+    renewing.site.clock.advance(SECOND);
+    assert_eq!(visit(&mut browser).await, Told::Id);
+    assert!(sees(&browser).await);
+}
+
+#[tokio::test]
+async fn an_id_that_gave_way_ends_the_session_of_who_took_the_others_if_the_layer_says_so() {
+    let renewal = Renewal::every(10 * MINUTE).with_on_reuse(OnReuse::End);
+    let renewing = Renewing::with(|builder| builder.with_renewal(renewal));
+    let thief = renewing.due().await;
+    let mut owner = thief.clone();
+    for asks in 0..7 {
+        renewing.site.clock.advance(10 * MINUTE);
+        let mut taken = thief.clone();
+        assert_eq!(visit(&mut taken).await, Told::Id);
+        if asks == 5 {
+            owner = taken; // he came first once, and was away since
+        }
+    }
+    renewing.happened();
+    assert!(!sees(&owner).await);
+    let happened = renewing.happened();
+    assert_eq!(happened, "session_id_reused session_ended_after_reuse");
+    assert!(!sees(&thief).await);
 }
 
 #[tokio::test]

@@ -62,6 +62,28 @@ async fn finish(session: Session) -> Answered {
 }
 
 #[tokio::test]
+async fn a_clock_that_was_set_back_makes_nobody_fresh() {
+    let site = Site::new();
+    site.clock.advance(600 * MINUTE);
+    let member = site.member("7").await;
+    for (minutes, expected) in [(0, 200), (1, 200), (2, 403), (60, 403)] {
+        set_back(&site, MINUTE * minutes);
+        assert_eq!(
+            status(&site, &member, "/fresh").await,
+            expected,
+            "{minutes}"
+        );
+        site.clock.advance(MINUTE * minutes);
+    }
+}
+
+/// Lets the hands go all around but for a while.
+fn set_back(site: &Site, by: Duration) {
+    let by = u64::try_from(by.as_millis()).unwrap();
+    site.clock.advance(Duration::from_millis(by.wrapping_neg()));
+}
+
+#[tokio::test]
 async fn the_extractors_ask_who_is_signed_in_and_how_lately() {
     let site = Site::new();
     let (nobody, member, other) = (
