@@ -22,14 +22,16 @@ use crate::{
     change::{Live, Opener, Seen},
     clock::{Stopwatch, Timestamp},
     cookie::{HeaderTransport, SameSite, Writer},
-    id::{Handle, IdHasher, Random},
+    guard::{DataKey, Distrust, Guard, Opened, Unreadable},
+    id::{Handle, Random, SecretHash, Token},
     label::LabelSource,
     lifetime::Lifetime,
     limit::SessionLimit,
-    observe::{Event, Observer, PeerOf},
+    observe::{Event, EventKind, Observer, PeerOf},
     principal::Realm,
+    record::{Header, Record},
     renewal::{self, Renewal, Upkeep},
-    store::{SessionStore, StoreError},
+    store::{Loaded, SessionStore, StoreError},
     sync::Mutex,
     watch::Watchers,
 };
@@ -49,7 +51,7 @@ pub(crate) struct Context {
     pub(crate) writer: Writer,
     /// What a browser is told to clear at the end of a session, as a header.
     pub(crate) clear_site_data: Option<HeaderValue>,
-    pub(crate) hasher: IdHasher,
+    pub(crate) guard: Guard,
     pub(crate) random: Random,
     pub(crate) lifetime: Lifetime,
     pub(crate) limit: Option<SessionLimit>,
@@ -101,6 +103,48 @@ impl Context {
         let (header, now) = (live.header(), self.now(&live.seen));
         let key = header.key(&secret, now, self.grace());
         header.upkeep((&secret, key), live.created, now, self.renewal.as_ref())
+    }
+
+    /// Reads the header of a record that the store has answered with, and tells those who watch of one that is not trusted.
+    pub(crate) fn read<'a>(
+        &self,
+        handle: Handle,
+        loaded: &'a Loaded,
+    ) -> Result<Header<'a>, Unreadable> {
+        let read = self.guard.read(handle, &loaded.record, loaded.now);
+        if let Err(Unreadable::Untrusted(distrust)) = read {
+            self.observe_distrust(handle, distrust);
+        }
+        read
+    }
+
+    /// Opens the values of a record for the id that it belongs to.
+    pub(crate) fn open(
+        &self,
+        header: &Header<'_>,
+        record: &Record,
+        (secret, token): (&SecretHash, &Token),
+    ) -> Result<Option<Opened>, Distrust> {
+        let handle = token.handle();
+        let opened = self.guard.open(handle, header, record, (secret, token));
+        opened.inspect_err(|distrust| self.observe_distrust(handle, *distrust))
+    }
+
+    /// Opens the values of a record with the key that opened them before.
+    pub(crate) fn reopen(
+        &self,
+        handle: Handle,
+        header: &Header<'_>,
+        record: &Record,
+        key: Option<&DataKey>,
+    ) -> Result<Option<Opened>, Distrust> {
+        let opened = self.guard.reopen(handle, header, record, key);
+        opened.inspect_err(|distrust| self.observe_distrust(handle, *distrust))
+    }
+
+    fn observe_distrust(&self, handle: Handle, distrust: Distrust) {
+        let kind = EventKind::Rejected(distrust.into());
+        self.observe(Event::new(kind).of(handle));
     }
 
     /// Tells what the engine's clock says by now.

@@ -12,11 +12,14 @@ use std::{
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use tower_layer::Layer;
 
+#[cfg(feature = "keyring")]
+use crate::keyring::Keyring;
 use crate::{
     context::{Background, Context, Marker, OnFailure, Queues},
     cookie::{ConfigError, HeaderTransport, SameSite, Settings, Writer},
     error::{DefaultOnError, Error},
-    id::{IdHasher, Random},
+    guard::Guard,
+    id::Random,
     label::LabelSource,
     lifetime::Lifetime,
     limit::SessionLimit,
@@ -95,6 +98,10 @@ impl SessionLayer {
                 limit: None,
                 label_source: None,
                 renewal: None,
+                #[cfg(feature = "keyring")]
+                keyring: None,
+                #[cfg(feature = "keyring")]
+                seals: false,
                 load_timeout: Duration::from_secs(2),
                 commit_timeout: Duration::from_secs(5),
                 on_failure: OnFailure::Discard,
@@ -234,6 +241,10 @@ struct Options {
     limit: Option<SessionLimit>,
     label_source: Option<LabelSource>,
     renewal: Option<Renewal>,
+    #[cfg(feature = "keyring")]
+    keyring: Option<Keyring>,
+    #[cfg(feature = "keyring")]
+    seals: bool,
     load_timeout: Duration,
     commit_timeout: Duration,
     on_failure: OnFailure,
@@ -246,7 +257,8 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     /// Sets the cookie's name. Default: `__Host-Http-id`.
     ///
     /// Keep a prefix: browsers hold a `__Host-` cookie to this host, and `__Host-Http-` also to what a server has set
-    /// (RFC 6265bis section 4.1.3). Ids of another name are nothing here, so a new name ends all sessions.
+    /// (RFC 6265bis section 4.1.3). It is the layer's name too: ids of another name are nothing here, by whatever way they come, so
+    /// a new name ends all sessions.
     ///
     /// ```
     /// use tenure::{SessionLayer, store::MemoryStore, testing::signed_in};
@@ -485,6 +497,52 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
         self
     }
 
+    /// Sets the server's keys. Default: none, and records are as safe as the store is.
+    ///
+    /// With a [keyring](Keyring) the store's copy of a secret is a keyed hash, and all that the store holds of a session is
+    /// authenticated, but for its deadline and the stamps `created` and `last seen`: who writes to the store can end sessions,
+    /// but neither plant nor change one. What was stored before is accepted as long as
+    /// [the ring says](Keyring::with_unkeyed_until). The guide on [keys](crate::_guides::keys) has the rest.
+    ///
+    /// ```
+    /// use tenure::{Keyring, ServerKey, SessionLayer, store::MemoryStore};
+    ///
+    /// let keyring = Keyring::new(ServerKey::generate()?); // elsewhere `Keyring::from_file`
+    /// assert!(SessionLayer::builder(MemoryStore::new()).with_keyring(keyring).build().is_ok());
+    /// # Ok::<_, tenure::KeyError>(())
+    /// ```
+    #[cfg(feature = "keyring")]
+    pub fn with_keyring(mut self, keyring: Keyring) -> Self {
+        self.options.keyring = Some(keyring);
+        self
+    }
+
+    /// Encrypts the values, so that neither the store nor the keyring opens them without the visitor's cookie. Default: they are
+    /// stored as they are.
+    ///
+    /// They are sealed with AES-256-GCM by a key of the session's own, which is stored wrapped: it takes a key of the
+    /// [keyring](Self::with_keyring) and the secret of the cookie to unwrap it. A session that was begun before is sealed with
+    /// its next login or [`cycle_id`](crate::Session::cycle_id). Principal, label, stamps and lifetime are not sealed, for lists
+    /// show them and no cookie is there.
+    ///
+    /// ```
+    /// use tenure::{Keyring, ServerKey, SessionLayer, store::MemoryStore};
+    ///
+    /// let builder = SessionLayer::builder(MemoryStore::new()).with_sealed_values();
+    /// let error = builder.build().unwrap_err();
+    /// assert_eq!(error.to_string(), "sealed values need a key of the server too; give it `with_keyring`");
+    ///
+    /// let keyring = Keyring::new(ServerKey::generate()?);
+    /// let builder = SessionLayer::builder(MemoryStore::new()).with_keyring(keyring).with_sealed_values();
+    /// assert!(builder.build().is_ok());
+    /// # Ok::<_, tenure::KeyError>(())
+    /// ```
+    #[cfg(feature = "keyring")]
+    pub const fn with_sealed_values(mut self) -> Self {
+        self.options.seals = true;
+        self
+    }
+
     /// Gives a session a new id from time to time. Default: only when rights change, or when
     /// [`cycle_id`](crate::Session::cycle_id) is called.
     ///
@@ -696,6 +754,15 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
 }
 
 impl Options {
+    fn guard(&self) -> Guard {
+        #[cfg(feature = "keyring")]
+        if let Some(keyring) = &self.keyring {
+            keyring.log(self.lifetime);
+            return Guard::with_keyring(&self.cookie.name, keyring.clone(), self.seals);
+        }
+        Guard::new(&self.cookie.name)
+    }
+
     /// An id is bound to its layer's name: under that of the layer without a marker it would open the same sessions.
     fn check_marker<L: 'static>(&self) -> Result<(), ConfigError> {
         if !is_main::<L>() && self.cookie.has_default_name() {
@@ -737,6 +804,12 @@ impl Options {
         if let Some(renewal) = &self.renewal {
             renewal.check().map_err(ConfigError::new)?;
         }
+        #[cfg(feature = "keyring")]
+        if self.seals && self.keyring.is_none() {
+            return Err(ConfigError::new(
+                "sealed values need a key of the server too; give it `with_keyring`",
+            ));
+        }
         meter::describe();
         Ok(Context {
             marker: Marker::of::<L>(),
@@ -745,9 +818,9 @@ impl Options {
                 false => Realm::named(&self.cookie.name),
             },
             writer: Writer::new(&self.cookie),
+            guard: self.guard(),
             clear_site_data: self.clear_site_data,
             header: self.header,
-            hasher: IdHasher::new(&self.cookie.name),
             cookie_name: (*self.cookie.name).into(),
             same_site: self.cookie.same_site,
             tells_the_time: self.store.now().is_some(),

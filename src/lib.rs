@@ -182,6 +182,8 @@
 //!
 //! * `axum` (default): the extractors, and [`Error`] as a response.
 //! * `conformance`: `store::conformance`, the tests of a store's contract.
+//! * `keyring`: `Keyring`, with which nobody who writes to the store can plant or change a session, and sealed values, which
+//!   take the visitor's cookie to open; the guide is `_guides::keys`.
 //! * `metrics`: [numbers](_guides::deployment#metrics) for the `metrics` facade.
 //! * `mysql`: `store::MySqlStore`, for MariaDB and MySQL, on sqlx; it needs Rust 1.94.
 //! * `postgres`: `store::PostgresStore`, on tokio-postgres.
@@ -210,9 +212,12 @@ mod error;
 mod extract;
 mod fresh;
 mod future;
+mod guard;
 mod id;
 mod json;
 mod key;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod label;
 mod layer;
 mod lifetime;
@@ -250,6 +255,8 @@ pub use fresh::{RequireFresh, RequireFreshService, require_fresh};
 pub use future::ResponseFuture;
 pub use id::{Handle, ParseHandleError};
 pub use key::{Key, KeyName, SessionKey, Undecodable};
+#[cfg(feature = "keyring")]
+pub use keyring::{KeyError, KeyId, Keyring, PreviousKey, ServerKey};
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use lifetime::Lifetime;
 pub use limit::SessionLimit;

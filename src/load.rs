@@ -12,9 +12,10 @@ use crate::{
     change::{Live, Opener, Origin},
     context::{Boxed, Context, before, sleep, within},
     error::{Error, ErrorKind},
+    guard::Unreadable,
     id::{Handle, Token},
     observe::{EndReason, Event, EventKind, RejectReason},
-    record::{Header, Key},
+    record::Key,
     renewal::{Renewal, Upkeep},
     revocation,
     store::{Answer, Loaded, StoreError, StoreErrorKind},
@@ -28,6 +29,8 @@ pub(crate) struct Found {
     /// The id that is live.
     pub(crate) token: Option<Token>,
     pub(crate) upkeep: Upkeep,
+    /// A record that is not trusted, and that only the id that came could have opened.
+    pub(crate) remains: Option<Handle>,
     then: Option<Then>,
 }
 
@@ -138,6 +141,8 @@ enum Verdict {
     Reused,
     Superseded,
     Unknown,
+    /// It is of this id, or would be.
+    Untrusted(bool),
     WrongSecret,
 }
 
@@ -151,11 +156,18 @@ fn judge(
     let Some(loaded) = answer.map_err(|error| failed(context, handle, error))? else {
         return Ok(Verdict::Unknown);
     };
-    let header = Header::decode(loaded.record.header()).map_err(|undecodable| {
-        let error = Error::new(ErrorKind::UndecodableRecord);
-        report(context, handle, error.with_source(undecodable))
-    })?;
-    let (secret, now) = (context.hasher.hash(token), loaded.now);
+    let header = match context.read(handle, &loaded) {
+        Ok(header) => header,
+        Err(Unreadable::Untrusted(_)) => {
+            let is_own = context.guard.would_open(token, &loaded.record);
+            return Ok(Verdict::Untrusted(is_own));
+        }
+        Err(undecodable) => {
+            let error = Error::new(ErrorKind::UndecodableRecord);
+            return Err(report(context, handle, error.with_source(undecodable)));
+        }
+    };
+    let (secret, now) = (context.guard.hash_as(&header, token), loaded.now);
     let lifetime = header.lifetime.unwrap_or(context.lifetime);
     let stamps = header.stamps(loaded.created, loaded.last_seen);
     Ok(if !lifetime.is_live(stamps, now) {
@@ -167,8 +179,14 @@ fn judge(
                 let renewal = context.renewal.as_ref();
                 let upkeep = header.upkeep((&secret, key), loaded.created, now, renewal);
                 let touch = lifetime.touch(stamps, now).map(Then::Touch);
-                let live = Live::of(handle, loaded, opener, context.stopwatch());
-                Verdict::Live(live, upkeep, touch)
+                match context.open(&header, &loaded.record, (&secret, token)) {
+                    Ok(opened) => {
+                        let since = context.stopwatch();
+                        let live = Live::of(handle, loaded, opener, opened, since);
+                        Verdict::Live(live, upkeep, touch)
+                    }
+                    Err(_) => Verdict::Untrusted(true),
+                }
             }
             None => Verdict::of_closed(key),
         }
@@ -182,6 +200,7 @@ impl Found {
             origin,
             token: None,
             upkeep: Upkeep::NONE,
+            remains: None,
             then: None,
         }
     }
@@ -194,6 +213,7 @@ impl Found {
                 origin: Origin::Live,
                 token: Some(token),
                 upkeep,
+                remains: None,
                 then,
             },
             Verdict::Reused => Self {
@@ -204,9 +224,14 @@ impl Found {
                 ..Self::nothing(Origin::Unknown)
             },
             Verdict::Superseded => Self::nothing(Origin::Superseded),
-            Verdict::Expired | Verdict::Unknown | Verdict::WrongSecret => {
-                Self::nothing(Origin::Unknown)
-            }
+            Verdict::Untrusted(true) => Self {
+                remains: Some(token.handle()),
+                ..Self::nothing(Origin::Unknown)
+            },
+            Verdict::Expired
+            | Verdict::Unknown
+            | Verdict::Untrusted(false)
+            | Verdict::WrongSecret => Self::nothing(Origin::Unknown),
         }
     }
 
@@ -287,7 +312,7 @@ impl Verdict {
 
     fn observe(&self, context: &Context, handle: Handle) {
         let kind = match self {
-            Self::Live(..) => return,
+            Self::Live(..) | Self::Untrusted(_) => return,
             Self::Expired => EventKind::Expired,
             Self::Reused => EventKind::Rejected(RejectReason::Reused),
             Self::Superseded => EventKind::Superseded,
@@ -327,4 +352,108 @@ fn report(context: &Context, handle: Handle, error: Error) -> Error {
     };
     context.observe(Event::new(kind).of(handle).because(&error));
     error
+}
+
+#[cfg(feature = "keyring")]
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, Request, Response, header};
+    use tower::{Layer, ServiceExt, service_fn};
+
+    use super::*;
+    use crate::{
+        Event, Keyring, ServerKey, SessionLayer, SessionSlot,
+        guard::Next,
+        id::Random,
+        record::Version,
+        store::{MemoryStore, SessionStore, Updated},
+        sync::Mutex,
+        testing::signed_in,
+    };
+
+    type Kinds = Arc<Mutex<Vec<EventKind>>>;
+
+    fn site() -> (MemoryStore, SessionLayer, Kinds) {
+        let (store, kinds) = (MemoryStore::new(), Kinds::default());
+        let seen = kinds.clone();
+        let layer = SessionLayer::builder(store.clone())
+            .with_keyring(Keyring::new(ServerKey::for_test(1)))
+            .with_sealed_values()
+            .with_observer(move |event: &Event<'_>| seen.lock().push(event.kind()))
+            .build();
+        (store, layer.unwrap(), kinds)
+    }
+
+    fn token(cookie: &HeaderValue) -> Token {
+        let (_, id) = cookie.to_str().unwrap().split_once('=').unwrap();
+        Token::parse(id.as_bytes()).unwrap()
+    }
+
+    /// Does what somebody can do who has the server's keys and no cookie: authenticates a header to which the values do
+    /// not belong.
+    async fn spoil(store: &MemoryStore, context: &Context, token: &Token) {
+        let (handle, guard) = (token.handle(), &context.guard);
+        let loaded = store.load(&handle).await.unwrap().unwrap();
+        let mut header = guard.read(handle, &loaded.record, loaded.now).unwrap();
+        let secret = guard.hash_as(&header, token);
+        let opened = guard.open(handle, &header, &loaded.record, (&secret, token));
+        let opened = opened.unwrap().unwrap();
+        header.seal.as_mut().unwrap().counter += 1;
+        let next = Next {
+            handle,
+            version: Version::from_u64(7),
+            old: &loaded.record,
+            opened: Some(&opened),
+            header: Ok(header),
+            rotated: None,
+            renewed: None,
+            values: &opened.values,
+        };
+        let (record, _) = guard.succeed(next, Random::System).unwrap();
+        let hour = Duration::from_secs(3_600);
+        let version = loaded.record.version();
+        let written = store.update(&handle, version, &record, hour).await;
+        assert_eq!(written.unwrap(), Updated::Done);
+    }
+
+    /// Sends a request that looks at the session, and signs out if it is to.
+    async fn send(layer: &SessionLayer, cookie: &HeaderValue, signs_out: bool) -> Response<String> {
+        let service = service_fn(move |request: Request<()>| async move {
+            let slot = SessionSlot::<crate::Main>::from_extensions(request.extensions()).unwrap();
+            let session = slot.session().await.unwrap();
+            assert_eq!(session.principal(), None);
+            assert!(session.keys().unwrap().is_empty());
+            if signs_out {
+                session.logout().unwrap();
+            }
+            Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+        });
+        let mut request = Request::new(());
+        request.headers_mut().insert(header::COOKIE, cookie.clone());
+        layer.layer(service).oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_does_not_open_is_no_session_and_an_event_and_a_logout_ends_it() {
+        let (store, layer, kinds) = site();
+        let cookie = signed_in(&layer, "ada").await;
+        spoil(&store, layer.context(), &token(&cookie)).await;
+        kinds.lock().clear();
+        let response = send(&layer, &cookie, false).await;
+        assert!(response.status().is_success() && !response.headers().contains_key("set-cookie"));
+        assert_eq!(*kinds.lock(), [EventKind::Rejected(RejectReason::Forged)]);
+        assert_eq!(store.len(), 1);
+        let response = send(&layer, &cookie, true).await;
+        let told = response.headers()["set-cookie"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        assert!(response.status().is_success() && told.contains("Max-Age=0"));
+        assert!(store.is_empty());
+        assert!(
+            kinds
+                .lock()
+                .contains(&EventKind::Destroyed(EndReason::Logout))
+        );
+    }
 }

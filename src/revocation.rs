@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     context::{Context, sleep, together, within},
     error::{Error, ErrorKind},
+    guard::Unreadable,
     id::Handle,
     lifetime::Stamps,
     observe::{EndReason, Event, EventKind},
@@ -26,31 +27,35 @@ pub(crate) enum Standing {
     Gone,
     /// Its login is on its way, or has failed.
     Pending,
-    /// There is a record, and it cannot be read: its browser gets an error.
+    /// There is a record, and it cannot be read: its browser gets an error. Or it is not trusted: its browser has no session.
     Unreadable,
 }
 
 impl Standing {
-    fn of(context: &Context, principal: &PrincipalId, found: Found) -> Self {
+    fn of(context: &Context, principal: &PrincipalId, handle: Handle, found: Found) -> Self {
         let loaded = match found {
             Found::Nothing => return Self::Gone,
             Found::Record(loaded) => loaded,
             Found::Unreadable => return Self::Unreadable,
         };
+        let is_over = match context.read(handle, &loaded) {
+            // What it says of itself does not count. It stays in the index: a key may come back, and so may what was there.
+            Err(Unreadable::Untrusted(_)) => return Self::Unreadable,
+            // It is kept for a later release.
+            Err(Unreadable::Undecodable(_)) => false,
+            Ok(header) => is_over(context, &header, &loaded),
+        };
         match loaded.record.principal() {
             None => Self::Pending,
             Some(other) if other != principal.as_str() => Self::Foreign,
-            Some(_) if is_over(context, &loaded) => Self::Expired,
+            Some(_) if is_over => Self::Expired,
             Some(_) => Self::Bound(loaded),
         }
     }
 }
 
-/// Tells whether a record has expired by its lifetime. One that does not decode has not: it is kept for a later release.
-fn is_over(context: &Context, loaded: &Loaded) -> bool {
-    let Ok(header) = Header::decode(loaded.record.header()) else {
-        return false;
-    };
+/// Tells whether a record has expired by its lifetime.
+fn is_over(context: &Context, header: &Header<'_>, loaded: &Loaded) -> bool {
     let lifetime = header.lifetime.unwrap_or(context.lifetime);
     let stamps: Stamps = header.stamps(loaded.created, loaded.last_seen);
     !lifetime.is_live(stamps, loaded.now)
@@ -70,9 +75,11 @@ pub(crate) async fn standings(
 ) -> Result<Vec<(Handle, Standing)>, StoreError> {
     let mut standings = Vec::with_capacity(handles.len());
     for some in handles.chunks(LOADED_AT_ONCE) {
-        let found = load_all(context, index, some).await?.into_iter();
-        let found = found.map(|found| Standing::of(context, principal, found));
-        standings.extend(some.iter().copied().zip(found));
+        let found = some.iter().zip(load_all(context, index, some).await?);
+        standings.extend(found.map(|(handle, found)| {
+            let standing = Standing::of(context, principal, *handle, found);
+            (*handle, standing)
+        }));
     }
     Ok(standings)
 }
@@ -90,9 +97,10 @@ pub(crate) async fn standings_known(
             Ok(found) => found.into_iter().map(Ok).collect(),
             Err(_) => load_each(context, some).await,
         };
-        let found = found.into_iter();
-        let found = found.map(|found| Ok(Standing::of(context, principal, found?)));
-        standings.extend(some.iter().copied().zip(found));
+        standings.extend(some.iter().zip(found).map(|(handle, found)| {
+            let standing = found.map(|found| Standing::of(context, principal, *handle, found));
+            (*handle, standing)
+        }));
     }
     standings
 }
@@ -203,10 +211,15 @@ pub(crate) fn keep_ending(
     context.background.finish(None, Box::pin(deletion));
 }
 
-/// Tells whether a record is of another generation; one that is not there or does not decode is of none.
-pub(crate) fn is_of_another(generation: u64, loaded: Option<&Loaded>) -> bool {
-    let header = loaded.map(|loaded| Header::decode(loaded.record.header()));
-    header.is_some_and(|header| header.is_ok_and(|header| header.generation != generation))
+/// Tells whether a record is of another generation; one that is not read is of none.
+pub(crate) fn is_of_another(
+    context: &Context,
+    handle: Handle,
+    generation: u64,
+    loaded: &Loaded,
+) -> bool {
+    let header = context.guard.read(handle, &loaded.record, loaded.now);
+    header.is_ok_and(|header| header.generation != generation)
 }
 
 /// Goes on trying to delete a session that nobody may find alive.
@@ -243,7 +256,7 @@ async fn delete_unless_another(
 ) -> Result<bool, StoreError> {
     if let Some(generation) = generation {
         let loaded = within(context.commit_timeout, context.store.load(&handle)).await?;
-        if is_of_another(generation, loaded.as_ref()) {
+        if loaded.is_some_and(|loaded| is_of_another(context, handle, generation, &loaded)) {
             return Ok(false);
         }
     }

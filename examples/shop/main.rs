@@ -20,6 +20,7 @@ mod headers;
 mod help;
 mod insight;
 mod journal;
+mod keys;
 mod operator;
 mod options;
 mod orders;
@@ -41,6 +42,7 @@ use axum::{
 use data::{Failure, Shop};
 use desk::Desk;
 use journal::Journaled;
+use keys::Keys;
 use options::Options;
 use stores::Stores;
 use tenure::{SessionLayer, SessionLimit, require_fresh};
@@ -62,7 +64,8 @@ async fn run() -> Result<(), Failure> {
     let options = Options::of_this_program()?;
     let stores = Stores::open(&options).await?;
     let store = options.slowed(stores.sessions);
-    let office = operator::layer(store.clone(), options.insecure_cookie)?;
+    let keys = Keys::read(&options)?;
+    let office = operator::layer(store.clone(), &keys, options.insecure_cookie)?;
     let sessions =
         SessionLayer::builder(Journaled(store)).with_label_from(USER_AGENT, browser::name);
     let sessions = match options.insecure_cookie {
@@ -73,7 +76,7 @@ async fn run() -> Result<(), Failure> {
         Some(most) => sessions.with_session_limit(SessionLimit::evict_oldest(most)),
         None => sessions,
     };
-    let sessions = sessions.build()?;
+    let sessions = keys.given_to(sessions).build()?;
     let listener = options.listen().await?;
     welcome::print(listener.local_addr()?.port(), &options);
     let desk = Desk::open();

@@ -24,7 +24,9 @@ use tower_http::csrf::CsrfLayer;
 use crate::{
     credentials,
     data::{Shop, User},
-    headers, page, password,
+    headers,
+    keys::Keys,
+    page, password,
     problem::{self, Problem},
 };
 
@@ -34,12 +36,14 @@ pub(crate) struct Office;
 /// Makes the layer. Its sessions end soon, and no link from elsewhere finds one.
 pub(crate) fn layer(
     store: impl SessionStore,
+    keys: &Keys,
     is_insecure: bool,
 ) -> Result<SessionLayer<Office>, ConfigError> {
     let builder = SessionLayer::builder(store)
         .with_marker::<Office>()
         .with_same_site(SameSite::Strict)
         .with_lifetime(LIFETIME);
+    let builder = keys.given_to(builder);
     match is_insecure {
         true => builder.with_insecure_cookie().with_name("operator"),
         false => builder.with_name("__Host-Http-operator"),

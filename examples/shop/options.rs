@@ -23,6 +23,8 @@ const HELP: &str = "A small shop whose cart never loses anything.
   --port N               listens on another port than 3000; 0 takes a free one
   --insecure-cookie      for browsers that do not keep a `Secure` cookie on plain http
   --operator EMAIL       shows at /operator who is signed in, to who signs in there by the password of this account
+  --keys FILE            authenticates sessions with the server's keys in it, by the feature `keyring`
+  --sealed               encrypts what is in them too, with those keys and the visitor's cookie
   --devices N            signs somebody out where he signed in first, beyond so many devices
   --slow MILLISECONDS    lets the session store take so long for each answer
   --help                 prints this";
@@ -34,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) prefix: Option<String>,
     pub(crate) operator: Option<String>,
     pub(crate) devices: Option<usize>,
+    pub(crate) keys: Option<String>,
+    pub(crate) sealed: bool,
     port: u16,
     slow: Option<u64>,
 }
@@ -53,6 +57,8 @@ impl Default for Options {
             prefix: None,
             operator: None,
             devices: None,
+            keys: None,
+            sealed: false,
             port: 3000,
             slow: None,
         }
@@ -69,9 +75,11 @@ impl Options {
                 "--devices" => options.devices = Some(value(&word, words.next())?),
                 "--help" => help(),
                 "--insecure-cookie" => options.insecure_cookie = true,
+                "--keys" => options.keys = Some(value(&word, words.next())?),
                 "--operator" => options.operator = Some(value(&word, words.next())?),
                 "--port" => options.port = value(&word, words.next())?,
                 "--prefix" => options.prefix = Some(value(&word, words.next())?),
+                "--sealed" => options.sealed = true,
                 "--slow" => options.slow = Some(value(&word, words.next())?),
                 "--store" => options.store = value(&word, words.next())?,
                 _ => return Err(format!("{word} is unknown; `--help` lists what there is")),

@@ -4,6 +4,7 @@ use super::{Live, LoginBegun, Look, Operation, Origin, Pending, Plan, Update, Va
 use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind},
+    id::Handle,
     label::Label,
     lifetime::Lifetime,
     observe::EndReason,
@@ -22,6 +23,8 @@ pub(crate) struct Draft {
     pending: Pending,
     upkeep: Upkeep,
     may_start_cross_site: bool,
+    /// What is not trusted, and goes when the session is ended.
+    remains: Option<Handle>,
     /// The generation that a live connection is bound to, if this is one's.
     detached: Option<u64>,
 }
@@ -29,7 +32,7 @@ pub(crate) struct Draft {
 impl Draft {
     /// Begins on a live record.
     pub(crate) fn live(live: Live, upkeep: Upkeep) -> Self {
-        let values = ValueDraft::new(live.record.shared_values());
+        let values = ValueDraft::new(live.values());
         Self {
             upkeep,
             ..Self::new(Origin::Live, Some(live), values)
@@ -50,6 +53,14 @@ impl Draft {
         Self::new(origin, None, ValueDraft::of_nobody())
     }
 
+    /// Begins on a record that is not trusted: it can be ended, and nothing else.
+    pub(crate) fn of_remains(handle: Handle) -> Self {
+        Self {
+            remains: Some(handle),
+            ..Self::without_record(Origin::Unknown)
+        }
+    }
+
     fn new(origin: Origin, live: Option<Live>, values: ValueDraft) -> Self {
         Self {
             origin,
@@ -58,6 +69,7 @@ impl Draft {
             pending: Pending::default(),
             upkeep: Upkeep::NONE,
             may_start_cross_site: false,
+            remains: None,
             detached: None,
         }
     }
@@ -358,6 +370,7 @@ impl Draft {
         let mut work = Work {
             plan: Plan::NOTHING,
             live: self.live.clone(),
+            remains: self.remains,
             edits,
             pending,
             upkeep: Upkeep::NONE,
@@ -421,19 +434,19 @@ impl Draft {
 
     /// Goes on from what a commit has left in the store.
     pub(crate) fn rebase(&mut self, live: Option<Live>) {
-        let values = live.as_ref().map(|live| live.record.shared_values());
+        let values = live.as_ref().map(Live::values);
         self.values.rebase(values.unwrap_or_else(Values::empty));
         self.origin = match live {
             Some(_) => Origin::Live,
             None => Origin::Absent,
         };
+        self.remains = None;
         self.live = live;
     }
 
     /// Keeps what the last commit has left in the store, for those who still read it.
     pub(crate) fn close(&mut self, live: Option<Live>) {
-        self.values
-            .close(live.as_ref().map(|live| live.record.shared_values()));
+        self.values.close(live.as_ref().map(Live::values));
         self.live = live;
     }
 

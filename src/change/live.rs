@@ -1,10 +1,11 @@
 //! A record as a request knows it, and the one that follows it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::LoginBegun;
 use crate::{
     clock::{Stopwatch, Timestamp},
+    guard::{DataKey, Opened},
     id::{Handle, SecretHash},
     label::Label,
     lifetime::{Lifetime, Stamps},
@@ -24,6 +25,8 @@ pub(crate) struct Live {
     pub(crate) seen: Seen,
     /// What the request's id has to open for the request to write.
     pub(crate) opener: Opener,
+    /// The values, if they are sealed in the record.
+    pub(crate) opened: Option<Opened>,
 }
 
 impl Live {
@@ -32,6 +35,7 @@ impl Live {
         handle: Handle,
         loaded: Loaded,
         opener: Opener,
+        opened: Option<Opened>,
         since: Option<Stopwatch>,
     ) -> Self {
         Self {
@@ -44,13 +48,14 @@ impl Live {
                 since,
             },
             opener,
+            opened,
         }
     }
 
     /// Knows a record that was created just now.
-    pub(crate) const fn begun(
+    pub(crate) fn begun(
         handle: Handle,
-        record: Record,
+        (record, opened): (Record, Option<Opened>),
         secret: SecretHash,
         seen: Seen,
     ) -> Self {
@@ -61,29 +66,36 @@ impl Live {
             last_seen: seen.at,
             seen,
             opener: Opener::unseen(secret),
-        }
-    }
-
-    /// Makes the record that replaces this one, with another header if there is one.
-    pub(crate) fn successor(
-        &self,
-        version: Version,
-        header: Option<Arc<[u8]>>,
-        values: &Values,
-    ) -> Record {
-        match header {
-            Some(header) => Record::of(version, header, values),
-            None => self.record.with_values(version, values),
+            opened,
         }
     }
 
     /// Goes on as another record.
-    pub(crate) fn succeed(&mut self, record: Record, secret: Option<SecretHash>, now: Timestamp) {
+    pub(crate) fn succeed(
+        &mut self,
+        (record, opened): (Record, Option<Opened>),
+        secret: Option<SecretHash>,
+        now: Timestamp,
+    ) {
         self.record = record;
+        self.opened = opened;
         self.last_seen = now;
         if let Some(secret) = secret {
             self.opener = Opener::unseen(secret);
         }
+    }
+
+    /// Returns the values as they are, sealed or not.
+    pub(crate) fn values(&self) -> Values {
+        match &self.opened {
+            Some(opened) => opened.values.clone(),
+            None => self.record.shared_values(),
+        }
+    }
+
+    /// Returns the key of the values, if they are sealed.
+    pub(crate) fn data_key(&self) -> Option<&DataKey> {
+        self.opened.as_ref().map(|opened| &opened.key)
     }
 
     /// Reads the record's header.

@@ -9,6 +9,8 @@ pub(crate) struct Facts {
     pub(crate) origin: Origin,
     /// There is a record, ended or not.
     pub(crate) has_record: bool,
+    /// There is one that is not trusted, and can only be ended.
+    pub(crate) has_remains: bool,
     pub(crate) end: Option<EndReason>,
     /// The values differ from those of the record, or from none where there is no record to go on with.
     pub(crate) values: bool,
@@ -57,6 +59,7 @@ impl Facts {
     pub(crate) fn new(
         origin: Origin,
         live: Option<&Live>,
+        has_remains: bool,
         pending: &Pending,
         values: bool,
         upkeep: Upkeep,
@@ -76,6 +79,7 @@ impl Facts {
         Self {
             origin,
             has_record: live.is_some(),
+            has_remains,
             end: pending.end,
             values,
             login: pending.login.is_some(),
@@ -129,7 +133,7 @@ impl Plan {
             false => Then::Nothing,
         };
         Self {
-            delete: facts.has_record && ended,
+            delete: (facts.has_record || facts.has_remains) && ended,
             then,
             // Without a cookie, or with one withheld, there is nothing to forget, and a removal might hit a login.
             forget: ended && matches!(facts.origin, Origin::Live | Origin::Unknown),
@@ -152,6 +156,7 @@ mod tests {
         Facts {
             origin,
             has_record: origin == Live,
+            has_remains: false,
             end: None,
             values: false,
             login: false,
@@ -408,6 +413,24 @@ mod tests {
                     forget: true,
                     ..NOTHING
                 },
+            ),
+            (
+                "not trusted: login",
+                Facts {
+                    has_remains: true,
+                    login: true,
+                    ..facts(Unknown)
+                },
+                create(true),
+            ),
+            (
+                "not trusted: logout",
+                Facts {
+                    has_remains: true,
+                    end: logout,
+                    ..facts(Unknown)
+                },
+                deleted(Then::Nothing),
             ),
             ("superseded: read", facts(Superseded), NOTHING),
             (

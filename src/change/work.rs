@@ -4,6 +4,7 @@ use super::{Edits, Facts, Live, Origin, Plan};
 use crate::{
     clock::Timestamp,
     error::Error,
+    id::Handle,
     label::Label,
     lifetime::Lifetime,
     observe::EndReason,
@@ -32,6 +33,8 @@ pub(crate) struct Pending {
 pub(crate) struct Work {
     pub(crate) plan: Plan,
     pub(crate) live: Option<Live>,
+    /// What is deleted if there is no record that is trusted.
+    pub(crate) remains: Option<Handle>,
     pub(crate) edits: Edits,
     pub(crate) pending: Pending,
     pub(crate) upkeep: Upkeep,
@@ -80,6 +83,7 @@ impl Work {
         Plan::of(&Facts::new(
             self.origin,
             self.live.as_ref(),
+            self.remains.is_some(),
             &self.pending,
             self.edits.differs,
             self.upkeep,

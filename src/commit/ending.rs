@@ -27,8 +27,9 @@ impl Commit {
         generation: u64,
         loaded: Result<Option<Loaded>, StoreError>,
     ) -> Result<Next, Error> {
+        let (handle, _) = self.ended();
         match loaded {
-            Ok(loaded) if is_of_another(generation, loaded.as_ref()) => {
+            Ok(Some(loaded)) if is_of_another(&self.context, handle, generation, &loaded) => {
                 Err(Error::new(ErrorKind::Superseded))
             }
             Ok(_) => Ok(Next::Step(self.delete(Attempt::First))),
@@ -91,6 +92,7 @@ impl Commit {
     fn ended(&self) -> (Handle, EndReason) {
         let handle = self.work.live.as_ref().map(|live| live.handle);
         handle
+            .or(self.work.remains)
             .zip(self.work.pending.end)
             .expect("a deletion is planned for a record that is to be ended")
     }

@@ -25,6 +25,7 @@ use crate::{
     clock,
     context::{Boxed, Context, Turn},
     error::{Error, ErrorKind},
+    guard::{First, Opened, Unmade},
     id::{RandomError, SecretHash, Token},
     label::Label,
     meter,
@@ -111,6 +112,7 @@ struct Creating {
     token: Token,
     secret: SecretHash,
     record: Record,
+    opened: Option<Opened>,
     attempt: Attempt,
     draws: usize,
 }
@@ -250,14 +252,18 @@ impl Commit {
     fn create(&mut self, attempt: Attempt, draws: usize) -> Result<Next, Error> {
         let token = Token::draw(self.context.random).map_err(no_random)?;
         let lifetime = self.work.pending.lifetime;
-        let secret = self.context.hasher.hash(&token);
+        let secret = self.context.guard.hash(&token);
         let mut header = Header::new(secret, lifetime);
         header.labelled = self.work.pending.label.as_ref().map(Label::as_str);
-        let record = Record::of(
-            self.draw_version()?,
-            header.encode(),
-            &self.work.edits.values,
-        );
+        let version = self.draw_version()?;
+        let first = First {
+            token: &token,
+            version,
+            header,
+            values: &self.work.edits.values,
+        };
+        let made = self.context.guard.create(first, self.context.random);
+        let (record, opened) = made.map_err(unmade)?;
         let expires_in = lifetime.unwrap_or(self.context.lifetime).first_expiry();
         let answer = self
             .context
@@ -267,6 +273,7 @@ impl Commit {
             token,
             secret,
             record,
+            opened,
             attempt,
             draws,
         };
@@ -377,7 +384,8 @@ impl Commit {
 
 impl Creating {
     fn done(self, seen: Seen) -> (Live, Token) {
-        let live = Live::begun(self.token.handle(), self.record, self.secret, seen);
+        let made = (self.record, self.opened);
+        let live = Live::begun(self.token.handle(), made, self.secret, seen);
         (live, self.token)
     }
 }
@@ -419,6 +427,13 @@ fn refused(error: StoreError) -> Error {
         StoreErrorKind::Unknown => ErrorKind::OutcomeUnknown,
     };
     Error::new(kind).with_source(error)
+}
+
+fn unmade(error: Unmade) -> Error {
+    match error {
+        Unmade::KeyDropped => Error::new(ErrorKind::Gone),
+        Unmade::Random(error) => no_random(error),
+    }
 }
 
 fn no_random(error: RandomError) -> Error {

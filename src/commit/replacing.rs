@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Attempt, Commit, Cookie, Next, Step, is_unknown, no_random, refused, unknown};
+use super::{Attempt, Commit, Cookie, Next, Step, is_unknown, no_random, refused, unknown, unmade};
 use crate::{
     change::{Live, Opener, Succession, Then},
     context::Turn,
     error::{Error, ErrorKind},
+    guard::{self, DataKey, Unreadable},
     id::{Handle, Token},
     lifetime::SHORTEST,
     observe::{Event, EventKind},
-    record::{Header, Key, Version},
+    record::{Key, Version},
     renewal::Upkeep,
     store::{Loaded, StoreError, Updated},
 };
@@ -41,6 +42,8 @@ pub(super) struct Replacing {
     expected: Version,
     /// What the request's id has to open for the request to write.
     opener: Opener,
+    /// What opens the values of a fresher record, if they are sealed: a successor may have another key.
+    key: Option<DataKey>,
     expires_in: Duration,
     /// An answer was lost: what the store says of this update from now on may have two meanings.
     lost: bool,
@@ -97,7 +100,8 @@ impl Commit {
     pub(super) fn replace(&mut self, change: Change) -> Result<Next, Error> {
         let secret = change.token.as_ref().filter(|_| !self.is_binding());
         let (now, opener) = (self.context.now(&self.live().seen), self.live().opener);
-        let hash = |token: &Token| self.context.hasher.hash(token);
+        let guard = &self.context.guard;
+        let hash = |token: &Token| guard.hash(token);
         let step = Succession {
             version: change.version,
             now,
@@ -116,23 +120,34 @@ impl Commit {
         if next.is_none() && !self.work.edits.differs {
             return Ok(self.done(Cookie::Keep));
         }
+        let renewed = step.renewed.as_ref().zip(change.renewal.as_ref());
         let new = next.as_ref().unwrap_or(&old);
         let lifetime = new.lifetime.unwrap_or(self.context.lifetime);
         let left = lifetime.expires_in(new.stamps(live.created, now), now);
         // A session that is given less than its age ends with this.
         let expires_in = left.or_else(|| step.lifetime.map(|_| SHORTEST));
         let expires_in = expires_in.ok_or_else(|| Error::new(ErrorKind::Gone))?;
+        let next = guard::Next {
+            handle: live.handle,
+            version: step.version,
+            old: &live.record,
+            opened: live.opened.as_ref(),
+            header: next.ok_or(old),
+            rotated: secret,
+            renewed,
+            values: &self.work.edits.values,
+        };
+        let made = guard.succeed(next, self.context.random).map_err(unmade)?;
+        let secret = step.secret;
         let replacing = Replacing {
             expected,
             opener,
+            key: live.data_key().cloned(),
             expires_in,
             lost: false,
             change,
         };
-        let header = next.map(|header| header.encode());
-        let record = live.successor(step.version, header, &self.work.edits.values);
-        let secret = step.secret;
-        self.live_mut().succeed(record, secret, now);
+        self.live_mut().succeed(made, secret, now);
         Ok(self.send(replacing))
     }
 
@@ -202,8 +217,9 @@ impl Commit {
         let handle = self.live().handle;
         self.context
             .observe(Event::new(EventKind::Conflict).of(handle));
-        let fresh = self.reconcile(handle, replacing.opener, fresh)?;
-        self.work.edits.replay(&fresh.record.shared_values())?;
+        let (opener, key) = (replacing.opener, replacing.key.as_ref());
+        let fresh = self.reconcile(handle, (opener, key), fresh)?;
+        self.work.edits.replay(&fresh.values())?;
         let mut change = replacing.change;
         change.conflicts += 1;
         // The other may have been told of one: what was due is due again with the next request.
@@ -252,9 +268,21 @@ impl Commit {
     }
 
     /// Goes on with a fresher record, if the request's id is still the one that opens it.
-    fn reconcile(&self, handle: Handle, opener: Opener, fresh: Loaded) -> Result<Live, Error> {
-        let header = Header::decode(fresh.record.header())
-            .map_err(|cause| Error::new(ErrorKind::UndecodableRecord).with_source(cause))?;
+    fn reconcile(
+        &self,
+        handle: Handle,
+        (opener, key): (Opener, Option<&DataKey>),
+        fresh: Loaded,
+    ) -> Result<Live, Error> {
+        let header = self
+            .context
+            .read(handle, &fresh)
+            .map_err(|cause| match cause {
+                Unreadable::Untrusted(_) => Error::new(ErrorKind::Gone),
+                cause @ Unreadable::Undecodable(_) => {
+                    Error::new(ErrorKind::UndecodableRecord).with_source(cause)
+                }
+            })?;
         let opener = match self.work.generation {
             Some(generation) => Some(opener).filter(|_| header.generation == generation),
             None => {
@@ -271,10 +299,13 @@ impl Commit {
         };
         let lifetime = header.lifetime.unwrap_or(self.context.lifetime);
         let stamps = header.stamps(fresh.created, fresh.last_seen);
-        match lifetime.is_live(stamps, fresh.now) {
-            true => Ok(Live::of(handle, fresh, opener, self.context.stopwatch())),
-            false => Err(Error::new(ErrorKind::Gone)),
+        if !lifetime.is_live(stamps, fresh.now) {
+            return Err(Error::new(ErrorKind::Gone));
         }
+        let opened = self.context.reopen(handle, &header, &fresh.record, key);
+        let opened = opened.map_err(|_| Error::new(ErrorKind::Gone))?;
+        let since = self.context.stopwatch();
+        Ok(Live::of(handle, fresh, opener, opened, since))
     }
 
     fn finish(&mut self, replacing: Replacing) -> Next {

@@ -279,6 +279,8 @@ const TAKEN: [HeaderName; 11] = [
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SHOP: HeaderName = HeaderName::from_static("shop-session");
@@ -436,6 +438,24 @@ mod tests {
             fields.push((COOKIE, format!("id={}", id('c'))));
             let expected = expected.map(|(ids, values)| (ids.to_owned(), values));
             assert_eq!(found(header, &fields), expected, "{case}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_the_parser_panic(values in proptest::collection::vec(
+            proptest::collection::vec((0x20_u8..=0xff).prop_filter("no field", |byte| *byte != 0x7f), 0..90), 0..9,
+        )) {
+            for header in [HeaderTransport::bearer(), HeaderTransport::named(SHOP)] {
+                let mut headers = HeaderMap::new();
+                for value in &values {
+                    let value = [b"bearer ".as_slice(), value].concat();
+                    headers.append(header.request_name(), HeaderValue::from_bytes(&value).unwrap());
+                }
+                let (_, presented) = presented(Some(&header), &headers, "id");
+                let (ids, found) = presented.found();
+                prop_assert!(ids.len() <= found && found <= values.len());
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //! * [`flash`]: messages that are shown once.
 //! * [`csrf`]: requests that another site forges.
 //! * [`oauth`]: OAuth and OpenID Connect callbacks.
+//! * `keys` (with the feature `keyring`): keys for the server, made, loaded and rotated.
 //! * [`layers`]: the order of layers, and several of them.
 //! * [`live`]: sockets and streams that end with their session.
 //! * [`native`]: native applications and scripts, which bring their id in a header.
@@ -17,5 +18,8 @@ macro_rules! guides {
         pub mod $name {}
     )*};
 }
+
+#[cfg(feature = "keyring")]
+guides! { keys }
 
 guides! { csrf deployment devices flash layers live login native oauth testing }

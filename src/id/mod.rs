@@ -183,6 +183,17 @@ impl Token {
         self.handle
     }
 
+    /// Returns what is hashed of it: the handle and the secret.
+    pub(crate) fn message(&self) -> [u8; Handle::LEN + SECRET_LEN] {
+        let mut message = [0; Handle::LEN + SECRET_LEN];
+        message[..Handle::LEN].copy_from_slice(&self.handle.0);
+        let places = message[Handle::LEN..].as_chunks_mut().0;
+        for (place, word) in places.iter_mut().zip(self.secret.0) {
+            *place = word.to_be_bytes();
+        }
+        message
+    }
+
     /// Makes a second copy: one to look up, one to begin again with if the look-up is dropped.
     pub(crate) fn duplicate(&self) -> Self {
         Self {
@@ -203,24 +214,46 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What the record keeps of a secret.
+/// What the record keeps of a secret: a hash, and which server's key was needed for it if one was.
 #[derive(Clone, Copy)]
-pub(crate) struct SecretHash([u8; Self::LEN]);
+pub(crate) struct SecretHash {
+    bytes: [u8; Self::LEN],
+    key: Option<KeyTag>,
+}
+
+/// The public name of a server's key.
+pub(crate) type KeyTag = [u8; 4];
 
 impl SecretHash {
     pub(crate) const LEN: usize = 32;
 
     pub(crate) const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
-        Self(bytes)
+        Self { bytes, key: None }
+    }
+
+    /// Knows a hash that was made with a server's key.
+    pub(crate) const fn keyed(self, key: Option<KeyTag>) -> Self {
+        Self { key, ..self }
     }
 
     pub(crate) const fn as_bytes(&self) -> &[u8; Self::LEN] {
-        &self.0
+        &self.bytes
     }
 
-    /// Compares in a time that does not depend on where the two differ (ASVS 11.2.4).
+    #[cfg(feature = "keyring")]
+    pub(crate) const fn key(&self) -> Option<KeyTag> {
+        self.key
+    }
+
+    /// Returns the name of the key as it is stored: nothing if none was needed.
+    pub(crate) fn key_bytes(&self) -> &[u8] {
+        self.key.as_ref().map_or(&[], |key| key)
+    }
+
+    /// Compares in a time that does not depend on where the two differ (ASVS 11.2.4); which keys they were made with is no
+    /// secret.
     pub(crate) fn matches(&self, other: &Self) -> bool {
-        equal(words(&self.0), words(&other.0))
+        equal(words(&self.bytes), words(&other.bytes)) && self.key == other.key
     }
 }
 
@@ -240,31 +273,41 @@ pub(crate) struct IdHasher(Sha256);
 
 impl IdHasher {
     pub(crate) fn new(cookie_name: &str) -> Self {
-        let mut context = Vec::with_capacity(BLOCK);
-        for field in ["tenure/v1", cookie_name] {
-            context.push(
-                u8::try_from(field.len()).expect("the cookie's name was checked to be short"),
-            );
-            context.extend_from_slice(field.as_bytes());
-        }
-        context.resize(context.len().next_multiple_of(BLOCK), 0);
-        Self(Sha256::new_with_prefix(context))
+        Self(Sha256::new_with_prefix(id_context(cookie_name)))
     }
 
     pub(crate) fn hash(&self, token: &Token) -> SecretHash {
-        let mut message = [0; Handle::LEN + SECRET_LEN];
-        message[..Handle::LEN].copy_from_slice(&token.handle.0);
-        let places = message[Handle::LEN..].as_chunks_mut().0;
-        for (place, word) in places.iter_mut().zip(token.secret.0) {
-            *place = word.to_be_bytes();
-        }
-        SecretHash(self.0.clone().chain_update(message).finalize().into())
+        let hash = self.0.clone().chain_update(token.message());
+        SecretHash::from_bytes(hash.finalize().into())
     }
+}
+
+/// Returns what is hashed before an id: whose it is.
+pub(crate) fn id_context(cookie_name: &str) -> Vec<u8> {
+    let mut context = Vec::with_capacity(BLOCK);
+    for field in ["tenure/v1", cookie_name] {
+        context.push(u8::try_from(field.len()).expect("the cookie's name was checked to be short"));
+        context.extend_from_slice(field.as_bytes());
+    }
+    context.resize(context.len().next_multiple_of(BLOCK), 0);
+    context
 }
 
 impl fmt::Debug for IdHasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("IdHasher")
+    }
+}
+
+/// Reads 32 bytes of unpadded base64url, as big-endian words; only the canonical spelling is one.
+#[cfg(feature = "keyring")]
+pub(crate) fn read_32_bytes(text: &[u8; 43]) -> Option<[u64; 4]> {
+    let (first, rest) = text.split_first_chunk()?;
+    let mut last = [ZERO; BLOCK_CHARS];
+    last[..rest.len()].copy_from_slice(rest);
+    match (decode(first)?, decode(&last)?) {
+        ([a, b, c], [d, 0, 0]) => Some([a, b, c, d]),
+        _ => None,
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum Random {
 
 impl Random {
     /// Draws words for a secret. A forked child does not use its parent's block.
-    pub(super) fn draw<const N: usize>(self) -> Result<[u64; N], RandomError> {
+    pub(crate) fn draw<const N: usize>(self) -> Result<[u64; N], RandomError> {
         self.with_pool(|pool| {
             pool.leave_to_parent();
             pool.draw()

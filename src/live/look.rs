@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::{
     change::{Live, Opener},
     context::Context,
-    record::{Header, Undecodable},
+    guard::Unreadable,
+    record::Undecodable,
     store::Loaded,
     watch::{Deadline, Ended, Watched},
 };
@@ -33,7 +34,11 @@ fn judge(
     watched: &Watched,
     loaded: Loaded,
 ) -> Result<Result<Live, Ended>, Undecodable> {
-    let header = Header::decode(loaded.record.header())?;
+    let header = match context.read(watched.handle(), &loaded) {
+        Ok(header) => header,
+        Err(Unreadable::Undecodable(undecodable)) => return Err(undecodable),
+        Err(Unreadable::Untrusted(_)) => return Ok(Err(Ended::Gone)),
+    };
     if header.generation != watched.generation() {
         return Ok(Err(Ended::PrivilegeChanged));
     }
@@ -47,6 +52,7 @@ fn judge(
             watched.handle(),
             loaded,
             Opener::unseen(secret),
+            None,
             context.stopwatch(),
         )),
         false => Err(Ended::Expired),

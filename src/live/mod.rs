@@ -9,6 +9,7 @@ use crate::{
     change::{Draft, Live},
     context::{Context, within},
     error::{Error, ErrorKind},
+    guard::DataKey,
     id::Handle,
     load::failed,
     observe::{Event, EventKind},
@@ -182,6 +183,8 @@ impl<L> fmt::Debug for LiveSession<L> {
 struct Attached {
     context: Arc<Context>,
     watched: Arc<Watched>,
+    /// Of the values, if they are sealed: no browser is there to bring its secret.
+    key: Option<DataKey>,
 }
 
 impl Attached {
@@ -189,7 +192,11 @@ impl Attached {
         let deadline = look::deadline(&context, live);
         let watched = Watched::new(live.handle, live.header().generation, deadline);
         context.watchers.add(watched.clone());
-        Arc::new(Self { context, watched })
+        Arc::new(Self {
+            context,
+            watched,
+            key: live.data_key().cloned(),
+        })
     }
 
     async fn load(&self) -> Result<Live, Error> {
@@ -206,7 +213,11 @@ impl Attached {
             context.observe(event.because(&error));
             error
         })?;
-        looked.map_err(refused)
+        let mut live = looked.map_err(refused)?;
+        let header = live.header();
+        let opened = context.reopen(handle, &header, &live.record, self.key.as_ref());
+        live.opened = opened.map_err(|_| Error::new(ErrorKind::Gone))?;
+        Ok(live)
     }
 
     async fn keep_alive(&self) -> Result<(), Error> {

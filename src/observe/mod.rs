@@ -13,6 +13,7 @@ use http::{Extensions, HeaderMap};
 
 use crate::{
     clock::Stopwatch,
+    guard::Distrust,
     id::Handle,
     meter,
     principal::{PrincipalId, Realm},
@@ -322,29 +323,49 @@ pub enum RejectReason {
     Ambiguous,
     /// A cross-site request without its cookie tried to start a session.
     CrossSite,
+    /// With a keyring: the stored session is not what a holder of the keys has written under this handle. Somebody has
+    /// changed or planted it.
+    Forged,
     /// The value does not have the shape of an id.
     Malformed,
     /// An id that was [renewed](crate::Renewal), long after its browser has shown the next.
     Reused,
     /// More different ids than are looked up.
     TooMany,
+    /// With a keyring: the session was stored without one, and the time is over in which such are accepted.
+    Unauthenticated,
     /// No session has this handle.
     Unknown,
+    /// The session was stored with a key that is not in the keyring, or no longer.
+    UnknownKey,
     /// The handle of a live session with a secret that is not its own.
     WrongSecret,
 }
 
+impl From<Distrust> for RejectReason {
+    fn from(distrust: Distrust) -> Self {
+        match distrust {
+            Distrust::Forged => Self::Forged,
+            Distrust::Unauthenticated => Self::Unauthenticated,
+            Distrust::UnknownKey => Self::UnknownKey,
+        }
+    }
+}
+
 impl RejectReason {
-    const COUNT: usize = 7;
+    const COUNT: usize = 10;
 
     const fn name(self) -> &'static str {
         match self {
             Self::Ambiguous => "session_id_ambiguous",
             Self::CrossSite => "session_cross_site",
+            Self::Forged => "session_forged",
             Self::Malformed => "session_id_malformed",
             Self::Reused => "session_id_reused",
             Self::TooMany => "session_ids_too_many",
+            Self::Unauthenticated => "session_unauthenticated",
             Self::Unknown => "session_id_unknown",
+            Self::UnknownKey => "session_key_unknown",
             Self::WrongSecret => "session_id_wrong_secret",
         }
     }
@@ -524,15 +545,19 @@ mod tests {
     #[test]
     fn every_limited_kind_has_a_limit_of_its_own() {
         use RejectReason::{
-            Ambiguous, CrossSite, Malformed, Reused, TooMany, Unknown, WrongSecret,
+            Ambiguous, CrossSite, Forged, Malformed, Reused, TooMany, Unauthenticated, Unknown,
+            UnknownKey, WrongSecret,
         };
         let rejected = [
             Ambiguous,
             CrossSite,
+            Forged,
             Malformed,
             Reused,
             TooMany,
+            Unauthenticated,
             Unknown,
+            UnknownKey,
             WrongSecret,
         ]
         .map(EventKind::Rejected);

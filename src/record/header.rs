@@ -3,9 +3,14 @@
 //! A field that this release does not know survives an update, byte for byte. A tag of 128 and more says that whoever
 //! does not know it must leave the record alone.
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
-use super::secrets::{Dated, Key, Secrets};
+use super::{
+    sealing::{Seal, Wrap},
+    secrets::{Dated, Key, Secrets, secret_hash},
+};
+#[cfg(feature = "keyring")]
+use crate::id::KeyTag;
 use crate::{
     clock::Timestamp,
     id::SecretHash,
@@ -26,8 +31,14 @@ pub(crate) struct Header<'a> {
     pub(crate) identity: Option<Identity<'a>>,
     /// Where it differs from the layer's.
     pub(crate) lifetime: Option<Lifetime>,
+    /// There is a MAC, whether or not it is right.
+    pub(crate) is_authenticated: bool,
     /// The browser is not known to have received the secret that a login has sent it.
     pub(crate) is_unshown: bool,
+    /// How the values are sealed, if they are.
+    pub(crate) seal: Option<Seal>,
+    /// The values' key under secrets that were drawn just now.
+    wraps: Vec<Wrap>,
     /// The secrets beside the current one, if they are not as they are among the fields.
     others: Option<Box<Secrets>>,
     /// What becomes of a login that was begun; `None` if it stays as it is.
@@ -54,7 +65,10 @@ impl<'a> Header<'a> {
             rotated_at: None,
             identity: None,
             lifetime,
+            is_authenticated: false,
             is_unshown: false,
+            seal: None,
+            wraps: Vec::new(),
             others: None,
             begun: None,
             labelled: None,
@@ -162,7 +176,34 @@ impl<'a> Header<'a> {
         }
     }
 
-    pub(crate) fn encode(&self) -> Arc<[u8]> {
+    /// Tells whether a secret is among those that are remembered.
+    pub(crate) fn knows(&self, secret: &SecretHash) -> bool {
+        let others = self.others();
+        let mut lists = others.lists().into_iter().flat_map(|(_, list)| list);
+        self.secret.matches(secret) || lists.any(|other| other.secret.matches(secret))
+    }
+
+    /// Returns the names of the keys with which the secrets beside the current one were hashed.
+    #[cfg(feature = "keyring")]
+    pub(crate) fn other_keys(&self) -> Vec<Option<KeyTag>> {
+        let others = self.others();
+        let lists = others.lists().into_iter().flat_map(|(_, list)| list);
+        let mut keys: Vec<_> = lists.map(|other| other.secret.key()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// Returns the names of the keys with which the secrets that were not shown yet were hashed.
+    #[cfg(feature = "keyring")]
+    pub(crate) fn successor_keys(&self) -> Vec<Option<KeyTag>> {
+        let others = self.others();
+        let successors = others.successors.iter();
+        successors.map(|other| other.secret.key()).collect()
+    }
+
+    /// Writes all fields but a MAC.
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let others = self.others();
         let dated = others
             .lists()
@@ -171,7 +212,7 @@ impl<'a> Header<'a> {
             .sum::<usize>();
         let mut bytes = Vec::with_capacity(TYPICAL_LEN + DATED_LEN * dated);
         bytes.push(FORMAT);
-        write(&mut bytes, tag::SECRET, &[self.secret.as_bytes()]);
+        write(&mut bytes, tag::SECRET, &secret_parts(&self.secret));
         write(
             &mut bytes,
             tag::GENERATION,
@@ -196,7 +237,8 @@ impl<'a> Header<'a> {
         }
         for (tag, list) in others.lists() {
             for Dated { secret, at } in list {
-                write(&mut bytes, tag, &[&stamp(*at), secret.as_bytes()]);
+                let [hash, key] = secret_parts(secret);
+                write(&mut bytes, tag, &[&stamp(*at), hash, key]);
             }
         }
         if self.is_unshown {
@@ -208,12 +250,41 @@ impl<'a> Header<'a> {
         if let Some(label) = self.label() {
             write(&mut bytes, tag::LABEL, &[label.as_bytes()]);
         }
+        self.write_seal(&others, &mut bytes);
         let kept = self
             .fields
             .flatten()
             .filter(|field| !tag::is_known(field.tag));
         kept.for_each(|field| bytes.extend_from_slice(field.whole));
-        bytes.into()
+        bytes
+    }
+
+    /// Writes how the values are sealed, and their key for those secrets that open the session.
+    fn write_seal(&self, others: &Secrets, bytes: &mut Vec<u8>) {
+        let Some(seal) = &self.seal else {
+            return;
+        };
+        let counter = seal.counter.to_be_bytes();
+        write(bytes, tag::SEAL, &[&seal.key, &counter]);
+        let opening = others.successors.iter().chain(&others.previous);
+        let opening = opening.map(|other| &other.secret).chain([&self.secret]);
+        for wrap in opening.filter_map(|secret| self.wrap_of(secret)) {
+            write(bytes, tag::WRAP, &[&wrap.of, &wrap.key]);
+        }
+    }
+
+    /// Returns the values' key under a secret.
+    pub(crate) fn wrap_of(&self, secret: &SecretHash) -> Option<Wrap> {
+        let stored = self.fields.flatten().filter(|field| field.tag == tag::WRAP);
+        let stored = stored.filter_map(|field| Wrap::decode(field.content).ok());
+        let mut wraps = self.wraps.iter().copied().chain(stored);
+        wraps.find(|wrap| wrap.is_of(secret))
+    }
+
+    /// Adds the values' key under a secret that was drawn just now.
+    #[cfg(feature = "keyring")]
+    pub(crate) fn add_wrap(&mut self, wrap: Wrap) {
+        self.wraps.push(wrap);
     }
 
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Undecodable> {
@@ -223,7 +294,7 @@ impl<'a> Header<'a> {
         for field in header.fields {
             let Field { tag, content, .. } = field?;
             match tag {
-                tag::SECRET => once(&mut secret, SecretHash::from_bytes(exactly(content)?))?,
+                tag::SECRET => once(&mut secret, secret_hash(content)?)?,
                 tag::GENERATION => once(&mut generation, u64::from_be_bytes(exactly(content)?))?,
                 tag::ROTATED_AT => once(&mut header.rotated_at, timestamp(content)?)?,
                 tag::IDENTITY => once(&mut header.identity, Identity::decode(content)?)?,
@@ -233,6 +304,9 @@ impl<'a> Header<'a> {
                 )?,
                 tag::RETIRED | tag::SUCCESSOR | tag::PREVIOUS => drop(Dated::decode(content)?),
                 tag::UNSHOWN => header.is_unshown = true,
+                tag::MAC => header.is_authenticated = true,
+                tag::SEAL => once(&mut header.seal, Seal::decode(content)?)?,
+                tag::WRAP => drop(Wrap::decode(content)?),
                 tag::MUST_BE_KNOWN.. => return Err(Undecodable),
                 _ => {}
             }
@@ -409,7 +483,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-fn write(bytes: &mut Vec<u8>, tag: u8, parts: &[&[u8]]) {
+pub(super) fn write(bytes: &mut Vec<u8>, tag: u8, parts: &[&[u8]]) {
     let len: usize = parts.iter().map(|part| part.len()).sum();
     let len = u16::try_from(len).expect("the longest field is a principal of 255 bytes");
     bytes.push(tag);
@@ -427,6 +501,11 @@ fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Undecodable> {
 
 fn exactly<const N: usize>(content: &[u8]) -> Result<[u8; N], Undecodable> {
     content.try_into().map_err(|_| Undecodable)
+}
+
+/// Returns what is stored of a secret.
+fn secret_parts(secret: &SecretHash) -> [&[u8]; 2] {
+    [secret.as_bytes(), secret.key_bytes()]
 }
 
 fn stamp(timestamp: Timestamp) -> [u8; STAMP_LEN] {
@@ -452,16 +531,19 @@ pub(super) mod tag {
     pub(in crate::record) const SUCCESSOR: u8 = 9;
     pub(in crate::record) const PREVIOUS: u8 = 10;
     pub(super) const UNSHOWN: u8 = 11;
+    pub(in crate::record) const MAC: u8 = 12;
+    pub(super) const SEAL: u8 = 13;
+    pub(super) const WRAP: u8 = 14;
     pub(super) const MUST_BE_KNOWN: u8 = 128;
 
     /// Tells whether this release writes a field of this tag itself.
     pub(super) const fn is_known(tag: u8) -> bool {
-        matches!(tag, SECRET..=UNSHOWN)
+        matches!(tag, SECRET..=WRAP)
     }
 }
 
 const FORMAT: u8 = 1;
-const FIELD_HEAD: usize = 3;
+pub(super) const FIELD_HEAD: usize = 3;
 const STAMP_LEN: usize = 8;
 const DATED_LEN: usize = FIELD_HEAD + STAMP_LEN + SecretHash::LEN;
 /// Format, secret, generation, rotation and an identity of 16 bytes.
@@ -483,7 +565,7 @@ mod tests {
     }
 
     /// Replaces the secret of an encoded header.
-    fn rotated(bytes: &[u8], secret: SecretHash, now: Timestamp) -> Arc<[u8]> {
+    fn rotated(bytes: &[u8], secret: SecretHash, now: Timestamp) -> Vec<u8> {
         let mut header = Header::decode(bytes).unwrap();
         header.rotate(secret, now);
         header.encode()
@@ -493,7 +575,7 @@ mod tests {
         header.key(&hash(fill), now, Duration::ZERO) == Key::Retired
     }
 
-    fn full() -> Arc<[u8]> {
+    fn full() -> Vec<u8> {
         let first = Header::new(hash(1), Some(Lifetime::persistent())).encode();
         let third = rotated(&rotated(&first, hash(2), at(10)), hash(3), at(20));
         let header = Header {
@@ -550,7 +632,7 @@ mod tests {
 
     #[test]
     fn a_field_of_a_later_release_survives_an_update() {
-        let mut bytes = full().to_vec();
+        let mut bytes = full();
         bytes.extend([77, 0, 3, b'n', b'e', b'w']);
         let bytes = rotated(&bytes, hash(4), at(30));
         assert!(bytes.ends_with(&[77, 0, 3, b'n', b'e', b'w']));
@@ -605,14 +687,14 @@ mod tests {
 
     #[test]
     fn a_label_that_is_no_text_is_none_and_the_session_goes_on() {
-        let mut bytes = full().to_vec();
+        let mut bytes = full();
         bytes.extend([8, 0, 1, 0xff]);
         assert_eq!(Header::decode(&bytes).unwrap().label(), None);
     }
 
     #[test]
     fn a_field_that_must_be_known_makes_the_record_undecodable() {
-        let mut bytes = full().to_vec();
+        let mut bytes = full();
         bytes.extend([128, 0, 0]);
         assert_eq!(Header::decode(&bytes).unwrap_err(), Undecodable);
     }
@@ -678,7 +760,7 @@ mod tests {
     }
 
     /// A session whose first id was renewed twice, at 100 and at 200 seconds.
-    fn renewed() -> Arc<[u8]> {
+    fn renewed() -> Vec<u8> {
         let mut header = Header::new(hash(1), None);
         header.renew(hash(2), at(100));
         header.renew(hash(3), at(200));

@@ -3,13 +3,20 @@
 //! The header is decoded without the values, so that what ends a session works on values that do not decode, and a
 //! read costs the same whether a session is small or large. Both forms begin with their format's number.
 
+#[cfg(feature = "keyring")]
+mod authenticated;
 mod header;
+mod sealing;
 mod secrets;
 mod values;
 
 use std::{fmt, sync::Arc};
 
+#[cfg(feature = "keyring")]
+pub(crate) use authenticated::Authenticated;
 pub(crate) use header::{Begun, Header, Identity, Undecodable};
+#[cfg(feature = "keyring")]
+pub(crate) use sealing::{Seal, Wrap, WrappedKey};
 pub(crate) use secrets::Key;
 pub(crate) use values::{Corrupt, Pair, Value, Values};
 #[cfg(test)]

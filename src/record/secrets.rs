@@ -124,9 +124,8 @@ impl Secrets {
 impl Dated {
     pub(super) fn decode(content: &[u8]) -> Result<Self, Undecodable> {
         let (at, secret) = content.split_first_chunk().ok_or(Undecodable)?;
-        let secret = secret.try_into().map_err(|_| Undecodable)?;
         Ok(Self {
-            secret: SecretHash::from_bytes(secret),
+            secret: secret_hash(secret)?,
             at: Timestamp::from_millis(u64::from_be_bytes(*at)),
         })
     }
@@ -134,6 +133,16 @@ impl Dated {
     pub(super) fn is_remembered(&self, now: Timestamp) -> bool {
         now.since(self.at) < REMEMBERED
     }
+}
+
+/// Reads a hash, and the name of the key that was needed for it if one was.
+pub(super) fn secret_hash(content: &[u8]) -> Result<SecretHash, Undecodable> {
+    let (bytes, key) = content.split_first_chunk().ok_or(Undecodable)?;
+    let key = match key {
+        [] => None,
+        key => Some(key.try_into().map_err(|_| Undecodable)?),
+    };
+    Ok(SecretHash::from_bytes(*bytes).keyed(key))
 }
 
 fn keep_newest(list: &mut Vec<Dated>, most: usize) {

@@ -99,7 +99,7 @@ impl Slot {
             Phase::Failed(_) | Phase::Loaded(_) => Vec::new(),
         };
         for id in &ids {
-            let hash = self.context.hasher.hash(id);
+            let hash = self.context.guard.hash(id);
             self.context.observer.count_guess(peer, hash.as_bytes());
         }
     }
@@ -149,11 +149,13 @@ impl State {
                 origin,
                 token,
                 upkeep,
+                remains,
                 ..
             }) => {
-                let draft = match live {
-                    Some(live) => Draft::live(live, upkeep),
-                    None => Draft::without_record(origin),
+                let draft = match (live, remains) {
+                    (Some(live), _) => Draft::live(live, upkeep),
+                    (None, Some(handle)) => Draft::of_remains(handle),
+                    (None, None) => Draft::without_record(origin),
                 };
                 self.phase = Phase::Loaded(Open::new(draft, token, ambiguous));
                 Ok(())

@@ -9,6 +9,8 @@
 )]
 
 pub mod account;
+#[cfg(feature = "keyring")]
+pub mod canaries;
 pub mod customer;
 pub mod engine;
 pub mod folder;

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use proptest::prelude::*;
-use tenure::{Clock, Error, Lifetime, Renewal, Session, SessionLayer, store::SessionStore};
+use tenure::{
+    Clock, Error, Lifetime, Renewal, Session, SessionLayer, SessionLayerBuilder,
+    store::SessionStore,
+};
 use tokio::sync::oneshot;
 
 use super::{
@@ -23,6 +26,11 @@ pub trait Subject {
     /// Returns the store's clock, if it can be moved; the model leaves time out if not.
     fn clock(&self) -> Option<Clock> {
         None
+    }
+
+    /// Adds settings of the layer that must not change what is true.
+    fn settings(&self, builder: SessionLayerBuilder) -> SessionLayerBuilder {
+        builder
     }
 }
 
@@ -103,6 +111,7 @@ impl Site {
         let layer = SessionLayer::builder(store.clone())
             .with_renewal(renewal)
             .with_lifetime(lifetime);
+        let layer = subject.settings(layer);
         Self {
             layer: layer.build().unwrap(),
             clock,

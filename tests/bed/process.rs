@@ -23,6 +23,10 @@ impl Process {
         (process, port)
     }
 
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.0.id(), name);
+    }
+
     /// Asks a program to end, and waits until it has.
     pub(crate) fn interrupt(mut self) {
         signal(self.0.id(), "INT");

@@ -1,9 +1,11 @@
 //! What users are promised of a site of two nodes on one engine, for each store.
 
-use std::any::Any;
+use std::{any::Any, sync::Arc};
 
 use http::StatusCode;
-use tenure::{Error, Session, SessionLayer, store::SessionStore};
+use tenure::{Error, Session, SessionLayer, SessionLayerBuilder, store::SessionStore};
+#[cfg(feature = "keyring")]
+use tenure::{Keyring, ServerKey};
 
 use super::visitor::{
     Told, Waiting, arrive, begin, count_at_once, counted, principal, send, told, visit,
@@ -12,14 +14,41 @@ use super::visitor::{
 /// Two nodes, and what has to be there for as long as they are.
 pub struct Site {
     nodes: [SessionLayer; 2],
+    stores: [Arc<dyn SessionStore>; 2],
     _kept: Box<dyn Any>,
 }
 
 impl Site {
-    pub fn new(nodes: [impl SessionStore; 2], kept: impl Any) -> Self {
+    pub fn new(stores: [impl SessionStore; 2], kept: impl Any) -> Self {
+        let stores = stores.map(|store| Arc::new(store) as Arc<dyn SessionStore>);
         Self {
-            nodes: nodes.map(SessionLayer::new),
+            nodes: stores.clone().map(SessionLayer::new),
+            stores,
             _kept: Box::new(kept),
+        }
+    }
+
+    /// Gives the nodes a keyring.
+    #[cfg(feature = "keyring")]
+    #[must_use]
+    pub fn keyed(self) -> Self {
+        let keyring = Keyring::new(ServerKey::generate().unwrap());
+        self.with(|builder| builder.with_keyring(keyring.clone()))
+    }
+
+    /// Lets the nodes seal the values.
+    #[cfg(feature = "keyring")]
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        let keyring = Keyring::new(ServerKey::generate().unwrap());
+        self.with(|builder| builder.with_keyring(keyring.clone()).with_sealed_values())
+    }
+
+    fn with(self, settings: impl Fn(SessionLayerBuilder) -> SessionLayerBuilder) -> Self {
+        let node = |store| settings(SessionLayer::builder(store)).build().unwrap();
+        Self {
+            nodes: self.stores.clone().map(node),
+            ..self
         }
     }
 }
@@ -27,6 +56,17 @@ impl Site {
 /// Makes a test of each promise; the expression makes a site.
 macro_rules! promises {
     ($site:expr) => {
+        $crate::bed::promises::promises! { all $site }
+
+        /// With a keyring, and with values that are sealed, nothing else is different.
+        #[cfg(feature = "keyring")]
+        mod sealed {
+            use super::*;
+
+            $crate::bed::promises::promises! { all $site.sealed() }
+        }
+    };
+    (all $site:expr) => {
         $crate::bed::promises::promises! { $site;
             a_login_is_seen_by_every_node
             a_logout_on_one_node_ends_the_session_on_all

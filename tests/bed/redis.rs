@@ -56,6 +56,11 @@ impl Redis {
         self.node.restart();
     }
 
+    /// Where the server has its files.
+    pub fn folder(&self) -> &std::path::Path {
+        self._folder.path()
+    }
+
     /// The URL of the server, for [`VARIABLE`].
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port())

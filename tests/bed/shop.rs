@@ -35,6 +35,10 @@ impl Shop {
         self.process.interrupt();
     }
 
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
     pub(crate) fn at(&self, path: &str) -> String {
         format!("http://localhost:{}{path}", self.port)
     }

@@ -8,17 +8,22 @@ mod corners;
 mod failures;
 mod guessing;
 mod identity;
+#[cfg(feature = "keyring")]
+mod keys;
 mod labels;
 mod layers;
 mod lifetime;
 mod live;
 mod model;
 mod native;
+mod nodes;
 mod operator;
 mod reentry;
 mod renewal;
 mod response;
 mod revocation;
+#[cfg(feature = "keyring")]
+mod sealed;
 mod security;
 mod situations;
 mod step_up;

@@ -162,7 +162,7 @@ async fn a_session_that_somebody_else_takes_over_while_its_credential_changes_en
         let at_gate = Gate::new();
         let passing = at_gate.clone();
         let changing = async move |session: Session| {
-            session.principal();
+            assert!(session.principal().is_some());
             passing.pass().await;
             change(session).await
         };

@@ -9,7 +9,11 @@ use std::{
 };
 
 use http::{Request, Response, StatusCode, header};
-use tenure::{Event, Lifetime, Session, store::SessionStore, testing::signed_in};
+use tenure::{
+    Event, HeaderTransport, Lifetime, Session, SessionLayer,
+    store::{MemoryStore, SessionStore},
+    testing::signed_in,
+};
 
 use crate::support::{Answered, Browser, Site, Told, handler, send, told};
 
@@ -258,6 +262,41 @@ async fn no_secret_is_logged_at_any_level() {
             assert!(!text.contains(part), "{part} in {text}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_client_brings_in_a_header_is_neither_logged_nor_echoed() {
+    listen();
+    let site = Site::with(|builder| builder.with_header(HeaderTransport::bearer()));
+    for value in ["zqxj".repeat(16), "zqxj".to_owned(), "zqxj ".repeat(9)] {
+        let request = Request::builder().header("authorization", format!("Bearer {value}"));
+        let request = request.body(String::new()).unwrap();
+        let response = send(&site.layer, request, write).await;
+        assert!(!format!("{response:?}").contains("zqxjzqxj"));
+    }
+    let text = logged();
+    assert!(text.contains("session_id_malformed"), "{text}");
+    let handle = "zqxj".repeat(5);
+    assert!(!text.replace(&handle, "").contains("zqxj"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_logged_names_the_layer_and_whom_its_application_knows() {
+    struct Admin;
+    listen();
+    let admins = SessionLayer::builder(MemoryStore::new())
+        .with_marker::<Admin>()
+        .with_name("__Host-Http-admin")
+        .build()
+        .unwrap();
+    signed_in(&admins, "root").await;
+    let text = logged();
+    assert!(text.contains("__Host-Http-admin"), "{text}");
+    assert!(
+        text.contains("root") && !text.contains("admin\\u{1f}"),
+        "{text}"
+    );
+    assert!(!text.contains('\u{1f}'), "{text:?}");
 }
 
 #[tokio::test]

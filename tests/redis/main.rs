@@ -14,6 +14,8 @@ mod moving;
 mod principals;
 mod promises;
 mod replicas;
+#[cfg(feature = "keyring")]
+mod sealed;
 mod sentinel;
 mod setup;
 #[cfg(feature = "redis-tls")]

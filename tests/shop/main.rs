@@ -6,6 +6,8 @@
 mod bed;
 mod devices;
 mod help;
+#[cfg(feature = "keyring")]
+mod keys;
 mod operator;
 mod orders;
 mod restart;

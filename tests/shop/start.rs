@@ -92,7 +92,7 @@ async fn a_file_whose_lock_somebody_holds_is_named_as_such() {
 }
 
 /// Starts a shop that cannot, and looks at its last words.
-fn check(options: &[&str], words: &str) {
+pub(crate) fn check(options: &[&str], words: &str) {
     let said = refusal(options);
     assert!(said.contains(words), "{options:?}: {said}");
     assert!(!said.contains("secret"), "{options:?}: {said}");

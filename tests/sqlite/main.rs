@@ -10,6 +10,8 @@ mod live;
 mod model;
 mod principals;
 mod promises;
+#[cfg(feature = "keyring")]
+mod sealed;
 mod setup;
 mod together;
 

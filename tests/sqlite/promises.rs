@@ -11,3 +11,10 @@ async fn site() -> Site {
 }
 
 promises!(site().await);
+
+#[cfg(feature = "keyring")]
+mod keyed {
+    use super::*;
+
+    promises!(all site().await.keyed());
+}

@@ -14,7 +14,11 @@ fn record(principal: Option<&str>) -> Record {
         principal,
         authenticated_at: Timestamp::from_millis(0),
     });
-    Record::of(Version::from_u64(1), header.encode(), &Values::empty())
+    Record::of(
+        Version::from_u64(1),
+        header.encode().into(),
+        &Values::empty(),
+    )
 }
 
 fn sized(len: usize) -> Record {

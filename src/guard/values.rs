@@ -1,0 +1,417 @@
+//! How a layer with a keyring keeps the values of its sessions: sealed or not.
+
+use zeroize::Zeroizing;
+
+use super::{
+    DataKey, Distrust, First, Next, Opened, Unmade,
+    keyed::{Keyed, in_parts},
+};
+use crate::{
+    id::{Handle, KeyTag, Random, SecretHash, Token},
+    keyring::Ring,
+    record::{Header, Record, Seal, Values, Wrap},
+};
+
+impl Keyed {
+    /// Makes the first record of a session.
+    pub(super) fn create(
+        &self,
+        mut first: First<'_>,
+        random: Random,
+    ) -> Result<(Record, Option<Opened>), Unmade> {
+        let (handle, header) = (first.token.handle(), &mut first.header);
+        let (stored, opened) = match self.seals {
+            true => self.seal_anew(header, first.token, first.values, random)?,
+            false => (first.values.clone(), None),
+        };
+        let header = first.header.encode();
+        let record = self.record(handle, first.version, header, &stored);
+        Ok((record, opened))
+    }
+
+    /// Makes the record that follows another.
+    pub(super) fn succeed(
+        &self,
+        next: Next<'_>,
+        random: Random,
+    ) -> Result<(Record, Option<Opened>), Unmade> {
+        let (Ok(mut header) | Err(mut header)) = next.header;
+        let values = next.values;
+        let (stored, opened) = match (next.rotated, next.opened) {
+            (Some(token), _) if self.seals => self.seal_anew(&mut header, token, values, random)?,
+            (None, Some(opened)) => {
+                if let Some((secret, token)) = next.renewed {
+                    self.wrap(&mut header, secret, token, &opened.key, random)?;
+                }
+                match *values == opened.values {
+                    // Whatever else is written, the values stay as they are, byte for byte.
+                    true => (next.old.shared_values(), Some(opened.clone())),
+                    false => self.seal(&mut header, next.handle, &opened.key, values, random)?,
+                }
+            }
+            (Some(_), _) | (None, None) => {
+                header.seal = None;
+                (values.clone(), None)
+            }
+        };
+        let record = self.record(next.handle, next.version, header.encode(), &stored);
+        Ok((record, opened))
+    }
+
+    /// Seals values with a key that is drawn for them, and wrapped under the secret that the header has by now.
+    fn seal_anew(
+        &self,
+        header: &mut Header<'_>,
+        token: &Token,
+        values: &Values,
+        random: Random,
+    ) -> Result<(Values, Option<Opened>), Unmade> {
+        let (key, secret) = (DataKey::draw(random)?, header.secret);
+        self.wrap(header, &secret, token, &key, random)?;
+        self.seal(header, token.handle(), &key, values, random)
+    }
+
+    fn seal(
+        &self,
+        header: &mut Header<'_>,
+        handle: Handle,
+        key: &DataKey,
+        values: &Values,
+        random: Random,
+    ) -> Result<(Values, Option<Opened>), Unmade> {
+        let seal = Seal {
+            key: self.keyring.ring().active().tag(),
+            counter: header.seal.map_or(0, |seal| seal.counter) + 1,
+        };
+        let bound = self.bound_to_values(handle, &seal);
+        let sealed = key.seal(&values.stored(), &bound, random)?;
+        header.seal = Some(seal);
+        let opened = Opened {
+            values: values.clone(),
+            key: key.clone(),
+        };
+        Ok((Values::from_stored(sealed.into()), Some(opened)))
+    }
+
+    /// Adds a key to a header, wrapped under a secret that was drawn just now.
+    fn wrap(
+        &self,
+        header: &mut Header<'_>,
+        secret: &SecretHash,
+        token: &Token,
+        key: &DataKey,
+        random: Random,
+    ) -> Result<(), Unmade> {
+        let ring = self.keyring.ring();
+        let (under, bound) = self.under(&ring, secret, token).ok_or(Unmade::KeyDropped)?;
+        let wrapped = key.wrap(&under, &bound, random)?;
+        header.add_wrap(Wrap::new(secret, wrapped));
+        Ok(())
+    }
+
+    /// Opens the values of a record for the id that it belongs to.
+    pub(super) fn open(
+        &self,
+        handle: Handle,
+        header: &Header<'_>,
+        record: &Record,
+        (secret, token): (&SecretHash, &Token),
+    ) -> Result<Option<Opened>, Distrust> {
+        if header.seal.is_none() {
+            return Ok(None);
+        }
+        let wrap = header.wrap_of(secret).ok_or(Distrust::Forged)?;
+        let ring = self.keyring.ring();
+        let (under, bound) = self
+            .under(&ring, secret, token)
+            .ok_or(Distrust::UnknownKey)?;
+        let key = DataKey::unwrap(wrap.key(), &under, &bound).ok_or(Distrust::Forged)?;
+        self.reopen(handle, header, record, Some(&key))
+    }
+
+    /// Opens the values of a record with the key that opened them before.
+    pub(super) fn reopen(
+        &self,
+        handle: Handle,
+        header: &Header<'_>,
+        record: &Record,
+        key: Option<&DataKey>,
+    ) -> Result<Option<Opened>, Distrust> {
+        let Some(seal) = &header.seal else {
+            return Ok(None);
+        };
+        let key = key.ok_or(Distrust::Forged)?;
+        let bound = self.bound_to_values(handle, seal);
+        let values = key.open(record.values(), &bound).ok_or(Distrust::Forged)?;
+        Ok(Some(Opened {
+            values: Values::from_stored(values.into()),
+            key: key.clone(),
+        }))
+    }
+
+    /// Returns the key under which a session's key is wrapped, and what it is bound to.
+    fn under(
+        &self,
+        ring: &Ring,
+        secret: &SecretHash,
+        token: &Token,
+    ) -> Option<(Zeroizing<[u8; 32]>, Vec<u8>)> {
+        let key = ring.find(secret.key()?)?;
+        let bound = self.bound("key", key.tag(), token.handle(), &[]);
+        let message = Zeroizing::new(token.message());
+        Some((key.wrapping(&message[Handle::LEN..], &bound), bound))
+    }
+
+    fn bound_to_values(&self, handle: Handle, seal: &Seal) -> Vec<u8> {
+        self.bound("values", seal.key, handle, &seal.counter.to_be_bytes())
+    }
+
+    /// Returns what is encrypted is bound to: for what, whose, by which key, under which handle, the how manieth.
+    fn bound(&self, purpose: &str, key: KeyTag, handle: Handle, counter: &[u8]) -> Vec<u8> {
+        in_parts([
+            purpose.as_bytes(),
+            self.cookie_name.as_bytes(),
+            &key,
+            handle.as_bytes(),
+            counter,
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::Timestamp,
+        guard::Guard,
+        keyring::{Keyring, ServerKey},
+        record::Version,
+    };
+
+    const HANDLE: Handle = Handle::from_bytes([0; 16]);
+    const NOW: Timestamp = Timestamp::from_millis(1_795_737_600_000);
+
+    fn guard(name: &str, key: u8) -> Guard {
+        let keyring = Keyring::new(ServerKey::for_test(key));
+        Guard::with_keyring(name, keyring, true)
+    }
+
+    fn own() -> Guard {
+        guard("id", 1)
+    }
+
+    /// An id of the handle of zeros.
+    fn token(fill: u8) -> Token {
+        let mut text = [b'A'; Token::CHARS];
+        text[22..].fill(fill);
+        Token::parse(&text).unwrap()
+    }
+
+    fn values(json: &str) -> Values {
+        let values = Values::empty().with("a", Some(json.as_bytes()));
+        values.unwrap().unwrap()
+    }
+
+    fn created(guard: &Guard, token: &Token) -> (Record, Opened) {
+        let first = First {
+            token,
+            version: Version::from_u64(1),
+            header: Header::new(guard.hash(token), None),
+            values: &values("1"),
+        };
+        let (record, opened) = guard.create(first, Random::System).unwrap();
+        (record, opened.unwrap())
+    }
+
+    fn next<'a>(old: &'a Record, opened: &'a Opened, values: &'a Values) -> Next<'a> {
+        Next {
+            handle: HANDLE,
+            version: Version::from_u64(2),
+            old,
+            opened: Some(opened),
+            header: Err(Header::decode(old.header()).unwrap()),
+            rotated: None,
+            renewed: None,
+            values,
+        }
+    }
+
+    /// Opens a record for an id, as a request does.
+    fn open(guard: &Guard, record: &Record, token: &Token) -> Result<Option<Values>, Distrust> {
+        let header = guard
+            .read(HANDLE, record, NOW)
+            .map_err(|_| Distrust::Forged)?;
+        let secret = guard.hash_as(&header, token);
+        let opened = guard.open(HANDLE, &header, record, (&secret, token))?;
+        Ok(opened.map(|opened| opened.values))
+    }
+
+    fn seal_of(record: &Record) -> Option<Seal> {
+        Header::decode(record.header()).unwrap().seal
+    }
+
+    #[test]
+    fn values_open_with_the_id_and_the_server_key_and_with_neither_alone() {
+        let (record, _) = created(&own(), &token(b'A'));
+        assert_eq!(open(&own(), &record, &token(b'A')), Ok(Some(values("1"))));
+        assert!(open(&own(), &record, &token(b'B')).is_err(), "another id");
+        assert!(
+            open(&guard("id", 2), &record, &token(b'A')).is_err(),
+            "another key"
+        );
+        assert!(
+            open(&guard("id2", 1), &record, &token(b'A')).is_err(),
+            "another layer"
+        );
+        let stored = record.values();
+        assert!(!stored.windows(2).any(|part| part == b"a\0"));
+    }
+
+    #[test]
+    fn a_value_is_sealed_anew_with_the_next_counter_and_other_writes_leave_it_as_it_is() {
+        let (first, opened) = created(&own(), &token(b'A'));
+        let same = next(&first, &opened, &opened.values);
+        let (same, _) = own().succeed(same, Random::System).unwrap();
+        assert_eq!(same.values(), first.values());
+        assert_eq!(seal_of(&same), seal_of(&first));
+        let changed = values("2");
+        let written = next(&first, &opened, &changed);
+        let (written, _) = own().succeed(written, Random::System).unwrap();
+        assert_eq!(seal_of(&first).unwrap().counter, 1);
+        assert_eq!(seal_of(&written).unwrap().counter, 2);
+        assert_eq!(open(&own(), &written, &token(b'A')), Ok(Some(values("2"))));
+    }
+
+    #[test]
+    fn a_renewal_wraps_the_same_key_and_both_ids_open_the_values() {
+        let (first, opened) = created(&own(), &token(b'A'));
+        let (later, guard) = (token(b'B'), own());
+        let hash = guard.hash(&later);
+        let mut header = Header::decode(first.header()).unwrap();
+        header.renew(hash, NOW);
+        let renewed = Next {
+            header: Ok(header),
+            renewed: Some((&hash, &later)),
+            ..next(&first, &opened, &opened.values)
+        };
+        let (renewed, _) = guard.succeed(renewed, Random::System).unwrap();
+        assert_eq!(renewed.values(), first.values());
+        for token in [&token(b'A'), &later] {
+            assert_eq!(open(&guard, &renewed, token), Ok(Some(values("1"))));
+        }
+        let mut header = Header::decode(renewed.header()).unwrap();
+        header.confirm(hash, NOW);
+        let confirmed = Next {
+            header: Ok(header),
+            ..next(&renewed, &opened, &opened.values)
+        };
+        let (confirmed, _) = guard.succeed(confirmed, Random::System).unwrap();
+        for token in [&token(b'A'), &later] {
+            assert_eq!(open(&guard, &confirmed, token), Ok(Some(values("1"))));
+        }
+    }
+
+    #[test]
+    fn a_privilege_change_draws_another_key_and_the_old_id_has_no_part_in_it() {
+        let (first, opened) = created(&own(), &token(b'A'));
+        let (later, guard) = (token(b'B'), own());
+        let mut header = Header::decode(first.header()).unwrap();
+        header.rotate(guard.hash(&later), NOW);
+        let rotated = Next {
+            header: Ok(header),
+            rotated: Some(&later),
+            ..next(&first, &opened, &opened.values)
+        };
+        let (rotated, _) = guard.succeed(rotated, Random::System).unwrap();
+        assert_eq!(open(&guard, &rotated, &later), Ok(Some(values("1"))));
+        let header = guard.read(HANDLE, &rotated, NOW).unwrap();
+        assert!(header.wrap_of(&guard.hash(&token(b'A'))).is_none());
+        let with_the_old_key = guard.reopen(HANDLE, &header, &rotated, Some(&opened.key));
+        assert_eq!(with_the_old_key.unwrap_err(), Distrust::Forged);
+    }
+
+    #[test]
+    fn a_layer_that_seals_no_more_opens_what_was_sealed_until_the_next_privilege_change() {
+        let (first, opened) = created(&own(), &token(b'A'));
+        let keyring = Keyring::new(ServerKey::for_test(1));
+        let (later, plain) = (token(b'B'), Guard::with_keyring("id", keyring, false));
+        assert_eq!(open(&plain, &first, &token(b'A')), Ok(Some(values("1"))));
+        let mut header = Header::decode(first.header()).unwrap();
+        header.rotate(plain.hash(&later), NOW);
+        let rotated = Next {
+            header: Ok(header),
+            rotated: Some(&later),
+            ..next(&first, &opened, &opened.values)
+        };
+        let (rotated, none) = plain.succeed(rotated, Random::System).unwrap();
+        assert!(none.is_none() && seal_of(&rotated).is_none());
+        assert_eq!(rotated.shared_values(), values("1"));
+    }
+
+    /// Whoever has the server's keys can make MACs, but he cannot move what is sealed.
+    #[test]
+    fn sealed_values_are_bound_to_handle_layer_key_and_counter() {
+        let guard = own();
+        let (first, opened) = created(&guard, &token(b'A'));
+        let changed = values("2");
+        let written = next(&first, &opened, &changed);
+        let (written, _) = guard.succeed(written, Random::System).unwrap();
+        let seal = seal_of(&written).unwrap();
+        let header = |seal| {
+            let mut header = Header::decode(written.header()).unwrap();
+            header.seal = Some(seal);
+            header
+        };
+        let reopen = |guard: &Guard, handle, seal, record| {
+            let opened = guard.reopen(handle, &header(seal), record, Some(&opened.key));
+            opened.map(|_| ())
+        };
+        let forged = Err(Distrust::Forged);
+        let other = Handle::from_bytes([1; 16]);
+        let (earlier, renamed) = (
+            Seal { counter: 1, ..seal },
+            Seal {
+                key: [9; 4],
+                ..seal
+            },
+        );
+        assert_eq!(reopen(&guard, HANDLE, seal, &written), Ok(()));
+        assert_eq!(reopen(&guard, HANDLE, seal, &first), forged, "old values");
+        assert_eq!(reopen(&guard, HANDLE, earlier, &written), forged);
+        assert_eq!(reopen(&guard, HANDLE, renamed, &written), forged);
+        assert_eq!(reopen(&guard, other, seal, &written), forged);
+        assert_eq!(
+            reopen(&self::guard("id2", 1), HANDLE, seal, &written),
+            forged
+        );
+    }
+
+    /// The stored form is kept for ever: these bytes must never change.
+    #[test]
+    fn the_header_of_a_sealed_record_is_stable() {
+        let (record, _) = created(&own(), &token(b'A'));
+        let header = record.header();
+        assert_eq!(header.len(), 1 + 39 + 11 + 15 + 71 + 39);
+        assert_eq!(header[51..54], [13, 0, 12]);
+        assert_eq!(header[54..58], ServerKey::for_test(1).derived().tag());
+        assert_eq!(header[58..66], 1_u64.to_be_bytes());
+        assert_eq!(header[66..69], [14, 0, 68]);
+        assert_eq!(header[69..77], own().hash(&token(b'A')).as_bytes()[..8]);
+    }
+
+    /// What is stored is kept for ever: these bytes must never change.
+    #[test]
+    fn the_key_under_which_a_key_is_wrapped_is_stable() {
+        let guard = guard("__Host-Http-id", 7);
+        let keyed = guard.keyed.as_ref().unwrap();
+        let secret = guard.hash(&token(b'A'));
+        let (under, bound) = keyed
+            .under(&keyed.keyring.ring(), &secret, &token(b'A'))
+            .unwrap();
+        let start = u64::from_be_bytes(*under.first_chunk().unwrap());
+        assert_eq!(
+            (start, bound.len()),
+            (0x85ce_2862_7c10_8f91, 5 * 8 + 3 + 14 + 4 + 16)
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! What is derived from a server's key: one key for each purpose, so that what is made for one is nothing in another.
+
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::server_key::KEY_LEN;
+use crate::id::KeyTag;
+
+/// The keys of each purpose. Of the server's key itself nothing is kept.
+#[derive(Clone)]
+pub(crate) struct Derived {
+    tag: KeyTag,
+    secrets: Hmac<Sha256>,
+    records: Hmac<Sha256>,
+    sealing: Zeroizing<[u8; KEY_LEN]>,
+}
+
+impl Derived {
+    pub(super) fn from(master: &[u8; KEY_LEN]) -> Self {
+        let master = Hkdf::<Sha256>::new(Some(SALT), master);
+        Self {
+            tag: *expand(&master, b"key id"),
+            secrets: keyed(&expand(&master, b"secret")),
+            records: keyed(&expand(&master, b"record")),
+            sealing: expand(&master, b"seal"),
+        }
+    }
+
+    /// Returns the key's public name.
+    pub(crate) const fn tag(&self) -> KeyTag {
+        self.tag
+    }
+
+    /// Begins the hash of an id's secret.
+    pub(crate) fn secrets(&self) -> Hmac<Sha256> {
+        self.secrets.clone()
+    }
+
+    /// Begins the MAC of a record.
+    pub(crate) fn records(&self) -> Hmac<Sha256> {
+        self.records.clone()
+    }
+
+    /// Returns the key under which the key of a session's values is wrapped: it takes this one and the secret of an id.
+    pub(crate) fn wrapping(&self, secret: &[u8], context: &[u8]) -> Zeroizing<[u8; KEY_LEN]> {
+        let both = Hkdf::<Sha256>::new(Some(&*self.sealing), secret);
+        expand(&both, context)
+    }
+
+    /// Tells whether both come from one key, and not from two that have got the same name.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        let check = |key: &Self| key.secrets().finalize();
+        self.tag == other.tag && check(self) == check(other)
+    }
+
+    #[cfg(test)]
+    pub(super) const fn rename(&mut self, tag: KeyTag) {
+        self.tag = tag;
+    }
+}
+
+fn expand<const N: usize>(master: &Hkdf<Sha256>, purpose: &[u8]) -> Zeroizing<[u8; N]> {
+    let mut key = Zeroizing::new([0; N]);
+    let expanded = master.expand(purpose, &mut *key);
+    expanded.expect("HKDF gives 255 times more than is asked for");
+    key
+}
+
+fn keyed(key: &[u8; KEY_LEN]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("a key of any length is one for HMAC")
+}
+
+const SALT: &[u8] = b"tenure/v1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mac(key: Hmac<Sha256>) -> [u8; 32] {
+        key.chain_update(b"message").finalize().into_bytes().into()
+    }
+
+    /// What is stored is kept for ever: these bytes must never change.
+    #[test]
+    fn the_keys_of_each_purpose_are_stable() {
+        let key = Derived::from(&[7; KEY_LEN]);
+        assert_eq!(key.tag(), [0x5c, 0x4c, 0xc6, 0x4e]);
+        let start = |mac: [u8; 32]| u64::from_be_bytes(*mac.first_chunk().unwrap());
+        assert_eq!(start(mac(key.secrets())), 0x3f14_9fd8_a8a7_a514);
+        assert_eq!(start(mac(key.records())), 0x6226_19f0_000a_155c);
+    }
+
+    #[test]
+    fn a_wrapping_key_takes_the_server_key_the_secret_and_what_it_is_for() {
+        let wrapping = |key: u8, secret: u8, purpose: &[u8]| {
+            let key = Derived::from(&[key; KEY_LEN]);
+            *key.wrapping(&[secret; 32], purpose)
+        };
+        let known = wrapping(7, 1, b"a");
+        assert_eq!(wrapping(7, 1, b"a"), known);
+        for other in [
+            wrapping(8, 1, b"a"),
+            wrapping(7, 2, b"a"),
+            wrapping(7, 1, b"b"),
+        ] {
+            assert_ne!(other, known);
+        }
+    }
+
+    #[test]
+    fn what_is_made_for_one_purpose_is_nothing_in_another() {
+        let key = Derived::from(&[7; KEY_LEN]);
+        assert_ne!(mac(key.secrets()), mac(key.records()));
+        assert!(!key.is_same_as(&Derived::from(&[8; KEY_LEN])));
+    }
+}
