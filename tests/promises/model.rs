@@ -67,6 +67,11 @@ proptest! {
     }
 
     #[test]
+    fn whoever_shows_none_of_his_new_ids_gets_what_the_model_says_with_sealed_values(steps in steps_of_a_thief(60)) {
+        check_with(|builder| crate::keys::keyed(builder).with_sealed_values(), steps);
+    }
+
+    #[test]
     fn overlapping_requests_do_what_the_model_says_of_sealed_values(steps in steps(60)) {
         check_with(|builder| crate::keys::keyed(builder).with_sealed_values(), steps);
     }

@@ -62,6 +62,31 @@ async fn finish(session: Session) -> Answered {
 }
 
 #[tokio::test]
+async fn who_signs_in_and_changes_his_password_at_once_says_the_new_stamp_or_commits_first() {
+    for (said, commits, expected) in [("old", false, 403), ("new", false, 200), ("old", true, 200)]
+    {
+        let mut browser = Browser {
+            layer: SessionLayer::new(MemoryStore::new()),
+            cookie: None,
+        };
+        let reset = async move |session: Session| {
+            session.login_with("ada", CredentialStamp::of(said))?;
+            if commits {
+                session.commit().await?;
+            }
+            session
+                .credentials_changed(CredentialStamp::of("new"))
+                .await?;
+            Ok(StatusCode::OK)
+        };
+        let status = browser.visit(reset).await.status();
+        assert_eq!(status.as_u16(), expected, "{said}, committed: {commits}");
+        let principal = browser.principal().await;
+        assert_eq!(principal.is_some(), expected == 200, "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_clock_that_was_set_back_makes_nobody_fresh() {
     let site = Site::new();
     site.clock.advance(600 * MINUTE);
