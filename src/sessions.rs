@@ -157,9 +157,13 @@ impl Sessions {
 
     /// Ends all sessions of a principal, and returns how many there were.
     ///
-    /// When it returns, no session of his is alive that existed or was being made: a login whose commit had begun is
-    /// refused. One that begins later is a new session; whoever changes a password uses
-    /// [`credentials_changed`](Self::credentials_changed).
+    /// When it returns, no session of his is alive that existed or was being made: a login is refused whose commit had told the
+    /// index of it by then. One that has checked a password and is committed later is a new session; whoever changes a
+    /// password uses [`credentials_changed`](Self::credentials_changed). A login that is
+    /// [half finished](crate::Session::begin_login) is not his yet.
+    ///
+    /// It is carried out whole once it has begun, also if its caller goes away. Sessions that cannot be reached, on a server
+    /// that is down, live on, which is an error: all others end.
     ///
     /// # Errors
     ///

@@ -106,15 +106,15 @@ impl Site {
 
     /// Reads a value; the session is touched when that is due, every three minutes.
     pub(crate) fn read(&self) -> Request {
-        self.reading(self.layer.clone())
+        self.reading(&self.layer)
     }
 
     /// Reads a value, and touches the session each time.
     pub(crate) fn read_and_touch(&self) -> Request {
-        self.reading(self.sliding.clone())
+        self.reading(&self.sliding)
     }
 
-    fn reading(&self, layer: SessionLayer) -> Request {
+    fn reading(&self, layer: &SessionLayer) -> Request {
         let read = async |session: Session| session.get::<u32>("count").map(drop);
         let service = service_fn(move |request| answered(request, read));
         sent(self.cookies.clone(), layer.layer(service))
