@@ -6,6 +6,7 @@
 #[path = "../../../tests/bed/mod.rs"]
 mod bed;
 mod build;
+mod engines;
 #[path = "../../in_process/floor.rs"]
 mod floor;
 mod implementations;

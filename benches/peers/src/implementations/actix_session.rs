@@ -35,6 +35,9 @@ use crate::{
     workload::{Comes, Workload, values},
 };
 
+/// What a request brings, in the terms of this framework.
+pub(crate) type Cookie = HeaderValue;
+
 /// A site of actix and what it is sent.
 struct OnActix<S> {
     site: S,

@@ -40,6 +40,11 @@ pub(crate) fn config() -> SessionConfig {
         .with_secure(true)
 }
 
+/// The same, but asks the store with each request, as the others do; nothing is kept between requests.
+pub(crate) fn forgetful() -> SessionConfig {
+    config().with_memory_lifetime(time::Duration::ZERO)
+}
+
 pub(crate) fn app<P: Pool>(store: SessionStore<P>, comes: Comes) -> Router {
     Router::new()
         .route("/unused", get(|| async { "ok" }))
