@@ -20,6 +20,8 @@ mod options;
     reason = "the bench of the repository has its store boxed, too"
 )]
 mod ours;
+mod report;
+mod socket;
 mod statistics;
 #[path = "../../in_process/workload.rs"]
 mod workload;
@@ -33,10 +35,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use in_process::{allocations, instructions};
+use in_process::{allocations, instructions, times};
 use options::Options;
+use report::{Findings, InProcess};
 use stats_alloc::StatsAlloc;
 use tokio::runtime::Runtime;
+use workload::{WORKLOADS, Workload};
 
 /// Measures what was asked for, and reports it.
 pub fn run() -> ExitCode {
@@ -54,14 +58,37 @@ pub fn run() -> ExitCode {
         Some((workload, index, requests)) => instructions::run(workload, *index, *requests),
         None => {
             build::all();
-            for w in workload::WORKLOADS.iter().filter(|w| options.wants(w.name)) {
-                println!("{} {:?}", w.name, in_process::times::measure(w, &options));
-                println!("{} {:?}", w.name, in_process::allocations::measure(w));
-                println!("{} {:?}", w.name, in_process::instructions::measure(w));
-            }
+            let findings = runtime.block_on(measure(&options));
+            report::publish(&findings, &options);
         }
     }
     ExitCode::SUCCESS
+}
+
+async fn measure(options: &Options) -> Findings {
+    let wanted = |workload: &&Workload| options.wants(workload.name);
+    let workloads = WORKLOADS.iter().filter(wanted);
+    let pages = match options.wants("socket") {
+        true => Some(socket::measure(options).await),
+        false => None,
+    };
+    Findings {
+        in_process: workloads
+            .map(|workload| in_process(workload, options))
+            .collect(),
+        engines: engines::measure(options).await,
+        pages,
+    }
+}
+
+fn in_process(workload: &'static Workload, options: &Options) -> InProcess {
+    eprintln!("{} {}", workload.name, workload.what);
+    InProcess {
+        workload,
+        times: times::measure(workload, options),
+        allocations: allocations::measure(workload),
+        instructions: instructions::measure(workload),
+    }
 }
 
 /// Prints what the requests of a workload allocate, which is this program's argument.

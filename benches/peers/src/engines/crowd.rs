@@ -131,7 +131,11 @@ fn on_thread(open: &Open, clients: impl Iterator<Item = usize>, end: Instant) ->
 }
 
 fn joined(answered: Vec<Result<Answered, tokio::task::JoinError>>) -> Answered {
-    together(answered.into_iter().map(|one| one.expect("no client panics")))
+    together(
+        answered
+            .into_iter()
+            .map(|one| one.expect("no client panics")),
+    )
 }
 
 fn together(answered: impl Iterator<Item = Answered>) -> Answered {

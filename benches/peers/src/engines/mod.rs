@@ -97,7 +97,9 @@ async fn in_turns(
         }
     }
     let sites = engine.sites.iter().zip(&rounds);
-    sites.map(|(site, rounds)| row(site.name, does, rounds)).collect()
+    sites
+        .map(|(site, rounds)| row(site.name, does, rounds))
+        .collect()
 }
 
 fn row(name: &'static str, does: &'static str, rounds: &[Round]) -> Row {

@@ -21,7 +21,9 @@ pub(super) async fn open() -> Engine {
     let url = server.url("postgres");
     let console = client(&url).await;
     let counting = console.batch_execute("CREATE EXTENSION pg_stat_statements");
-    counting.await.expect("the extension is installed with the server");
+    counting
+        .await
+        .expect("the extension is installed with the server");
     let version = console.query_one("SHOW server_version", &[]).await;
     let version: String = version.expect("an answer").get(0);
     let sites = vec![
@@ -53,13 +55,11 @@ async fn tower_sessions(name: &'static str, url: &str, saves: Saves) -> Site {
     Site::on_axum(name, tower::app(store, saves, Comes::Session)).await
 }
 
-async fn axum_session(
-    name: &'static str,
-    url: &str,
-    config: axum_session::SessionConfig,
-) -> Site {
+async fn axum_session(name: &'static str, url: &str, config: axum_session::SessionConfig) -> Site {
     let pool = sqlx::PgPool::connect(url).await;
     let pool = SessionPgPool::from(pool.expect("a server"));
-    let store = SessionStore::new(Some(pool), config).await.expect("a table");
+    let store = SessionStore::new(Some(pool), config)
+        .await
+        .expect("a table");
     Site::on_axum(name, axum::app(store, Comes::Session)).await
 }

@@ -33,7 +33,12 @@ pub(super) async fn open() -> Engine {
         axum_session("axum_session", &url, axum::config()).await,
         axum_session("axum_session, nothing in memory", &url, axum::forgetful()).await,
         actix_session("actix-session", &url, TtlExtensionPolicy::OnStateChanges).await,
-        actix_session("actix-session, sliding", &url, TtlExtensionPolicy::OnEveryRequest).await,
+        actix_session(
+            "actix-session, sliding",
+            &url,
+            TtlExtensionPolicy::OnEveryRequest,
+        )
+        .await,
     ];
     Engine {
         name: format!("Redis {version}"),
@@ -58,14 +63,12 @@ async fn tower_sessions(name: &'static str, url: &str, saves: Saves) -> Site {
     Site::on_axum(name, app).await
 }
 
-async fn axum_session(
-    name: &'static str,
-    url: &str,
-    config: axum_session::SessionConfig,
-) -> Site {
+async fn axum_session(name: &'static str, url: &str, config: axum_session::SessionConfig) -> Site {
     let client = ::redis::Client::open(url).expect("a URL");
     let pool = SessionRedisPool::from(RedisPool::from(client));
-    let store = SessionStore::new(Some(pool), config).await.expect("a server");
+    let store = SessionStore::new(Some(pool), config)
+        .await
+        .expect("a server");
     Site::on_axum(name, axum::app(store, Comes::Session)).await
 }
 

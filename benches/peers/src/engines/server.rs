@@ -9,8 +9,13 @@ use crate::bed::{folder::Folder, postgres::Postgres, redis::Redis};
 /// What runs beside this process.
 pub(crate) enum Server {
     /// Nothing: it is a library, and this is where its files are.
-    Files { _folder: Folder },
-    Postgres { server: Postgres, console: Client },
+    Files {
+        _folder: Folder,
+    },
+    Postgres {
+        server: Postgres,
+        console: Client,
+    },
     Redis(Redis),
 }
 

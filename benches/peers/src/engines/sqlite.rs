@@ -26,7 +26,12 @@ pub(super) async fn open() -> Engine {
         Site::noop(),
         tenure,
         tower_sessions("tower-sessions", &file("tower.db"), Saves::Changes).await,
-        tower_sessions("tower-sessions, sliding", &file("sliding.db"), Saves::Always).await,
+        tower_sessions(
+            "tower-sessions, sliding",
+            &file("sliding.db"),
+            Saves::Always,
+        )
+        .await,
         axum_session("axum_session", &file("axum.db"), axum::config()).await,
         axum_session(
             "axum_session, nothing in memory",
@@ -72,12 +77,10 @@ async fn tower_sessions(name: &'static str, url: &str, saves: Saves) -> Site {
     Site::on_axum(name, tower::app(store, saves, Comes::Session)).await
 }
 
-async fn axum_session(
-    name: &'static str,
-    url: &str,
-    config: axum_session::SessionConfig,
-) -> Site {
+async fn axum_session(name: &'static str, url: &str, config: axum_session::SessionConfig) -> Site {
     let pool = SessionSqlitePool::from(open!(sqlx, url));
-    let store = SessionStore::new(Some(pool), config).await.expect("a table");
+    let store = SessionStore::new(Some(pool), config)
+        .await
+        .expect("a table");
     Site::on_axum(name, axum::app(store, Comes::Session)).await
 }

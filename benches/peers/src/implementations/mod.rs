@@ -49,6 +49,16 @@ pub(crate) const IMPLEMENTATIONS: &[Implementation] = &[
     on_actix("actix-session, sliding", actix_session::sliding),
 ];
 
+/// What has no place on an engine, and why: the implementation, the engine, the reason.
+pub(crate) const NOT_ON: &[(&str, &str, &str)] = &[
+    (
+        "actix-session",
+        "PostgreSQL",
+        "no store for it is published",
+    ),
+    ("actix-session", "SQLite", "no store for it is published"),
+];
+
 const fn on_axum(name: &'static str, prepare: fn(&Workload) -> Box<dyn Answers>) -> Implementation {
     Implementation {
         name,
