@@ -3,6 +3,11 @@
 //! The same handlers with the same data answer the same requests in one run, in turns. One file for each implementation
 //! says how it is configured and why.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "to read the time is what a bench is for"
+)]
+
 #[path = "../../../tests/bed/mod.rs"]
 mod bed;
 mod build;
@@ -87,7 +92,7 @@ fn in_process(workload: &'static Workload, options: &Options) -> InProcess {
         workload,
         times: times::measure(workload, options),
         allocations: allocations::measure(workload),
-        instructions: instructions::measure(workload),
+        instructions: instructions::measure(workload, options),
     }
 }
 

@@ -76,16 +76,12 @@ async fn on(engine: Engine, options: &Options) -> Measured {
     }
 }
 
-/// What requests do, and where a site has them.
-const KINDS: [(&str, fn(&Site) -> &Asks); 2] =
-    [("read", |site| &site.read), ("write", |site| &site.write)];
+/// Where a site has its requests of one kind.
+type Kind = fn(&Site) -> &Asks;
 
-async fn in_turns(
-    engine: &Engine,
-    does: &'static str,
-    asks: fn(&Site) -> &Asks,
-    options: &Options,
-) -> Vec<Row> {
+const KINDS: [(&str, Kind); 2] = [("read", |site| &site.read), ("write", |site| &site.write)];
+
+async fn in_turns(engine: &Engine, does: &'static str, asks: Kind, options: &Options) -> Vec<Row> {
     let length = match options.is_quick {
         true => Duration::from_millis(500),
         false => Duration::from_secs(3),

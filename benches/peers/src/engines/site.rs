@@ -49,17 +49,17 @@ impl Site {
             assert_eq!(response.status(), StatusCode::OK, "{name}");
             cookies.push(cookies_of(response.headers()));
         }
-        Self::with_cookies(name, app, cookies)
+        Self::with_cookies(name, &app, cookies)
     }
 
     /// A site without sessions: what the clients and the framework cost.
     pub(crate) fn noop() -> Self {
         let cookie = |session| format!("id={session:064}").parse().expect("a header");
         let cookies = (0..SESSIONS).map(cookie).collect();
-        Self::with_cookies("noop", crate::noop::app(), cookies)
+        Self::with_cookies("noop", &crate::noop::app(), cookies)
     }
 
-    fn with_cookies(name: &'static str, app: Router, cookies: Vec<HeaderValue>) -> Self {
+    fn with_cookies(name: &'static str, app: &Router, cookies: Vec<HeaderValue>) -> Self {
         let cookies: Arc<[HeaderValue]> = cookies.into();
         let ask = |path| Asks::Anywhere(asking(app.clone(), path, cookies.clone()));
         Self {

@@ -70,14 +70,14 @@ pub(crate) async fn idle_site() -> impl Site {
 }
 
 pub(crate) fn subject(workload: &Workload) -> Box<dyn Answers> {
-    prepared(workload, TtlExtensionPolicy::OnStateChanges)
+    prepared(workload, &TtlExtensionPolicy::OnStateChanges)
 }
 
 pub(crate) fn sliding(workload: &Workload) -> Box<dyn Answers> {
-    prepared(workload, TtlExtensionPolicy::OnEveryRequest)
+    prepared(workload, &TtlExtensionPolicy::OnEveryRequest)
 }
 
-fn prepared(workload: &Workload, policy: TtlExtensionPolicy) -> Box<dyn Answers> {
+fn prepared(workload: &Workload, policy: &TtlExtensionPolicy) -> Box<dyn Answers> {
     let comes = workload.comes;
     let open = || finish(site(Memory::default(), policy.clone(), comes));
     let (here, elsewhere) = (Rc::new(open()), open());

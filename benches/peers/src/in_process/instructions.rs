@@ -8,6 +8,7 @@ use std::{
 use crate::{
     build,
     implementations::{IMPLEMENTATIONS, Implementation},
+    options::Options,
     workload::{WORKLOADS, Workload},
 };
 
@@ -15,10 +16,13 @@ use crate::{
 const FEW: u32 = 100;
 const MANY: u32 = 600;
 
-/// Counts for each implementation, above a layer that does nothing; nothing without valgrind.
-pub(crate) fn measure(workload: &Workload) -> Option<Vec<f64>> {
+/// Counts for each implementation, above a layer that does nothing; or says why not.
+pub(crate) fn measure(workload: &Workload, options: &Options) -> Result<Vec<f64>, &'static str> {
+    if options.is_quick {
+        return Err("`--quick` leaves them out");
+    }
     if !build::is_here("valgrind") {
-        return None;
+        return Err("valgrind is not installed (`apt-get install valgrind`)");
     }
     let counted: Vec<f64> = (0..IMPLEMENTATIONS.len())
         .map(|index| per_request(workload, index))
@@ -27,7 +31,7 @@ pub(crate) fn measure(workload: &Workload) -> Option<Vec<f64>> {
         true => counted[index],
         false => counted[index] - counted[implementation.base()],
     };
-    Some(IMPLEMENTATIONS.iter().enumerate().map(above).collect())
+    Ok(IMPLEMENTATIONS.iter().enumerate().map(above).collect())
 }
 
 /// Sends so many requests to one implementation, for a profiler.

@@ -29,7 +29,7 @@ pub(crate) struct InProcess {
     pub(crate) workload: &'static Workload,
     pub(crate) times: Vec<Time>,
     pub(crate) allocations: Vec<Allocations>,
-    pub(crate) instructions: Option<Vec<f64>>,
+    pub(crate) instructions: Result<Vec<f64>, &'static str>,
 }
 
 /// Prints the report, and writes it and its chart into files.

@@ -22,24 +22,23 @@ pub(super) fn in_process(found: &[InProcess], rounds: usize) -> String {
         let allocations = one.allocations[index];
         format!("{:.1}; {:.0} B", allocations.count, allocations.bytes)
     });
-    let instructions = match found.iter().all(|one| one.instructions.is_some()) {
-        true => table(found, |one, index| {
-            let counted = one.instructions.as_ref();
-            counted.map_or(NOTHING.to_owned(), |counted| {
-                format!("{:.0}", counted[index])
-            })
-        }),
-        false => {
-            "valgrind is not installed: instructions are not counted (`apt-get install valgrind`)."
-                .to_owned()
-        }
-    };
+    let instructions = instructions(found);
     format!(
         "## In process\n\nOne thread, five values of 437 bytes of JSON a session, in memory; {rounds} rounds, all in turns. The \
          columns of a layer that does nothing (`noop`) have the whole request, the others what is above that of the same \
          framework.\n\n### Nanoseconds: median (10th–90th percentile)\n\n{times}\n\n### Allocations, and their \
-         bytes\n\n{allocations}\n\n### Instructions, by callgrind\n\n{instructions}"
+         bytes\n\n{allocations}\n\n### Instructions, by callgrind (SHA-256 is in software there)\n\n{instructions}"
     )
+}
+
+fn instructions(found: &[InProcess]) -> String {
+    match found.iter().find_map(|one| one.instructions.as_ref().err()) {
+        Some(why) => format!("Not counted: {why}."),
+        None => table(found, |one, index| {
+            let counted = one.instructions.as_ref().map(|counted| counted[index]);
+            counted.map_or(NOTHING.to_owned(), |count| format!("{count:.0}"))
+        }),
+    }
 }
 
 fn table(found: &[InProcess], cell: impl Fn(&InProcess, usize) -> String) -> String {
@@ -62,7 +61,7 @@ pub(super) fn engines(found: &[Measured], rounds: usize) -> String {
     format!(
         "## On engines\n\n64 clients in this process, one request after the other each, over 1,024 sessions of five values with \
          437 bytes of JSON; {rounds} rounds, all in turns. Clients, sites and server share the machine. `read` reads one \
-         value, `write` reads it and writes another. Commands are the server's, for one request; with Redis those that a \
+         value, `write` counts it up. Commands are the server's, for one request; with Redis those that a \
          script calls are counted, too. CPU is of one request, and the process's includes the clients.\n\n{}",
         tables.join("\n\n")
     )
