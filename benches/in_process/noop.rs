@@ -37,14 +37,18 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Noop<S> {
 }
 
 pub(crate) fn subject(workload: &Workload) -> Subject {
+    Subject::new(app(), workload, unknown)
+}
+
+/// Handlers that have no session.
+pub(crate) fn app() -> Router {
     // It captures nothing, as the handlers of the others do not: a handler that has a size is allocated for each request.
     let answer = || async { "ok" };
-    let app = Router::new()
+    Router::new()
         .route("/unused", get(answer))
         .route("/read", get(answer))
         .route("/write", get(answer))
         .route("/read-write", get(answer))
         .route("/cycle", get(answer))
-        .layer(NoopLayer);
-    Subject::new(app, workload, unknown)
+        .layer(NoopLayer)
 }

@@ -26,8 +26,13 @@ fn store() -> MemoryStore {
 }
 
 fn on(store: impl SessionStore, workload: &Workload) -> Subject {
-    let comes = workload.comes;
-    let app = Router::new()
+    let app = app(SessionLayer::new(store), workload.comes);
+    Subject::new(app, workload, begin).checked(workload)
+}
+
+/// The handlers behind a layer.
+pub(crate) fn app(layer: SessionLayer, comes: Comes) -> Router {
+    Router::new()
         .route("/unused", get(|| async { "ok" }))
         .route("/read", get(read))
         .route("/write", get(write))
@@ -37,8 +42,7 @@ fn on(store: impl SessionStore, workload: &Workload) -> Subject {
             "/fill",
             get(move |session: Session| async move { fill(&session, comes) }),
         )
-        .layer(SessionLayer::new(store));
-    Subject::new(app, workload, begin).checked(workload)
+        .layer(layer)
 }
 
 fn fill(session: &Session, comes: Comes) -> Result<&'static str, Error> {
