@@ -3,7 +3,7 @@
 //! Beside `tenure` runs a floor: a hand-written minimum without promises. All are wrapped around the same router and
 //! answer the same requests in one run, in turns, so that what the machine does to one it does to the others. `boxed` is
 //! `tenure` on the same store with every answer allocated, as an engine's is. `--once` is one short round of each: it
-//! shows that all do their work, and its figures mean little.
+//! shows that all do their work, and its figures mean little. With `--features keyring` a second table says what keys cost.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,6 +11,8 @@
 )]
 
 mod floor;
+#[cfg(feature = "keyring")]
+mod keys;
 mod noop;
 mod tenure;
 mod workload;
@@ -75,7 +77,11 @@ fn main() {
         Some((_, subject)) => workloads
             .into_iter()
             .for_each(|workload| profile(*subject, workload, effort)),
-        None => compare(&workloads, effort),
+        None => {
+            compare(&workloads, effort);
+            #[cfg(feature = "keyring")]
+            keys::compare(&workloads, effort);
+        }
     }
 }
 

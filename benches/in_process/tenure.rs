@@ -11,22 +11,22 @@ use tenure::{
 use crate::workload::{Comes, Subject, Workload, begin, values};
 
 pub(crate) fn subject(workload: &Workload) -> Subject {
-    on(store(), workload)
+    on(SessionLayer::new(store()), workload)
 }
 
 /// The same on a store whose answers are all allocated.
 pub(crate) fn boxed(workload: &Workload) -> Subject {
-    on(Boxed(store()), workload)
+    on(SessionLayer::new(Boxed(store())), workload)
 }
 
-fn store() -> MemoryStore {
+pub(crate) fn store() -> MemoryStore {
     MemoryStore::new()
         .with_max_entries(10_000_000)
         .with_max_bytes(usize::MAX)
 }
 
-fn on(store: impl SessionStore, workload: &Workload) -> Subject {
-    let app = app(SessionLayer::new(store), workload.comes);
+pub(crate) fn on(layer: SessionLayer, workload: &Workload) -> Subject {
+    let app = app(layer, workload.comes);
     Subject::new(app, workload, begin).checked(workload)
 }
 
