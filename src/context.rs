@@ -106,6 +106,7 @@ impl Context {
     }
 
     /// Reads the header of a record that the store has answered with, and tells those who watch of one that is not trusted.
+    #[inline]
     pub(crate) fn read<'a>(
         &self,
         handle: Handle,
@@ -119,6 +120,7 @@ impl Context {
     }
 
     /// Opens the values of a record for the id that it belongs to.
+    #[inline]
     pub(crate) fn open(
         &self,
         header: &Header<'_>,

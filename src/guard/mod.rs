@@ -56,6 +56,7 @@ impl Guard {
     }
 
     /// Hashes the secret of an id that came, as this record has done it.
+    #[inline]
     pub(crate) fn hash_as(&self, header: &Header<'_>, token: &Token) -> SecretHash {
         match &self.keyed {
             Some(keyed) => keyed.hash_as(header, token, &self.hasher),
@@ -64,6 +65,7 @@ impl Guard {
     }
 
     /// Reads the header of a record that is trusted.
+    #[inline]
     pub(crate) fn read<'a>(
         &self,
         handle: Handle,
@@ -116,6 +118,7 @@ impl Guard {
     }
 
     /// Opens the values of a record, if they are sealed, for the id that it belongs to.
+    #[inline]
     pub(crate) fn open(
         &self,
         handle: Handle,

@@ -37,8 +37,6 @@ pub(crate) struct Header<'a> {
     pub(crate) is_unshown: bool,
     /// How the values are sealed, if they are.
     pub(crate) seal: Option<Seal>,
-    /// The values' key under secrets that were drawn just now.
-    wraps: Vec<Wrap>,
     /// The secrets beside the current one, if they are not as they are among the fields.
     others: Option<Box<Secrets>>,
     /// What becomes of a login that was begun; `None` if it stays as it is.
@@ -68,7 +66,6 @@ impl<'a> Header<'a> {
             is_authenticated: false,
             is_unshown: false,
             seal: None,
-            wraps: Vec::new(),
             others: None,
             begun: None,
             labelled: None,
@@ -277,14 +274,15 @@ impl<'a> Header<'a> {
     pub(crate) fn wrap_of(&self, secret: &SecretHash) -> Option<Wrap> {
         let stored = self.fields.flatten().filter(|field| field.tag == tag::WRAP);
         let stored = stored.filter_map(|field| Wrap::decode(field.content).ok());
-        let mut wraps = self.wraps.iter().copied().chain(stored);
+        let drawn = self.others.iter().flat_map(|others| &others.wraps);
+        let mut wraps = drawn.copied().chain(stored);
         wraps.find(|wrap| wrap.is_of(secret))
     }
 
     /// Adds the values' key under a secret that was drawn just now.
     #[cfg(feature = "keyring")]
     pub(crate) fn add_wrap(&mut self, wrap: Wrap) {
-        self.wraps.push(wrap);
+        self.others_mut().wraps.push(wrap);
     }
 
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Undecodable> {

@@ -1,7 +1,10 @@
 //! The secrets of a session beside its current one: those that the browser has not shown yet, and those that were
 //! replaced.
 
-use super::header::{Field, Undecodable, tag};
+use super::{
+    header::{Field, Undecodable, tag},
+    sealing::Wrap,
+};
 use crate::{
     clock::Timestamp,
     id::SecretHash,
@@ -39,6 +42,8 @@ pub(super) struct Secrets {
     pub(super) previous: Vec<Dated>,
     /// Replaced at a privilege change.
     pub(super) retired: Vec<Dated>,
+    /// The values' key under secrets that were drawn just now.
+    pub(super) wraps: Vec<Wrap>,
 }
 
 impl Secrets {
