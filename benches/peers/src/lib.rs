@@ -62,7 +62,6 @@ pub fn run() -> ExitCode {
     match &options.profile {
         Some((workload, index, requests)) => instructions::run(workload, *index, *requests),
         None => {
-            build::all();
             let findings = runtime.block_on(measure(&options));
             report::publish(&findings, &options);
         }
@@ -72,13 +71,17 @@ pub fn run() -> ExitCode {
 
 async fn measure(options: &Options) -> Findings {
     let wanted = |workload: &&Workload| options.wants(workload.name);
-    let workloads = WORKLOADS.iter().filter(wanted);
+    let workloads: Vec<_> = WORKLOADS.iter().filter(wanted).collect();
+    if !workloads.is_empty() {
+        build::build("counted");
+    }
     let pages = match options.wants("socket") {
         true => Some(socket::measure(options).await),
         false => None,
     };
     Findings {
         in_process: workloads
+            .into_iter()
             .map(|workload| in_process(workload, options))
             .collect(),
         engines: engines::measure(options).await,
