@@ -5,20 +5,21 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Builds the programs that this one starts.
-pub(crate) fn all() {
+/// Builds a program that this one starts.
+pub(crate) fn build(name: &str) {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args([
         "build",
         "--release",
         "--locked",
-        "--bins",
+        "--bin",
+        name,
         "--manifest-path",
     ]);
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
     let built = command.status().expect("cargo starts");
-    assert!(built.success(), "`cargo build --bins` fails");
+    assert!(built.success(), "`cargo build --bin {name}` fails");
 }
 
 /// Begins a command of a program that stands beside this one.

@@ -62,26 +62,30 @@ pub fn run() -> ExitCode {
     match &options.profile {
         Some((workload, index, requests)) => instructions::run(workload, *index, *requests),
         None => {
-            build::all();
-            let findings = runtime.block_on(measure(&options));
+            let findings = measure(&runtime, &options);
             report::publish(&findings, &options);
         }
     }
     ExitCode::SUCCESS
 }
 
-async fn measure(options: &Options) -> Findings {
+fn measure(runtime: &Runtime, options: &Options) -> Findings {
     let wanted = |workload: &&Workload| options.wants(workload.name);
-    let workloads = WORKLOADS.iter().filter(wanted);
+    let workloads: Vec<_> = WORKLOADS.iter().filter(wanted).collect();
+    if !workloads.is_empty() {
+        build::build("counted");
+    }
     let pages = match options.wants("socket") {
-        true => Some(socket::measure(options).await),
+        true => Some(runtime.block_on(socket::measure(options))),
         false => None,
     };
     Findings {
+        // Not within the runtime: its tasks have to wait after so many polls, and here nobody waits.
         in_process: workloads
+            .into_iter()
             .map(|workload| in_process(workload, options))
             .collect(),
-        engines: engines::measure(options).await,
+        engines: runtime.block_on(engines::measure(options)),
         pages,
     }
 }

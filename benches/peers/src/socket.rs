@@ -26,6 +26,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Page>, &'static str
     if !build::is_here("wrk") {
         return Err(MISSING);
     }
+    build::build("shop");
     eprintln!("The shop");
     let mut command = build::program("shop");
     command.args(["--port", "0", "--store", "memory"]);

@@ -26,6 +26,8 @@ pub(super) async fn open() -> Engine {
         .expect("the extension is installed with the server");
     let version = console.query_one("SHOW server_version", &[]).await;
     let version: String = version.expect("an answer").get(0);
+    // Some packagers add their own number.
+    let version = version.split(' ').next().unwrap_or_default();
     let sites = vec![
         Site::noop(),
         tenure(&url).await,

@@ -153,8 +153,8 @@ const HOW: &str =
 const MARGIN: f64 = 24.0;
 const TOP: f64 = 80.0;
 const COLUMN: f64 = 560.0;
-const NAMES: f64 = 210.0;
-const LONGEST: f64 = 250.0;
+const NAMES: f64 = 235.0;
+const LONGEST: f64 = 230.0;
 const HEAD: f64 = 44.0;
 const STEP: f64 = 21.0;
 

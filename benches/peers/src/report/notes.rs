@@ -22,7 +22,7 @@ const NOTES: &[(&str, &str)] = &[
     (
         "tenure",
         "its defaults. Ids are kept hashed; a session is looked up when a handler takes it; a write is conditional on the \
-         version that was read and is made again on a conflict; the expiry is moved once in three minutes; `Vary` and \
+         version that was read and is made again on a conflict, and on SQL the writes that wait share a statement; the expiry is moved once in three minutes; `Vary` and \
          `Cache-Control` are sent with a session that was used, a cookie when the browser has to learn something.",
     ),
     (
@@ -36,7 +36,7 @@ const NOTES: &[(&str, &str)] = &[
         "axum_session",
         "sessions are begun when a handler needs one (`SessionMode::Manual`), their cookies are signed. It keeps sessions in \
          the process's memory for an hour and asks the store for those that it does not have there; the store is told of \
-         changes by the same request. `nothing in memory` (a memory lifetime of zero) asks the store with each request, and \
+         changes by the same request, and of a later expiry every ten seconds that a session is in use. `nothing in memory` (a memory lifetime of zero) asks the store with each request, and \
          writes what it has loaded. Its cookies are sent with each response. An unknown id that it has signed starts a session \
          under that id, so each request of W8 brings another one.",
     ),

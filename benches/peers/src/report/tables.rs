@@ -24,7 +24,7 @@ pub(super) fn in_process(found: &[InProcess], rounds: usize) -> String {
     });
     let instructions = instructions(found);
     format!(
-        "## In process\n\nOne thread, five values of 437 bytes of JSON a session, in memory; {rounds} rounds, all in turns. The \
+        "## In process\n\nOne thread, five values of 437 bytes of JSON a session, in memory; all in turns, rounds: {rounds}. The \
          columns of a layer that does nothing (`noop`) have the whole request, the others what is above that of the same \
          framework.\n\n### Nanoseconds: median (10th–90th percentile)\n\n{times}\n\n### Allocations, and their \
          bytes\n\n{allocations}\n\n### Instructions, by callgrind (SHA-256 is in software there)\n\n{instructions}"
@@ -60,7 +60,7 @@ pub(super) fn engines(found: &[Measured], rounds: usize) -> String {
     let tables: Vec<_> = found.iter().map(engine).collect();
     format!(
         "## On engines\n\n64 clients in this process, one request after the other each, over 1,024 sessions of five values with \
-         437 bytes of JSON; {rounds} rounds, all in turns. Clients, sites and server share the machine. `read` reads one \
+         437 bytes of JSON; all in turns, rounds: {rounds}. Clients, sites and server share the machine. `read` reads one \
          value, `write` counts it up. Commands are the server's, for one request; with Redis those that a \
          script calls are counted, too. CPU is of one request, and the process's includes the clients.\n\n{}",
         tables.join("\n\n")
