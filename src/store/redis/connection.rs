@@ -11,7 +11,7 @@ use std::{
 
 use ::redis::{
     AsyncConnectionConfig, Cmd, Pipeline, RedisError, ServerError, Value,
-    aio::MultiplexedConnection,
+    aio::MultiplexedConnection, from_redis_value,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -167,7 +167,10 @@ impl Connection {
         replicas: Option<Replicas>,
     ) -> Result<Said, StoreError> {
         self.is_used.store(true, Ordering::Relaxed);
-        let mut said = self.send(request.command(), asking, replicas).await?;
+        let mut said = match request.is_timed() {
+            true => self.send_timed(request.command(), asking).await?,
+            false => self.send(request.command(), asking, replicas).await?,
+        };
         if matches!(&said, Err(error) if error.code() == "NOSCRIPT")
             && let Some(command) = request.with_text()
         {
@@ -199,6 +202,22 @@ impl Connection {
         match (&said, replicas, answers.next()) {
             (Ok(_), Some(replicas), acknowledged) => replicas.check(acknowledged).map(|()| said),
             _ => Ok(said),
+        }
+    }
+
+    /// Asks for something and for the time, which is that of the answer or a moment later.
+    async fn send_timed(&self, command: &Cmd, asking: Asking) -> Result<Said, StoreError> {
+        let mut commands = together(command, asking, None);
+        commands.cmd("TIME");
+        let skipped = usize::from(asking == Asking::Yes);
+        let mut wire = self.wire.clone();
+        let answers = wire.send_packed_commands(&commands, skipped, 2).await;
+        let mut answers = answers.map_err(failure::lost)?.into_iter().map(said);
+        let mut next = || answers.next().unwrap_or(Ok(Value::Nil));
+        let (kept, time) = (next(), next());
+        match kept {
+            Ok(Value::Nil) | Err(_) => Ok(kept),
+            Ok(kept) => Ok(Ok(with_time(kept, millis(time)?))),
         }
     }
 
@@ -271,6 +290,18 @@ fn said(answer: Value) -> Said {
         Value::ServerError(error) => Err(error),
         value => Ok(value),
     }
+}
+
+/// Makes the answer to a load of what is there and the time.
+pub(super) fn with_time(kept: Value, now: i64) -> Value {
+    Value::Array(vec![kept, Value::Int(now)])
+}
+
+/// Reads what a server says to `TIME`: seconds, and microseconds of the next.
+pub(super) fn millis(said: Said) -> Result<i64, StoreError> {
+    let value = said.map_err(failure::refused)?;
+    let (seconds, micros): (i64, i64) = from_redis_value(value).map_err(StoreError::unknown)?;
+    Ok(seconds * 1_000 + micros / 1_000)
 }
 
 /// Whether a command is for a key that is on its way to the server it is sent to.

@@ -5,7 +5,7 @@ use std::fmt;
 use ::redis::{Cmd, Value, from_redis_value};
 
 use super::{
-    connection::{Connection, Said},
+    connection::{Connection, Said, millis, with_time},
     failure,
     keys::{Key, Keys},
 };
@@ -26,20 +26,13 @@ pub(super) async fn load_all(
     questions.cmd("TIME");
     let mut answers = connection.ask_all(&questions).await?;
     let now = millis(answers.pop().unwrap_or(Ok(Value::Nil)))?;
-    let with_time = |said: Said| {
+    let timed = |said: Said| {
         said.map(|value| match value {
             Value::Nil => Value::Nil,
-            kept => Value::Array(vec![kept, Value::Int(now)]),
+            kept => with_time(kept, now),
         })
     };
-    Ok(answers.into_iter().map(with_time).collect())
-}
-
-/// Reads what a server says to `TIME`: seconds, and microseconds of the next.
-fn millis(said: Said) -> Result<i64, StoreError> {
-    let value = said.map_err(failure::refused)?;
-    let (seconds, micros): (i64, i64) = from_redis_value(value).map_err(StoreError::unknown)?;
-    Ok(seconds * 1_000 + micros / 1_000)
+    Ok(answers.into_iter().map(timed).collect())
 }
 
 /// A place among the keys of one server.

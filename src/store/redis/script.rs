@@ -1,4 +1,5 @@
-//! The verbs as the server carries them out: a script each, but for a deletion, which is a command.
+//! The verbs as the server carries them out: a script each, but for a deletion, which is a command, and a load, which is
+//! two: a script would cost the server more than both.
 //!
 //! A script is carried out whole, with no other command in between, and touches the one key it is given. Its clock is
 //! the server's, and so is the expiry's. Where a script writes twice, the second write cannot fail.
@@ -15,6 +16,7 @@ use crate::store::{Record, Version};
 pub(super) struct Request {
     command: Cmd,
     script: Option<&'static Script>,
+    is_timed: bool,
 }
 
 impl Request {
@@ -29,7 +31,10 @@ impl Request {
 
     /// Answers what is there and the time, or nothing.
     pub(super) fn load(key: &[u8]) -> Self {
-        Self::begin(&LOAD, key, 0)
+        Self {
+            is_timed: true,
+            ..Self::plain("GET", key)
+        }
     }
 
     /// Replaces a record of the expected version: answers a number if it did, else as a load.
@@ -71,6 +76,11 @@ impl Request {
         &self.command
     }
 
+    /// Tells whether the time is asked for in the same trip, for the answer to name it.
+    pub(super) const fn is_timed(&self) -> bool {
+        self.is_timed
+    }
+
     /// Returns the command with the script's text instead, for a server that does not know the name, or no longer.
     pub(super) fn with_text(&self) -> Option<Cmd> {
         let mut command = ::redis::cmd("EVAL");
@@ -94,6 +104,7 @@ impl Request {
         Self {
             command,
             script: None,
+            is_timed: false,
         }
     }
 
@@ -104,6 +115,7 @@ impl Request {
         Self {
             command,
             script: Some(script),
+            is_timed: false,
         }
     }
 
@@ -165,15 +177,6 @@ if count == 0 then
     redis.call('DEL', KEYS[1])
 end
 return count",
-    )
-});
-
-static LOAD: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local kept = redis.call('GET', KEYS[1])
-if not kept then return false end
-$NOW
-return {kept, now}",
     )
 });
 
