@@ -1,4 +1,4 @@
-//! Redis that keeps everything in memory, and a minimum that runs the same scripts over one connection of redis-rs.
+//! Redis that keeps everything in memory, and a minimum that sends the same commands over one connection of redis-rs.
 
 use std::sync::Arc;
 
@@ -29,14 +29,14 @@ impl Prepared {
         let (reading, writing) = (minimum.clone(), minimum);
         vec![
             Subject::minimum(
-                "minimum: the script of a load",
+                "minimum: `GET` and `TIME`",
                 request(move |session| reading.clone().read(session)),
             ),
             Subject::tenure("the store's load, without the layer", site.load()),
             Subject::tenure("read", site.read()),
             Subject::tenure("read, touched each time", site.read_and_touch()),
             Subject::minimum(
-                "minimum: the scripts of a load and an update",
+                "minimum: those, and the script of an update",
                 request(move |session| writing.clone().write(session)),
             ),
             Subject::tenure("write", site.write()),
@@ -44,10 +44,9 @@ impl Prepared {
     }
 }
 
-/// The scripts and nothing else.
+/// What is sent and nothing else.
 struct Minimum {
     wire: MultiplexedConnection,
-    load: String,
     update: String,
 }
 
@@ -58,12 +57,10 @@ impl Minimum {
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let wire = client.get_multiplexed_async_connection_with_config(&config);
         let mut wire = wire.await.expect("a server");
-        for script in [LOAD, UPDATE] {
-            let mut command = ::redis::cmd("SCRIPT");
-            command.arg("LOAD").arg(script);
-            let known = command.query_async::<Value>(&mut wire).await;
-            known.expect("the script compiles");
-        }
+        let mut command = ::redis::cmd("SCRIPT");
+        command.arg("LOAD").arg(UPDATE);
+        let known = command.query_async::<Value>(&mut wire).await;
+        known.expect("the script compiles");
         for session in 0..SESSIONS {
             let mut command = ::redis::cmd("SET");
             command.arg(key(session)).arg(record()).arg("PX").arg(HOUR);
@@ -72,7 +69,6 @@ impl Minimum {
         }
         Self {
             wire,
-            load: Script::new(LOAD).get_hash().to_owned(),
             update: Script::new(UPDATE).get_hash().to_owned(),
         }
     }
@@ -91,11 +87,12 @@ impl Minimum {
     }
 
     async fn load(&self, session: usize) -> Vec<u8> {
-        match self.ask(&by_name(&self.load, session)).await {
-            Value::Array(mut parts) => match parts.swap_remove(0) {
-                Value::BulkString(kept) => kept,
-                other => panic!("{other:?}"),
-            },
+        let mut commands = ::redis::pipe();
+        commands.cmd("GET").arg(key(session)).cmd("TIME");
+        let mut wire = self.wire.clone();
+        let answers = wire.send_packed_commands(&commands, 0, 2).await;
+        match answers.expect("two answers").swap_remove(0) {
+            Value::BulkString(kept) => kept,
             other => panic!("{other:?}"),
         }
     }
@@ -122,11 +119,6 @@ fn record() -> Vec<u8> {
 }
 
 const HOUR: i64 = 3_600_000;
-
-const LOAD: &str = "local kept = redis.call('GET', KEYS[1])
-if not kept then return false end
-local time = redis.call('TIME')
-return {kept, time[1] * 1000 + math.floor(time[2] / 1000)}";
 
 const UPDATE: &str = "local found = redis.call('GETRANGE', KEYS[1], 0, 28)
 local time = redis.call('TIME')
