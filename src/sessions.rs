@@ -184,15 +184,15 @@ impl Sessions {
     ) -> Result<usize, Error> {
         self.whole(async move |sessions| {
             let ended = sessions.restamp(&principal, &stamp, handle).await;
-            let rotated = Commit::new(slot, None).await;
-            match (rotated.map_err(|error| (error.kind(), error)), handle) {
-                (Err((ErrorKind::Superseded | ErrorKind::Contended, error)), Some(handle)) => {
-                    sessions.end(handle).await?;
-                    Err(error)
-                }
-                (Err((_, error)), _) => Err(error),
-                (Ok(_), _) => ended,
+            let Err(error) = Commit::new(slot, None).await else {
+                return ended;
+            };
+            let is_taken_over =
+                matches!(error.kind(), ErrorKind::Superseded | ErrorKind::Contended);
+            if let Some(handle) = handle.filter(|_| is_taken_over) {
+                sessions.end(handle).await?;
             }
+            Err(error)
         })
         .await
     }
