@@ -2,7 +2,7 @@
 
 use tenure::{
     CredentialStamp, Handle, PrincipalId,
-    store::{Created, Entered, Entry, PrincipalIndex, RedisStore, SessionStore, StoreErrorKind},
+    store::{Entered, Entry, PrincipalIndex, RedisStore, SessionStore, StoreErrorKind},
 };
 
 use super::{
@@ -169,15 +169,10 @@ async fn among_many_records_one_that_is_none_is_an_error() {
 
 #[tokio::test]
 async fn a_full_server_lets_nobody_in_and_entries_leave() {
-    let server = Redis::start_with(&["maxmemory 4mb", "maxmemory-policy noeviction"]);
+    let server = Redis::start();
     let store = RedisStore::connect(&server.url()).await.unwrap();
     store.enter(&ada(), ENTRY, None).await.unwrap();
-    for number in 0_u128.. {
-        let handle = Handle::from_bytes(number.to_be_bytes());
-        if store.create(&handle, &record(1), HOUR).await.unwrap() == Created::Full {
-            break;
-        }
-    }
+    server.fill();
     let other = Entry::new(HANDLE, version(2));
     let error = store.enter(&ada(), other, None).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Full);

@@ -113,6 +113,11 @@ impl Node {
         assert_eq!(written.take(WAYS).count(), WAYS);
     }
 
+    /// Leaves the server no memory for what is new, whatever its connections take and give back.
+    pub fn fill(&self) {
+        self.ask("CONFIG SET maxmemory 1");
+    }
+
     /// Asks the server something.
     pub fn ask(&self, command: &str) -> Reply {
         let reply = self.try_ask(command);
