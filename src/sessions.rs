@@ -307,7 +307,7 @@ impl Sessions {
                 };
                 if known.insert(*handle) {
                     let entry = Entry::new(*handle, loaded.record.version());
-                    let entering = index.enter(&principal.into(), entry, None);
+                    let entering = index.enter(&principal.into(), entry, None, 0);
                     let entering = within(self.context.commit_timeout, entering).await;
                     entering.map_err(failed)?;
                 }

@@ -89,9 +89,10 @@ impl<S: SessionStore> PrincipalIndex for Journaled<S> {
         principal: &PrincipalId,
         entry: Entry,
         stamp: Option<&CredentialStamp>,
+        most: usize,
     ) -> Answer<Entered> {
         note(&entry.handle, "enter");
-        self.inner().enter(principal, entry, stamp)
+        self.inner().enter(principal, entry, stamp, most)
     }
 
     fn entries(&self, principal: &PrincipalId) -> Answer<Vec<Entry>> {

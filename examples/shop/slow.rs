@@ -84,9 +84,10 @@ impl<S: SessionStore> PrincipalIndex for Slow<S> {
         principal: &PrincipalId,
         entry: Entry,
         stamp: Option<&CredentialStamp>,
+        most: usize,
     ) -> Answer<Entered> {
         let (principal, stamp) = (principal.clone(), stamp.copied());
-        self.later(move |store| index(&*store).enter(&principal, entry, stamp.as_ref()))
+        self.later(move |store| index(&*store).enter(&principal, entry, stamp.as_ref(), most))
     }
 
     fn entries(&self, principal: &PrincipalId) -> Answer<Vec<Entry>> {

@@ -7,11 +7,11 @@ use crate::{
     context::{Boxed, Context, sleep, within},
     error::{Error, ErrorKind},
     id::Handle,
-    limit::{Admission, Counted},
+    limit::{Admission, Counted, SessionLimit},
     observe::EndReason,
     principal::{CredentialStamp, PrincipalId},
     revocation::{self, Standing},
-    store::{Entered, Entry, PrincipalIndex, StoreError, StoreErrorKind},
+    store::{Entered, Entry, PrincipalIndex, StoreError, StoreErrorKind, Version},
 };
 
 /// A login that asks to be let in.
@@ -25,8 +25,7 @@ struct Login {
 
 /// What becomes of a login.
 pub(super) enum Verdict {
-    /// With the earlier logins of the same session.
-    Admitted(Vec<Entry>),
+    Admitted,
     AnotherStamp,
     TooMany,
 }
@@ -39,8 +38,7 @@ impl Commit {
         let Some(login) = self.login(&change) else {
             return self.replace(change);
         };
-        self.entered = Some(login.entry);
-        self.outdated.clear();
+        self.entered = (!login.is_renewed).then_some(login.entry);
         let admitting: Admitting = Box::pin(admit(self.context.clone(), login));
         Ok(Next::Step(Step::Admit(change, admitting)))
     }
@@ -51,10 +49,7 @@ impl Commit {
         verdict: Result<Verdict, StoreError>,
     ) -> Result<Next, Error> {
         match verdict {
-            Ok(Verdict::Admitted(outdated)) => {
-                self.outdated = outdated;
-                self.replace(change)
-            }
+            Ok(Verdict::Admitted) => self.replace(change),
             Ok(Verdict::AnotherStamp) => Err(Error::new(ErrorKind::CredentialsChanged)),
             Ok(Verdict::TooMany) => Err(Error::new(ErrorKind::TooManySessions)),
             Err(error) => Err(refused(error)),
@@ -66,21 +61,18 @@ impl Commit {
         let principal = pending.login.clone()?;
         self.context.store.index()?;
         let live = self.work.live.as_ref()?;
+        let is_renewed = live.record.principal() == Some(principal.as_str());
+        let login = if is_renewed {
+            RENEWED
+        } else {
+            change.version()
+        };
         Some(Login {
-            entry: Entry::new(live.handle, change.version()),
+            entry: Entry::new(live.handle, login),
             stamp: pending.stamp.as_deref().copied(),
-            is_renewed: live.record.principal() == Some(principal.as_str()),
+            is_renewed,
             principal,
         })
-    }
-
-    /// Takes out of the index what it was told of earlier logins of a session: the latest stands for them all.
-    pub(super) fn forget_outdated_logins(&mut self) {
-        let outdated = std::mem::take(&mut self.outdated);
-        if let (false, Some(principal)) = (outdated.is_empty(), &self.work.pending.login) {
-            let leaving = leave(self.context.clone(), principal.clone(), outdated);
-            self.context.background.finish(None, Box::pin(leaving));
-        }
     }
 
     /// Takes back what the index was told of a login that was certainly not written.
@@ -99,7 +91,10 @@ async fn admit(context: Arc<Context>, login: Login) -> Result<Verdict, StoreErro
         .store
         .index()
         .expect("a login is let in where there is one");
-    let enter = || index.enter(&login.principal, login.entry, login.stamp.as_ref());
+    let limit = context.limit.as_ref().filter(|_| !login.is_renewed);
+    // What a limit counts is all there is; else a few are looked at, however many there are.
+    let most = limit.map_or(TIDIED, |_| usize::MAX);
+    let enter = || index.enter(&login.principal, login.entry, login.stamp.as_ref(), most);
     let entered = match enter().await {
         // To enter again changes nothing.
         Err(error) if error.kind() == StoreErrorKind::Unknown => enter().await,
@@ -108,41 +103,35 @@ async fn admit(context: Arc<Context>, login: Login) -> Result<Verdict, StoreErro
     let Entered::After(earlier) = entered? else {
         return Ok(Verdict::AnotherStamp);
     };
-    let others = revocation::distinct(&earlier);
-    let others: Vec<_> = others
-        .into_iter()
-        .filter(|handle| *handle != login.entry.handle)
-        .collect();
-    let is_admitted = match &context.limit {
-        Some(_) if !login.is_renewed => limit(&context, index, &login, &earlier, &others).await?,
-        _ => {
-            tidy(&context, index, &login, &earlier, &others).await?;
+    let is_admitted = match limit {
+        Some(limit) => has_room(&context, index, limit, &login, &earlier).await?,
+        None => {
+            tidy(&context, index, &login, &earlier).await?;
             true
         }
     };
-    let mut own = earlier;
-    own.retain(|entry| entry.handle == login.entry.handle);
     Ok(match is_admitted {
-        true => Verdict::Admitted(own),
+        true => Verdict::Admitted,
         false => Verdict::TooMany,
     })
 }
 
 /// Counts the sessions that came before a login, and ends some in its place if that is what the limit says. Tells whether
 /// there is room for it.
-async fn limit(
+async fn has_room(
     context: &Context,
     index: &dyn PrincipalIndex,
+    limit: &SessionLimit,
     login: &Login,
     earlier: &[Entry],
-    others: &[Handle],
 ) -> Result<bool, StoreError> {
-    let limit = context.limit.as_ref().expect("it was looked at before");
     let most = limit.most(&login.principal);
+    let mut others = revocation::distinct(earlier);
+    others.retain(|handle| *handle != login.entry.handle);
     if others.len() < most {
         return Ok(true);
     }
-    let standings = revocation::standings(context, index, &login.principal, others).await?;
+    let standings = revocation::standings(context, index, &login.principal, &others).await?;
     let mut gone = gone(&standings);
     let counted = standings
         .iter()
@@ -168,18 +157,18 @@ async fn limit(
     Ok(matches!(admission, Admission::Admitted(_)))
 }
 
-/// Looks at the oldest of many entries, so that those of sessions that have long expired do not pile up.
+/// Looks at some of many entries, so that those of sessions that have long expired do not pile up.
 async fn tidy(
     context: &Context,
     index: &dyn PrincipalIndex,
     login: &Login,
     earlier: &[Entry],
-    others: &[Handle],
 ) -> Result<(), StoreError> {
-    let Some(oldest) = others.get(..TIDIED) else {
+    if earlier.len() < TIDIED {
         return Ok(());
-    };
-    let standings = revocation::standings(context, index, &login.principal, oldest).await?;
+    }
+    let looked_at = revocation::distinct(earlier);
+    let standings = revocation::standings(context, index, &login.principal, &looked_at).await?;
     revocation::forget(context, index, &login.principal, earlier, &gone(&standings)).await;
     Ok(())
 }
@@ -206,6 +195,10 @@ async fn leave(context: Arc<Context>, principal: PrincipalId, entries: Vec<Entry
         pause *= 2;
     }
 }
+
+/// Stands for all later logins of a session that is the principal's already. Its first one is entered and stays; this one
+/// has its stamp compared, and needs nothing taken back.
+const RENEWED: Version = Version::from_u64(0);
 
 /// Half a second, doubled each time: it is tried for about a minute, as an end is.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

@@ -74,10 +74,8 @@ pub(crate) struct Commit {
     context: Arc<Context>,
     work: Work,
     patience: Patience,
-    /// What the index was told of a login.
+    /// What the index was told of a login, and is to forget if it fails.
     entered: Option<Entry>,
-    /// What the index was told of earlier logins of the session.
-    outdated: Vec<Entry>,
     /// The store has said that the session is gone.
     is_gone: bool,
     step: Step,
@@ -124,7 +122,6 @@ impl Commit {
             context,
             work,
             entered: None,
-            outdated: Vec::new(),
             is_gone: false,
             step: Step::Begin,
         }

@@ -309,7 +309,6 @@ impl Commit {
     }
 
     fn finish(&mut self, replacing: Replacing) -> Next {
-        self.forget_outdated_logins();
         let next = self.live();
         if let Some(kind) = self.work.pending.event() {
             let generation = next.header().generation;

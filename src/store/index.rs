@@ -21,11 +21,13 @@ use crate::{
 ///
 /// See [`SessionStore::index`], by which the layer finds it.
 pub trait PrincipalIndex: SessionStore {
-    /// Writes down that a session is about to be a principal's, and answers with the entries before it.
+    /// Writes down that a session is about to be a principal's, and answers with the entries before it, or with as many
+    /// of them as `most` if there are more; with which ones is for the store to choose.
     ///
     /// * Entries of one principal have one order, that in which they were entered: of two logins at the same time one
     ///   finds the other.
     /// * To enter an entry again changes nothing and answers with those before it.
+    /// * A principal may have very many entries: what it costs should grow with `most`, and not with them.
     /// * With a stamp that is not the one [remembered](Self::restamp) it is [`Entered::Refused`], and nothing is entered.
     ///   Without one, or where none is remembered, it is not compared.
     fn enter(
@@ -33,6 +35,7 @@ pub trait PrincipalIndex: SessionStore {
         principal: &PrincipalId,
         entry: Entry,
         stamp: Option<&CredentialStamp>,
+        most: usize,
     ) -> Answer<Entered>;
 
     /// Returns the entries of a principal in the order in which they were entered.
@@ -102,14 +105,14 @@ impl Entry {
 /// let entry = Entry::new(Handle::from_bytes([1; 16]), Version::from_u64(1));
 /// let [old, new] = ["old", "new"].map(CredentialStamp::of);
 /// store.restamp(&ada, &new).await.unwrap();
-/// assert_eq!(store.enter(&ada, entry, Some(&old)).await.unwrap(), Entered::Refused);
-/// assert_eq!(store.enter(&ada, entry, Some(&new)).await.unwrap(), Entered::After(vec![]));
+/// assert_eq!(store.enter(&ada, entry, Some(&old), 10).await.unwrap(), Entered::Refused);
+/// assert_eq!(store.enter(&ada, entry, Some(&new), 10).await.unwrap(), Entered::After(vec![]));
 /// # });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Entered {
-    /// It is entered after these.
+    /// It is entered after these, in their order, and perhaps after others that were not asked for.
     After(Vec<Entry>),
     /// Another stamp is remembered.
     Refused,

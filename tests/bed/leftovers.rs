@@ -116,7 +116,13 @@ pub async fn a_stamp_is_forgotten_after_a_day_swept_or_not(site: &impl Site) {
     let ada = "ada".into();
     let [old, new] = ["old", "new"].map(CredentialStamp::of);
     let entry = bound(here).await;
-    let refused = async || there.enter(&ada, entry, Some(&old)).await.unwrap() == Entered::Refused;
+    let refused = async || {
+        there
+            .enter(&ada, entry, Some(&old), usize::MAX)
+            .await
+            .unwrap()
+            == Entered::Refused
+    };
     here.restamp(&ada, &new).await.unwrap();
     let left = "SELECT sweep_after FROM tenure_sessions_principals";
     let forgotten = site.number(left).await;
@@ -295,7 +301,7 @@ async fn bound(node: &impl SessionStore) -> Entry {
 }
 
 async fn enter(index: &impl PrincipalIndex, who: &PrincipalId, entry: Entry) -> Vec<Entry> {
-    match index.enter(who, entry, None).await.unwrap() {
+    match index.enter(who, entry, None, usize::MAX).await.unwrap() {
         Entered::After(entries) => entries,
         other => panic!("{other:?}"),
     }

@@ -5,7 +5,7 @@ use std::any::Any;
 use http::StatusCode;
 use tenure::{
     CredentialStamp, Error, Handle, Session, SessionInfo, SessionLayer, SessionLimit, Sessions,
-    store::{PrincipalIndex, SessionStore},
+    store::{Entered, Entry, PrincipalIndex, SessionStore, Version},
 };
 use tokio::task::JoinHandle;
 
@@ -58,6 +58,7 @@ macro_rules! principals {
             a_handle_used_as_a_cookie_is_nothing
             a_label_is_listed_and_kept_whatever_else_is_written
             a_login_that_checked_the_old_password_does_not_get_in_after_the_change
+            a_login_removes_some_of_many_entries_that_are_outdated
             a_login_that_is_refused_leaves_nothing_in_the_index
             a_login_that_was_never_shown_is_listed_as_such_and_ends_first
             a_lost_index_is_repaired
@@ -438,6 +439,20 @@ pub async fn others_are_ended_and_this_one_goes_on(site: &Site) {
         send(here, None, nobody).await.status(),
         StatusCode::UNAUTHORIZED
     );
+}
+
+pub async fn a_login_removes_some_of_many_entries_that_are_outdated(site: &Site) {
+    let ada = somebody();
+    let ada_herself = ada.as_str().into();
+    for number in 0..30 {
+        let handle = Handle::from_bytes([number; Handle::LEN]);
+        let gone = Entry::new(handle, Version::from_u64(1));
+        let entered = site.index.enter(&ada_herself, gone, None, 0).await.unwrap();
+        assert_eq!(entered, Entered::After(vec![]));
+    }
+    signed_in(&site.unlimited[0], &ada).await;
+    let left = site.index.entries(&ada_herself).await.unwrap().len();
+    assert!(left <= 30 + 1 - 8, "{left}");
 }
 
 pub async fn what_has_ended_is_not_listed(site: &Site) {

@@ -187,10 +187,16 @@ async fn keeps_an_index([here, there]: &[MySqlStore; 2], handle: Handle) {
     let [old, new] = ["old", "new"].map(CredentialStamp::of);
     here.create(&handle, &record(1), HOUR).await.unwrap();
     there.restamp(&who, &new).await.unwrap();
-    let refused = here.enter(&who, entries[0], Some(&old)).await.unwrap();
+    let refused = here
+        .enter(&who, entries[0], Some(&old), usize::MAX)
+        .await
+        .unwrap();
     assert_eq!(refused, Entered::Refused);
     for (place, entry) in entries.iter().enumerate() {
-        let entered = there.enter(&who, *entry, Some(&new)).await.unwrap();
+        let entered = there
+            .enter(&who, *entry, Some(&new), usize::MAX)
+            .await
+            .unwrap();
         assert_eq!(entered, Entered::After(entries[..place].to_vec()));
     }
     let found = here.load_all(&[handle]).await.unwrap();

@@ -36,9 +36,12 @@ async fn a_login_is_a_transaction_and_a_statement_more_and_lists_are_one() {
         heard(&mut client).await;
         store.restamp(&ada, &new).await.unwrap();
         let restamp = heard(&mut client).await;
-        store.enter(&ada, entry, None).await.unwrap();
+        store.enter(&ada, entry, None, usize::MAX).await.unwrap();
         let enter = heard(&mut client).await;
-        let refused = store.enter(&ada, entry, Some(&old)).await.unwrap();
+        let refused = store
+            .enter(&ada, entry, Some(&old), usize::MAX)
+            .await
+            .unwrap();
         assert_eq!(refused, Entered::Refused);
         let refused = heard(&mut client).await;
         store.entries(&ada).await.unwrap();
@@ -74,16 +77,19 @@ async fn a_login_that_fails_half_way_holds_no_lock_and_is_not_entered() {
     let store = open(&database).await;
     let mut other = database.client().await;
     let (ada, entry) = ("ada".into(), Entry::new(HANDLE, version(1)));
-    store.enter(&ada, entry, None).await.unwrap();
+    store.enter(&ada, entry, None, usize::MAX).await.unwrap();
     let lock = "START TRANSACTION; SELECT 1 FROM tenure_sessions_logins FOR UPDATE";
     run(&mut other, lock).await;
-    let error = store.enter(&ada, entry, None).await.unwrap_err();
+    let error = store
+        .enter(&ada, entry, None, usize::MAX)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
     let principal = "SET innodb_lock_wait_timeout = 1; \
                      UPDATE tenure_sessions_principals SET sweep_after = sweep_after + 1";
     run(&mut other, principal).await;
     run(&mut other, "COMMIT").await;
-    let entered = store.enter(&ada, entry, None).await.unwrap();
+    let entered = store.enter(&ada, entry, None, usize::MAX).await.unwrap();
     assert_eq!(entered, Entered::After(vec![]));
 }
 
@@ -95,7 +101,7 @@ async fn a_login_that_nobody_waits_for_leaves_no_lock() {
     let ada = "ada".into();
     for polls in 1..20 {
         let entry = Entry::new(HANDLE, version(polls));
-        let mut entering = store.enter(&ada, entry, None);
+        let mut entering = store.enter(&ada, entry, None, usize::MAX);
         for _ in 0..polls {
             let _ = (&mut entering).now_or_never();
             tokio::task::yield_now().await;
@@ -103,7 +109,7 @@ async fn a_login_that_nobody_waits_for_leaves_no_lock() {
         drop(entering);
     }
     let last = Entry::new(HANDLE, version(20));
-    store.enter(&ada, last, None).await.unwrap();
+    store.enter(&ada, last, None, usize::MAX).await.unwrap();
     let count = "SELECT count(*) FROM tenure_sessions_logins";
     let found = store.entries(&ada).await.unwrap();
     assert_eq!(found.last(), Some(&last));
@@ -119,7 +125,9 @@ async fn entered_behind(theirs: &str, stamp: Option<CredentialStamp>) -> Entered
     run(&mut other, &format!("START TRANSACTION; {theirs}")).await;
     let mut entering = tokio::spawn(async move {
         let entry = Entry::new(HANDLE, version(1));
-        store.enter(&"ada".into(), entry, stamp.as_ref()).await
+        store
+            .enter(&"ada".into(), entry, stamp.as_ref(), usize::MAX)
+            .await
     });
     tokio::select! {
         () = until_one_waits_at(&database, "INSERT") => {}
@@ -158,7 +166,10 @@ async fn what_is_missing_of_the_index_is_named_and_made() {
         let error = store.check().await.unwrap_err();
         said(&error, SetupErrorKind::MissingTable, &words);
         let entry = Entry::new(HANDLE, version(1));
-        let error = store.enter(&"ada".into(), entry, None).await.unwrap_err();
+        let error = store
+            .enter(&"ada".into(), entry, None, usize::MAX)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         let source: &SetupError = error.source().unwrap().downcast_ref().unwrap();
         said(source, SetupErrorKind::MissingTable, &words);

@@ -32,13 +32,16 @@ async fn a_login_is_two_statements_more_and_lists_are_one() {
     let (ada, entry) = ("ada".into(), Entry::new(HANDLE, version(1)));
     store.create(&HANDLE, &record(1), HOUR).await.unwrap();
     forget(&client).await;
-    store.enter(&ada, entry, None).await.unwrap();
+    store.enter(&ada, entry, None, usize::MAX).await.unwrap();
     assert_eq!(statements(&client).await, 2, "enter");
     let stamp = CredentialStamp::of("new");
     store.restamp(&ada, &stamp).await.unwrap();
     assert_eq!(statements(&client).await, 2, "restamp");
     let other = CredentialStamp::of("old");
-    let refused = store.enter(&ada, entry, Some(&other)).await.unwrap();
+    let refused = store
+        .enter(&ada, entry, Some(&other), usize::MAX)
+        .await
+        .unwrap();
     assert_eq!((refused, statements(&client).await), (Entered::Refused, 1));
     store.entries(&ada).await.unwrap();
     assert_eq!(statements(&client).await, 1, "entries");
@@ -73,7 +76,9 @@ async fn entered_behind(theirs: &str, stamp: Option<CredentialStamp>) -> Entered
     other.batch_execute(&begun).await.unwrap();
     let mut entering = tokio::spawn(async move {
         let entry = Entry::new(HANDLE, version(1));
-        store.enter(&"ada".into(), entry, stamp.as_ref()).await
+        store
+            .enter(&"ada".into(), entry, stamp.as_ref(), usize::MAX)
+            .await
     });
     tokio::select! {
         () = until_one_waits(&other) => {}
@@ -131,7 +136,10 @@ async fn what_is_missing_of_the_index_is_named_and_made() {
         let error = store.check().await.unwrap_err();
         said(&error, SetupErrorKind::MissingTable, &words);
         let entry = Entry::new(HANDLE, version(1));
-        let error = store.enter(&"ada".into(), entry, None).await.unwrap_err();
+        let error = store
+            .enter(&"ada".into(), entry, None, usize::MAX)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         let source: &SetupError = error.source().unwrap().downcast_ref().unwrap();
         said(source, SetupErrorKind::MissingTable, &words);

@@ -99,7 +99,10 @@ async fn a_user_who_may_make_no_tables_finds_those_that_are_there() {
     store.migrate().await.unwrap();
     store.create(&HANDLE, &record(1), HOUR).await.unwrap();
     let entry = Entry::new(HANDLE, version(1));
-    store.enter(&"ada".into(), entry, None).await.unwrap();
+    store
+        .enter(&"ada".into(), entry, None, usize::MAX)
+        .await
+        .unwrap();
     assert_eq!(store.sweep(100).await.unwrap(), 0);
     assert!(store.delete(&HANDLE).await.unwrap());
 }

@@ -631,8 +631,9 @@ impl PrincipalIndex for Batches {
         principal: &PrincipalId,
         entry: Entry,
         stamp: Option<&CredentialStamp>,
+        most: usize,
     ) -> Answer<Entered> {
-        self.inner.enter(principal, entry, stamp)
+        self.inner.enter(principal, entry, stamp, most)
     }
 
     fn entries(&self, principal: &PrincipalId) -> Answer<Vec<Entry>> {

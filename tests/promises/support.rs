@@ -428,10 +428,11 @@ impl PrincipalIndex for Recorder {
         principal: &PrincipalId,
         entry: Entry,
         stamp: Option<&CredentialStamp>,
+        most: usize,
     ) -> Answer<Entered> {
         let (principal, stamp) = (principal.clone(), stamp.copied());
         self.carry_out("enter", move |store| {
-            store.enter(&principal, entry, stamp.as_ref())
+            store.enter(&principal, entry, stamp.as_ref(), most)
         })
     }
 

@@ -1,5 +1,7 @@
 //! What the server sees of the index: how many commands, which keys, what is under them.
 
+use std::collections::HashSet;
+
 use tenure::{
     CredentialStamp, Handle, PrincipalId,
     store::{Entered, Entry, PrincipalIndex, RedisStore, SessionStore, StoreErrorKind},
@@ -39,13 +41,19 @@ async fn each_verb_is_one_command() {
         if is_known {
             counting.was_one("restamp", &["pexpire", "time", "zadd", "zrange", "zrem"]);
         }
-        store.enter(&ada(), ENTRY, Some(&stamp)).await.unwrap();
+        store
+            .enter(&ada(), ENTRY, Some(&stamp), usize::MAX)
+            .await
+            .unwrap();
         if is_known {
-            counting.was_one("enter", &["persist", "zadd", "zrange", "zscore"]);
+            counting.was_one(
+                "enter",
+                &["persist", "zadd", "zcard", "zrange", "zrank", "zscore"],
+            );
         }
         store.leave(&ada(), &[ENTRY]).await.unwrap();
     }
-    counting.was_one("leave", &["pexpire", "time", "zrange", "zrem", "zscore"]);
+    counting.was_one("leave", &["pexpire", "time", "zrange", "zrem"]);
     store.entries(&ada()).await.unwrap();
     was(&counting, &[("zrange", 1)]);
     store.load_all(&[HANDLE, HANDLE]).await.unwrap();
@@ -62,7 +70,7 @@ async fn a_principals_key_has_no_end_while_there_are_entries_and_is_gone_without
     let (store, console) = (space.open().await, space.console().await);
     let key = format!("{}@ada", space.prefix());
     let ttl = async || console.run::<i64>(&format!("PTTL {key}")).await;
-    store.enter(&ada(), ENTRY, None).await.unwrap();
+    store.enter(&ada(), ENTRY, None, usize::MAX).await.unwrap();
     assert_eq!(ttl().await, NO_END);
     store.leave(&ada(), &[ENTRY]).await.unwrap();
     assert_eq!(ttl().await, NO_KEY);
@@ -74,7 +82,7 @@ async fn a_principals_key_has_no_end_while_there_are_entries_and_is_gone_without
         (86_300_000..=86_400_000).contains(&ttl().await),
         "a stamp alone"
     );
-    store.enter(&ada(), ENTRY, None).await.unwrap();
+    store.enter(&ada(), ENTRY, None, usize::MAX).await.unwrap();
     assert_eq!(ttl().await, NO_END);
     store
         .restamp(&ada(), &CredentialStamp::of("newer"))
@@ -93,11 +101,14 @@ async fn a_stamp_is_forgotten_after_its_day_though_there_are_entries() {
     let space = Space::new();
     let (store, console) = (space.open().await, space.console().await);
     let [old, new] = ["old", "new"].map(CredentialStamp::of);
-    store.enter(&ada(), ENTRY, None).await.unwrap();
+    store.enter(&ada(), ENTRY, None, usize::MAX).await.unwrap();
     store.restamp(&ada(), &new).await.unwrap();
     let other = Entry::new(HANDLE, version(2));
     assert_eq!(
-        store.enter(&ada(), other, Some(&old)).await.unwrap(),
+        store
+            .enter(&ada(), other, Some(&old), usize::MAX)
+            .await
+            .unwrap(),
         Entered::Refused
     );
     // As if it had been long ago.
@@ -106,7 +117,10 @@ async fn a_stamp_is_forgotten_after_its_day_though_there_are_entries() {
     console
         .run::<redis::Value>(&format!("EVAL {script} 1 {key}"))
         .await;
-    let entered = store.enter(&ada(), other, Some(&old)).await.unwrap();
+    let entered = store
+        .enter(&ada(), other, Some(&old), usize::MAX)
+        .await
+        .unwrap();
     assert_eq!(entered, Entered::After(vec![ENTRY]));
     store.leave(&ada(), &[ENTRY, other]).await.unwrap();
     assert_eq!(console.run::<i64>(&format!("EXISTS {key}")).await, 0);
@@ -122,7 +136,10 @@ async fn is_left_alone(put: &str, look: &str) {
     let before: redis::Value = console.run(&look).await;
     let stamp = CredentialStamp::of("new");
     let kinds = [
-        store.enter(&ada(), ENTRY, Some(&stamp)).await.map(drop),
+        store
+            .enter(&ada(), ENTRY, Some(&stamp), usize::MAX)
+            .await
+            .map(drop),
         store.entries(&ada()).await.map(drop),
         store.leave(&ada(), &[ENTRY]).await,
         store.restamp(&ada(), &stamp).await.map(drop),
@@ -168,13 +185,33 @@ async fn among_many_records_one_that_is_none_is_an_error() {
 }
 
 #[tokio::test]
+async fn of_many_entries_each_is_answered_to_some_login() {
+    let store = Space::new().open().await;
+    let stamp = CredentialStamp::of("new");
+    store.restamp(&ada(), &stamp).await.unwrap();
+    let mut seen = HashSet::new();
+    for number in 0..200_u8 {
+        let handle = Handle::from_bytes([number.wrapping_mul(97); Handle::LEN]);
+        let entry = Entry::new(handle, version(1));
+        match store.enter(&ada(), entry, Some(&stamp), 8).await.unwrap() {
+            Entered::After(some) => seen.extend(some),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(seen.len() > 150, "{}", seen.len());
+}
+
+#[tokio::test]
 async fn a_full_server_lets_nobody_in_and_entries_leave() {
     let server = Redis::start();
     let store = RedisStore::connect(&server.url()).await.unwrap();
-    store.enter(&ada(), ENTRY, None).await.unwrap();
+    store.enter(&ada(), ENTRY, None, usize::MAX).await.unwrap();
     server.fill();
     let other = Entry::new(HANDLE, version(2));
-    let error = store.enter(&ada(), other, None).await.unwrap_err();
+    let error = store
+        .enter(&ada(), other, None, usize::MAX)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Full);
     let error = store
         .restamp(&ada(), &CredentialStamp::of("new"))
@@ -207,7 +244,10 @@ async fn principals_with_braces_are_different(space: Space) {
     ];
     for (number, name) in (1..).zip(names) {
         let entry = Entry::new(HANDLE, version(number));
-        let entered = store.enter(&name.into(), entry, None).await.unwrap();
+        let entered = store
+            .enter(&name.into(), entry, None, usize::MAX)
+            .await
+            .unwrap();
         assert_eq!(entered, Entered::After(vec![]), "{name}");
     }
     for (number, name) in (1..).zip(names) {

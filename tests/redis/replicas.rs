@@ -96,7 +96,7 @@ async fn what_the_index_has_answered_is_on_the_replica() {
     let (_primary, replica, store) = waiting(PATIENT).await;
     let (ada, entry) = (PrincipalId::from("ada"), Entry::new(HANDLE, version(1)));
     let count = || replica.ask("ZCARD tenure:@ada").number();
-    store.enter(&ada, entry, None).await.unwrap();
+    store.enter(&ada, entry, None, usize::MAX).await.unwrap();
     assert_eq!(count(), 1);
     store
         .restamp(&ada, &CredentialStamp::of("new"))
@@ -113,10 +113,10 @@ async fn what_the_index_was_told_and_no_replica_has_acknowledged_is_unknown() {
     let (ada, entry) = (PrincipalId::from("ada"), Entry::new(HANDLE, version(1)));
     let stamp = CredentialStamp::of("new");
     let other = RedisStore::connect(&primary.url()).await.unwrap();
-    other.enter(&ada, entry, None).await.unwrap();
+    other.enter(&ada, entry, None, usize::MAX).await.unwrap();
     replica.pause();
     for _ in 0..2 {
-        is_unknown(store.enter(&ada, entry, Some(&stamp)).await);
+        is_unknown(store.enter(&ada, entry, Some(&stamp), usize::MAX).await);
         is_unknown(store.restamp(&ada, &stamp).await);
         lose_connections(&primary, &store).await;
     }

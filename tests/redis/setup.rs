@@ -107,7 +107,7 @@ async fn a_wrong_password_is_named_and_the_right_one_opens() {
 #[tokio::test]
 async fn a_user_with_few_rights_can_start_and_carry_out_every_verb() {
     let rights = "user app on >secret ~tenure:* -@all +evalsha +eval +get +set +getrange +setrange +pexpire +exists +time \
-                  +del +scan +zadd +zrange +zrem +zscore +persist";
+                  +del +scan +zadd +zcard +zrange +zrank +zrem +zscore +persist";
     let server = Redis::start_with(&[rights]);
     let url = server.url().replace("//", "//app:secret@");
     let store = RedisStore::connect(&url).await.unwrap();
@@ -130,7 +130,10 @@ async fn can_keep_the_index(store: &RedisStore) {
     for password in ["old", "new"] {
         let stamp = CredentialStamp::of(password);
         store.restamp(&ada, &stamp).await.unwrap();
-        let entered = store.enter(&ada, entry, Some(&stamp)).await.unwrap();
+        let entered = store
+            .enter(&ada, entry, Some(&stamp), usize::MAX)
+            .await
+            .unwrap();
         assert_eq!(entered, Entered::After(vec![]));
     }
     assert_eq!(store.entries(&ada).await.unwrap(), [entry]);

@@ -90,11 +90,11 @@ async fn a_walk_finds_sessions_and_no_other_keys() {
         let principal = handle.to_string();
         let entry = Entry::new(*handle, version(1));
         store
-            .enter(&principal.as_str().into(), entry, None)
+            .enter(&principal.as_str().into(), entry, None, usize::MAX)
             .await
             .unwrap();
         store
-            .enter(&principal[1..].into(), entry, None)
+            .enter(&principal[1..].into(), entry, None, usize::MAX)
             .await
             .unwrap();
     }
@@ -222,7 +222,10 @@ async fn an_index_is_kept_while_its_slot_moves() {
     let names: Vec<String> = (0..30).map(|number| format!("user{number}")).collect();
     for name in &names {
         let principal = name.as_str().into();
-        store.enter(&principal, entries[0], None).await.unwrap();
+        store
+            .enter(&principal, entries[0], None, usize::MAX)
+            .await
+            .unwrap();
     }
     let slots = site.slots_with_keys(0);
     assert!(!slots.is_empty());
@@ -236,7 +239,7 @@ async fn an_index_is_kept_while_its_slot_moves() {
         for name in &names {
             let principal = name.as_str().into();
             store
-                .enter(&principal, entries[1], Some(&stamp))
+                .enter(&principal, entries[1], Some(&stamp), usize::MAX)
                 .await
                 .unwrap();
             let found = store.restamp(&principal, &stamp).await.unwrap();

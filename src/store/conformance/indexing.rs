@@ -55,6 +55,20 @@ to_enter_an_entry_again_changes_nothing(subject) {
     assert_eq!(index.entries(&who).await.unwrap(), entries);
 }
 
+/// However many entries there are, no more are answered than were asked for, and those in their order.
+no_more_entries_are_answered_than_were_asked_for(subject) {
+    let (index, who) = (subject.index(), principal());
+    let entries = bound(subject, 9).await;
+    for (place, entry) in entries.iter().enumerate() {
+        let some = enter_after(&*index, &who, *entry, 3).await;
+        assert_eq!(some.len(), place.min(3));
+        let mut before = entries[..place].iter();
+        assert!(some.iter().all(|entry| before.any(|other| other == entry)), "{some:?}");
+    }
+    assert_eq!(enter_after(&*index, &who, entries[8], 0).await, []);
+    assert_eq!(index.entries(&who).await.unwrap(), entries);
+}
+
 /// Two logins of one session are two entries, and one that leaves does not take the other with it.
 of_two_logins_of_a_session_one_can_leave(subject) {
     let (index, who) = (subject.index(), principal());
@@ -127,7 +141,7 @@ a_remembered_stamp_refuses_another(subject) {
     let entries = bound(subject, 4).await;
     let enter = |place: usize, stamp: Option<CredentialStamp>| {
         let (index, who, entry) = (index.clone(), who.clone(), entries[place]);
-        async move { index.enter(&who, entry, stamp.as_ref()).await.unwrap() }
+        async move { index.enter(&who, entry, stamp.as_ref(), usize::MAX).await.unwrap() }
     };
     assert_eq!(enter(0, Some(old)).await, Entered::After(vec![]), "nothing is remembered yet");
     assert_eq!(index.restamp(&who, &new).await.unwrap(), entries[..1]);
@@ -145,7 +159,7 @@ a_stamp_is_of_its_principal(subject) {
     index.restamp(&principal(), &CredentialStamp::of("new")).await.unwrap();
     let [entry] = bound(subject, 1).await[..] else { unreachable!() };
     let old = CredentialStamp::of("old");
-    assert_eq!(index.enter(&principal(), entry, Some(&old)).await.unwrap(), Entered::After(vec![]));
+    assert_eq!(index.enter(&principal(), entry, Some(&old), usize::MAX).await.unwrap(), Entered::After(vec![]));
 }
 
 /// What is entered with another stamp while it changes is either refused or among the entries that are answered.
@@ -156,7 +170,7 @@ what_is_entered_while_a_stamp_changes_is_refused_or_seen(subject) {
         let entries = bound(subject, 8).await;
         let logins: Vec<_> = entries.iter().map(|entry| {
             let (index, who, entry) = (subject.index(), who.clone(), *entry);
-            tokio::spawn(async move { (entry, index.enter(&who, entry, Some(&old)).await.unwrap()) })
+            tokio::spawn(async move { (entry, index.enter(&who, entry, Some(&old), 0).await.unwrap()) })
         }).collect();
         let (index, principal) = (subject.index(), who.clone());
         let changed = tokio::spawn(async move { index.restamp(&principal, &new).await.unwrap() });
@@ -233,7 +247,16 @@ async fn bound(subject: &impl Indexed, count: usize) -> Vec<Entry> {
 }
 
 async fn enter(index: &dyn PrincipalIndex, who: &PrincipalId, entry: Entry) -> Vec<Entry> {
-    match index.enter(who, entry, None).await.unwrap() {
+    enter_after(index, who, entry, usize::MAX).await
+}
+
+async fn enter_after(
+    index: &dyn PrincipalIndex,
+    who: &PrincipalId,
+    entry: Entry,
+    most: usize,
+) -> Vec<Entry> {
+    match index.enter(who, entry, None, most).await.unwrap() {
         Entered::After(entries) => entries,
         Entered::Refused => panic!("no stamp was given, and it was refused"),
     }

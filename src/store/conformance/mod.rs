@@ -33,9 +33,9 @@ pub use indexing::{
     INDEX_SENTENCES, Indexed, a_count_is_of_all_records, a_remembered_stamp_refuses_another,
     a_stamp_is_of_its_principal, a_walk_finds_every_record, an_entry_stays_as_long_as_its_record,
     entries_keep_the_order_in_which_they_were_entered, many_records_are_read_in_their_places,
-    of_entries_made_at_once_one_finds_the_other, of_two_logins_of_a_session_one_can_leave,
-    principals_are_compared_byte_for_byte, the_store_says_that_it_keeps_an_index,
-    to_enter_an_entry_again_changes_nothing,
+    no_more_entries_are_answered_than_were_asked_for, of_entries_made_at_once_one_finds_the_other,
+    of_two_logins_of_a_session_one_can_leave, principals_are_compared_byte_for_byte,
+    the_store_says_that_it_keeps_an_index, to_enter_an_entry_again_changes_nothing,
     what_is_entered_while_a_stamp_changes_is_refused_or_seen,
 };
 pub use sweeping::{

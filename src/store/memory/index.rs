@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    ops::Bound::{Excluded, Unbounded},
+    ops::Bound::{Excluded, Included, Unbounded},
     time::Duration,
 };
 
@@ -16,8 +16,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Index {
     rolls: BTreeMap<PrincipalId, Roll>,
-    /// Whose roll was looked through last.
-    tidied: Option<PrincipalId>,
+    /// Where to go on looking for what is outdated: in whose roll, and at which of its entries.
+    tidied: Option<(PrincipalId, usize)>,
 }
 
 /// What is known of one principal.
@@ -33,6 +33,7 @@ impl Index {
         principal: &PrincipalId,
         entry: Entry,
         stamp: Option<&CredentialStamp>,
+        most: usize,
     ) -> Entered {
         let roll = self.rolls.entry(principal.clone()).or_default();
         if let (Some((remembered, _)), Some(stamp)) = (&roll.stamp, stamp)
@@ -40,12 +41,13 @@ impl Index {
         {
             return Entered::Refused;
         }
-        let known = roll.entries.iter().position(|known| *known == entry);
+        // It is there already, if at all, because it was entered a moment ago.
+        let known = roll.entries.iter().rposition(|known| *known == entry);
         let place = known.unwrap_or_else(|| {
             roll.entries.push(entry);
             roll.entries.len() - 1
         });
-        Entered::After(roll.entries[..place].to_vec())
+        Entered::After(roll.entries[..place.min(most)].to_vec())
     }
 
     pub(super) fn entries(&self, principal: &PrincipalId) -> Vec<Entry> {
@@ -74,23 +76,39 @@ impl Index {
         roll.entries.clone()
     }
 
-    /// Looks through the rolls of the next few principals, so that those who never come back leave nothing behind.
+    /// Looks at the next few entries, so that those who never come back leave nothing behind.
     pub(super) fn tidy(&mut self, now: Timestamp, is_there: impl Fn(&Entry) -> bool) {
         for _ in 0..TIDIED_PER_ENTRY {
-            let after = self.tidied.as_ref().map_or(Unbounded, Excluded);
-            let Some((principal, roll)) = self.rolls.range_mut((after, Unbounded)).next() else {
-                self.tidied = None;
-                return;
-            };
-            let principal = principal.clone();
-            roll.entries.retain(&is_there);
-            roll.stamp
-                .take_if(|(_, since)| now.since(*since) >= REMEMBERED);
-            if roll.is_empty() {
-                self.rolls.remove(&principal);
-            }
-            self.tidied = Some(principal);
+            self.tidied = self.tidy_one(now, &is_there);
         }
+    }
+
+    /// Looks at an entry, or at a stamp after the last of a roll, and returns where to go on.
+    fn tidy_one(
+        &mut self,
+        now: Timestamp,
+        is_there: &impl Fn(&Entry) -> bool,
+    ) -> Option<(PrincipalId, usize)> {
+        let (from, place) = match &self.tidied {
+            Some((principal, place)) => (Included(principal), *place),
+            None => (Unbounded, 0),
+        };
+        let (principal, roll) = self.rolls.range_mut((from, Unbounded)).next()?;
+        let principal = principal.clone();
+        if let Some(entry) = roll.entries.get(place) {
+            if is_there(entry) {
+                return Some((principal, place + 1));
+            }
+            roll.entries.remove(place);
+            return Some((principal, place));
+        }
+        roll.stamp
+            .take_if(|(_, since)| now.since(*since) >= REMEMBERED);
+        if roll.is_empty() {
+            self.rolls.remove(&principal);
+        }
+        let mut later = self.rolls.range((Excluded(principal), Unbounded));
+        later.next().map(|(principal, _)| (principal.clone(), 0))
     }
 
     #[cfg(test)]
@@ -105,7 +123,8 @@ impl Roll {
     }
 }
 
-/// With two for each one that comes, all are looked through before their number can double.
-const TIDIED_PER_ENTRY: usize = 2;
+/// For each one that comes there are two steps at most in a round, one for itself and one for its principal: with four
+/// all have been looked at before their number can double.
+const TIDIED_PER_ENTRY: usize = 4;
 /// Longer than any login takes.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);

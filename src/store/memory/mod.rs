@@ -190,11 +190,12 @@ impl PrincipalIndex for MemoryStore {
         principal: &PrincipalId,
         entry: Login,
         stamp: Option<&CredentialStamp>,
+        most: usize,
     ) -> Answer<Entered> {
         let now = self.0.clock.now();
         let mut index = self.0.index.lock();
         index.tidy(now, |entry| self.0.has(&entry.handle, now));
-        Answer::ready(Ok(index.enter(principal, entry, stamp)))
+        Answer::ready(Ok(index.enter(principal, entry, stamp, most)))
     }
 
     fn entries(&self, principal: &PrincipalId) -> Answer<Vec<Login>> {

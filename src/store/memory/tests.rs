@@ -469,7 +469,7 @@ fn principals_who_never_come_back_leave_nothing_behind() {
     let enter = |number: u64| {
         drop(store.create(&handle(number), &record(None), HOUR));
         let entry = Login::new(handle(number), Version::from_u64(number));
-        drop(store.enter(&number.into(), entry, None));
+        drop(store.enter(&number.into(), entry, None, 0));
     };
     (0..1_000).for_each(enter);
     drop(store.restamp(&7_u64.into(), &CredentialStamp::of("new")));
@@ -478,4 +478,18 @@ fn principals_who_never_come_back_leave_nothing_behind() {
     (1_000..2_000).for_each(enter);
     let left = store.0.index.lock().len();
     assert!((1_000..1_500).contains(&left), "{left}");
+}
+
+#[test]
+fn a_principal_who_comes_again_and_again_leaves_little_behind() {
+    let clock = Clock::manual();
+    let store = MemoryStore::new().with_clock(clock.clone());
+    for number in 0..1_000 {
+        clock.advance(HOUR / 10);
+        drop(store.create(&handle(number), &record(None), HOUR));
+        let entry = Login::new(handle(number), Version::from_u64(number));
+        drop(store.enter(&"ada".into(), entry, None, 0));
+    }
+    let left = store.0.index.lock().entries(&"ada".into()).len();
+    assert!((10..40).contains(&left), "{left}");
 }

@@ -31,11 +31,14 @@ impl PrincipalIndex for MySqlStore {
         principal: &PrincipalId,
         entry: Entry,
         stamp: Option<&CredentialStamp>,
+        most: usize,
     ) -> Answer<Entered> {
         let (principal, stamp) = (principal.clone(), stamp.copied());
         let turn = stand_in(&principal);
         self.change(turn, move |store, mut connection| async move {
-            connection.enter(&store.0, &principal, entry, stamp).await
+            connection
+                .enter(&store.0, &principal, entry, stamp, most)
+                .await
         })
     }
 
@@ -44,7 +47,9 @@ impl PrincipalIndex for MySqlStore {
         self.read(move |store, mut connection| {
             let principal = principal.clone();
             async move {
-                let entries = connection.entries_before(&store.0, &principal, LAST).await;
+                let entries = connection
+                    .entries_before(&store.0, &principal, LAST, usize::MAX)
+                    .await;
                 (entries, connection)
             }
         })
@@ -106,6 +111,7 @@ impl Connection {
         principal: &PrincipalId,
         entry: Entry,
         stamp: Option<CredentialStamp>,
+        most: usize,
     ) -> Result<Entered, StoreError> {
         let statements = &store.statements.index;
         let stamp = stamp.as_ref().map(|stamp| &stamp.as_bytes()[..]);
@@ -124,7 +130,7 @@ impl Connection {
         let Some(place) = place.await? else {
             return Ok(Entered::Refused);
         };
-        let earlier = self.entries_before(store, principal, place.cast_signed());
+        let earlier = self.entries_before(store, principal, place.cast_signed(), most);
         earlier.await.map(Entered::After).map_err(half_done)
     }
 
@@ -133,9 +139,10 @@ impl Connection {
         store: &Shared,
         principal: &PrincipalId,
         place: i64,
+        most: usize,
     ) -> Result<Vec<Entry>, StoreError> {
         let statement = &store.statements.index.entries;
-        let query = statement.with(&[of(principal), Number(place)])?;
+        let query = statement.with(&[of(principal), Number(place), Number(at_most(most))])?;
         let rows = self.rows(store, query).await?;
         let entries = rows.iter().map(|row| {
             let handle = row.try_get(0).map_err(StoreError::corrupt)?;
@@ -172,7 +179,9 @@ impl Connection {
         let parameters = [of(principal), Bytes(Some(stamp.as_bytes()))];
         let statement = &store.statements.index.restamp;
         self.execute(store, statement, &parameters).await?;
-        let entries = self.entries_before(store, principal, LAST).await;
+        let entries = self
+            .entries_before(store, principal, LAST, usize::MAX)
+            .await;
         entries.map_err(half_done)
     }
 

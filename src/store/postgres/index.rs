@@ -28,11 +28,12 @@ impl PrincipalIndex for PostgresStore {
         principal: &PrincipalId,
         entry: Entry,
         stamp: Option<&CredentialStamp>,
+        most: usize,
     ) -> Answer<Entered> {
         let (principal, stamp) = (principal.clone(), stamp.copied());
         let stand_in = stand_in(&principal);
         self.ask(Way::Writing, stand_in, move |connection| async move {
-            connection.enter(&principal, entry, stamp).await
+            connection.enter(&principal, entry, stamp, most).await
         })
     }
 
@@ -40,7 +41,9 @@ impl PrincipalIndex for PostgresStore {
         let principal = principal.clone();
         let stand_in = stand_in(&principal);
         self.ask(Way::Reading, stand_in, move |connection| async move {
-            connection.entries_before(&principal, LAST).await
+            connection
+                .entries_before(&principal, LAST, usize::MAX)
+                .await
         })
     }
 
@@ -93,6 +96,7 @@ impl Connection {
         principal: &PrincipalId,
         entry: Entry,
         stamp: Option<CredentialStamp>,
+        most: usize,
     ) -> Result<Entered, StoreError> {
         let parameters: [Parameter<'_>; 4] = [
             &bytes(principal),
@@ -105,7 +109,7 @@ impl Connection {
             return Ok(Entered::Refused);
         };
         // In a statement of its own: one that has waited for a lock sees what was there before.
-        let earlier = self.entries_before(principal, get(&row, 0)?).await;
+        let earlier = self.entries_before(principal, get(&row, 0)?, most).await;
         earlier.map(Entered::After).map_err(half_done)
     }
 
@@ -113,9 +117,12 @@ impl Connection {
         &self,
         principal: &PrincipalId,
         place: i64,
+        most: usize,
     ) -> Result<Vec<Entry>, StoreError> {
         let statement = &self.prepared_index().await?.entries;
-        let rows = self.rows(statement, &[&bytes(principal), &place]).await?;
+        let rows = self
+            .rows(statement, &[&bytes(principal), &place, &at_most(most)])
+            .await?;
         let entries = rows.iter().map(|row| entry(get(row, 0)?, get(row, 1)?));
         entries.collect()
     }
@@ -140,7 +147,7 @@ impl Connection {
         let statement = &self.prepared_index().await?.restamp;
         let parameters: [Parameter<'_>; 2] = [&bytes(principal), &&stamp.as_bytes()[..]];
         self.execute(statement, &parameters).await?;
-        let entries = self.entries_before(principal, LAST).await;
+        let entries = self.entries_before(principal, LAST, usize::MAX).await;
         entries.map_err(half_done)
     }
 

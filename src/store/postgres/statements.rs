@@ -89,7 +89,7 @@ impl Statements {
         Ok(PreparedIndex {
             enter: client.prepare_typed(&self.enter, &enter).await?,
             entries: client
-                .prepare_typed(&index.entries, &[BYTES, NUMBER])
+                .prepare_typed(&index.entries, &[BYTES, NUMBER, NUMBER])
                 .await?,
             leave: client.prepare_typed(&self.leave, &leave).await?,
             restamp: client

@@ -21,7 +21,7 @@ use crate::{
 
 /// The statements that the engines share. Their parameters are, in this order:
 ///
-/// * entries: principal, the place before which they were entered
+/// * entries: principal, the place before which they were entered, how many at most
 /// * restamp: principal, stamp
 /// * walk: the handle after which to go on, how many at most
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl IndexStatements {
         let (now, logins) = (dialect.now, table.of_logins());
         Self {
             entries: format!(
-                "SELECT handle, login FROM {logins} WHERE principal = $1 AND place < $2 ORDER BY place"
+                "SELECT handle, login FROM {logins} WHERE principal = $1 AND place < $2 ORDER BY place LIMIT $3"
             )
             .into(),
             restamp: restamp(dialect, &table.of_principals()).into(),

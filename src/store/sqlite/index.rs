@@ -22,20 +22,21 @@ impl PrincipalIndex for SqliteStore {
         principal: &PrincipalId,
         entry: Entry,
         stamp: Option<&CredentialStamp>,
+        most: usize,
     ) -> Answer<Entered> {
         let (store, principal, stamp) = (self.clone(), principal.clone(), stamp.copied());
         Answer::later(async move {
             let Some(place) = store.place(&principal, entry, stamp).await? else {
                 return Ok(Entered::Refused);
             };
-            let earlier = store.entries_before(&principal, place).await;
+            let earlier = store.entries_before(&principal, place, most).await;
             earlier.map(Entered::After).map_err(half_done)
         })
     }
 
     fn entries(&self, principal: &PrincipalId) -> Answer<Vec<Entry>> {
         let (store, principal) = (self.clone(), principal.clone());
-        Answer::later(async move { store.entries_before(&principal, LAST).await })
+        Answer::later(async move { store.entries_before(&principal, LAST, usize::MAX).await })
     }
 
     fn leave(&self, principal: &PrincipalId, entries: &[Entry]) -> Answer<()> {
@@ -61,7 +62,7 @@ impl PrincipalIndex for SqliteStore {
             store
                 .write(text, query.bind(stamp.as_bytes().to_vec()))
                 .await?;
-            let entries = store.entries_before(&principal, LAST).await;
+            let entries = store.entries_before(&principal, LAST, usize::MAX).await;
             entries.map_err(half_done)
         })
     }
@@ -125,9 +126,11 @@ impl SqliteStore {
         &self,
         principal: &PrincipalId,
         place: i64,
+        most: usize,
     ) -> Result<Vec<Entry>, StoreError> {
         let query = statement(&self.shared.statements.index.entries);
-        let rows = self.read(query.bind(bytes(principal)).bind(place)).await?;
+        let query = query.bind(bytes(principal)).bind(place).bind(at_most(most));
+        let rows = self.read(query).await?;
         let entries = rows.iter().map(|row| {
             let handle = row.try_get(0).map_err(StoreError::corrupt)?;
             entry(handle, number(row, 1)?)

@@ -22,8 +22,9 @@ impl PrincipalIndex for RedisStore {
         principal: &PrincipalId,
         entry: Entry,
         stamp: Option<&CredentialStamp>,
+        most: usize,
     ) -> Answer<Entered> {
-        let request = |key: &[u8]| Request::enter(key, entry, stamp);
+        let request = |key: &[u8]| Request::enter(key, entry, stamp, most);
         self.ask(Way::Writing, self.key_of(principal), request, entered)
     }
 

@@ -20,9 +20,16 @@ use crate::{
 };
 
 impl Request {
-    /// Enters: answers what is before the entry, or nothing if another stamp is remembered.
-    pub(super) fn enter(key: &[u8], entry: Entry, stamp: Option<&CredentialStamp>) -> Self {
-        let request = Self::begin(&ENTER, key, 0).with(&written(entry));
+    /// Enters: answers some of what is before the entry, or nothing if another stamp is remembered.
+    pub(super) fn enter(
+        key: &[u8],
+        entry: Entry,
+        stamp: Option<&CredentialStamp>,
+        most: usize,
+    ) -> Self {
+        let request = Self::begin(&ENTER, key, 0)
+            .with(&written(entry))
+            .with(most.to_string().as_bytes());
         match stamp {
             Some(stamp) => request.with(stamp.as_bytes()),
             None => request,
@@ -67,26 +74,40 @@ pub(super) fn read(bytes: &[u8]) -> Option<Entry> {
     ))
 }
 
+/// Something else than entries is answered as it is, and left alone.
 fn script(lines: &str) -> Script {
     Script::new(&lines.replace("$KEPT", KEPT))
 }
 
 /// An entry that is there is written anew all the same, for whoever waits for replicas.
+///
+/// Of many entries those are answered that begin at a place which the handle, a random number, decides: whoever looks for
+/// those that are outdated comes by all of them.
 static ENTER: LazyLock<Script> = LazyLock::new(|| {
     script(
-        "$KEPT
-if stamp and ARGV[2] and stamp ~= ARGV[2] then
+        "local first = redis.call('ZRANGE', KEYS[1], 0, 0)
+local stamp = first[1] and #first[1] == 32 and first[1]
+if stamp and ARGV[3] and stamp ~= ARGV[3] then
     $NOW
     if -redis.call('ZSCORE', KEYS[1], stamp) > now then return false end
 end
+local stamps = stamp and 1 or 0
 local place = redis.call('ZSCORE', KEYS[1], ARGV[1])
+local before = (redis.call('ZRANK', KEYS[1], ARGV[1]) or redis.call('ZCARD', KEYS[1])) - stamps
+local count, from, kept = math.min(before, tonumber(ARGV[2])), stamps, {}
+if count < before then
+    local one, two, three = string.byte(ARGV[1], 1, 3)
+    from = stamps + ((one * 256 + two) * 256 + three) % (before - count + 1)
+end
+if count > 0 then kept = redis.call('ZRANGE', KEYS[1], from, from + count - 1) end
+for _, entry in ipairs(kept) do
+    if #entry ~= 24 then return kept end
+end
 if place then
     redis.call('ZREM', KEYS[1], ARGV[1])
-    repeat until table.remove(kept) == ARGV[1]
-elseif #kept > 0 then
-    place = redis.call('ZSCORE', KEYS[1], kept[#kept]) + 1
 else
-    place = 1
+    local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
+    place = before > 0 and last[2] + 1 or 1
 end
 redis.call('ZADD', KEYS[1], place, ARGV[1])
 redis.call('PERSIST', KEYS[1])
@@ -96,13 +117,17 @@ return kept",
 
 static LEAVE: LazyLock<Script> = LazyLock::new(|| {
     script(
-        "for at = 1, #ARGV[1], 24 do
+        "for _, place in ipairs({0, -1}) do
+    local one = redis.call('ZRANGE', KEYS[1], place, place)
+    if one[1] and #one[1] ~= 24 and #one[1] ~= 32 then return one end
+end
+for at = 1, #ARGV[1], 24 do
     redis.call('ZREM', KEYS[1], string.sub(ARGV[1], at, at + 23))
 end
-$KEPT
-if stamp and #kept == 0 then
+local left = redis.call('ZRANGE', KEYS[1], 0, 1, 'WITHSCORES')
+if left[1] and #left[1] == 32 and not left[3] then
     $NOW
-    redis.call('PEXPIRE', KEYS[1], -redis.call('ZSCORE', KEYS[1], stamp) - now)
+    redis.call('PEXPIRE', KEYS[1], -left[2] - now)
 end
 return 1",
     )
@@ -119,7 +144,7 @@ return kept",
     )
 });
 
-/// What is kept, without the stamp. Something else than entries is answered as it is, and left alone.
+/// All that is kept, without the stamp.
 const KEPT: &str = "local kept = redis.call('ZRANGE', KEYS[1], 0, -1)
 local stamp = kept[1] and #kept[1] == 32 and table.remove(kept, 1)
 for _, entry in ipairs(kept) do
@@ -152,7 +177,7 @@ mod tests {
         assert_eq!((ENTRY, CredentialStamp::LEN), (24, 32));
         for script in [&ENTER, &LEAVE, &RESTAMP] {
             let text = script.text();
-            assert!(text.contains("#entry ~= 24") && text.contains("== 32"));
+            assert!(text.contains("~= 24") && text.contains("== 32"));
             assert!(!text.contains('$'), "{text}");
         }
     }
