@@ -74,7 +74,7 @@ pub(crate) async fn standings(
     handles: &[Handle],
 ) -> Result<Vec<(Handle, Standing)>, StoreError> {
     let mut standings = Vec::with_capacity(handles.len());
-    for some in handles.chunks(LOADED_AT_ONCE) {
+    for some in handles.chunks(PAGE) {
         let found = some.iter().zip(load_all(context, index, some).await?);
         standings.extend(found.map(|(handle, found)| {
             let standing = Standing::of(context, principal, *handle, found);
@@ -84,25 +84,22 @@ pub(crate) async fn standings(
     Ok(standings)
 }
 
-/// Finds out what became of sessions, as far as the store says.
+/// Finds out what became of a page of sessions, as far as the store says.
 pub(crate) async fn standings_known(
     context: &Context,
     index: &dyn PrincipalIndex,
     principal: &PrincipalId,
     handles: &[Handle],
 ) -> Vec<(Handle, Result<Standing, StoreError>)> {
-    let mut standings = Vec::with_capacity(handles.len());
-    for some in handles.chunks(LOADED_AT_ONCE) {
-        let found = match load_all(context, index, some).await {
-            Ok(found) => found.into_iter().map(Ok).collect(),
-            Err(_) => load_each(context, some).await,
-        };
-        standings.extend(some.iter().zip(found).map(|(handle, found)| {
-            let standing = found.map(|found| Standing::of(context, principal, *handle, found));
-            (*handle, standing)
-        }));
-    }
-    standings
+    let found = match load_all(context, index, handles).await {
+        Ok(found) => found.into_iter().map(Ok).collect(),
+        Err(_) => load_each(context, handles).await,
+    };
+    let standings = handles.iter().zip(found).map(|(handle, found)| {
+        let standing = found.map(|found| Standing::of(context, principal, *handle, found));
+        (*handle, standing)
+    });
+    standings.collect()
 }
 
 /// What the store has under a handle.
@@ -279,8 +276,8 @@ pub(crate) async fn forget(
     }
 }
 
-/// A page of a list; it is one statement on engines that can.
-const LOADED_AT_ONCE: usize = 500;
+/// How many are loaded at once: it is one statement on engines that can, and 32 MB if they are as large as they may be.
+pub(crate) const PAGE: usize = 500;
 
 /// How many are ended at once.
 const AT_ONCE: usize = 100;

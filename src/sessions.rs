@@ -19,7 +19,7 @@ use crate::{
     observe::EndReason,
     principal::{CredentialStamp, PrincipalId, Realm},
     record::Header,
-    revocation::{self, Found, Standing, distinct, standings, standings_known},
+    revocation::{self, Found, PAGE, Standing, distinct, standings, standings_known},
     slot::{Commit, Slot},
     store::{Cursor, Entry, Loaded, PrincipalIndex, StoreError, StoreErrorKind, Walked},
 };
@@ -80,15 +80,17 @@ impl Sessions {
         let index = self.index()?;
         let entries = within(self.context.load_timeout, index.entries(&principal)).await;
         let entries = entries.map_err(failed)?;
-        let standings = standings(&self.context, index, &principal, &distinct(&entries)).await;
         let (mut listed, mut gone) = (Vec::new(), Vec::new());
-        for (handle, standing) in standings.map_err(failed)? {
-            match standing {
-                Standing::Bound(loaded) => {
-                    listed.extend(SessionInfo::of(&self.context, handle, &loaded));
+        for some in distinct(&entries).chunks(PAGE) {
+            let standings = standings(&self.context, index, &principal, some).await;
+            for (handle, standing) in standings.map_err(failed)? {
+                match standing {
+                    Standing::Bound(loaded) => {
+                        listed.extend(SessionInfo::of(&self.context, handle, &loaded));
+                    }
+                    Standing::Foreign | Standing::Gone => gone.push(handle),
+                    Standing::Expired | Standing::Pending | Standing::Unreadable => {}
                 }
-                Standing::Foreign | Standing::Gone => gone.push(handle),
-                Standing::Expired | Standing::Pending | Standing::Unreadable => {}
             }
         }
         revocation::forget(&self.context, index, &principal, &entries, &gone).await;
@@ -246,7 +248,8 @@ impl Sessions {
 
     /// Ends every session of the store, anonymous ones too, and returns how many there were.
     ///
-    /// A session that begins meanwhile may be among them or not.
+    /// A session that begins meanwhile may be among them or not. Where a store of several servers cannot be gone through
+    /// because one is down, those that come after it live on, which is an error: call it again.
     ///
     /// # Errors
     ///
@@ -337,38 +340,54 @@ impl Sessions {
         entries: Vec<Entry>,
         kept: Option<Handle>,
     ) -> Result<usize, Error> {
-        let index = self.index()?;
         let mut handles = distinct(&entries);
         handles.retain(|handle| Some(*handle) != kept);
-        let standings = standings_known(&self.context, index, principal, &handles).await;
-        let (mut gone, mut there, mut ended, mut trouble) = (Vec::new(), Vec::new(), 0, None);
+        let mut ending = Ending::default();
+        for some in handles.chunks(PAGE) {
+            self.end_page(principal, some, &mut ending).await?;
+        }
+        revocation::forget(
+            &self.context,
+            self.index()?,
+            principal,
+            &entries,
+            &ending.gone,
+        )
+        .await;
+        ending.trouble.map_or(Ok(ending.ended), Err)
+    }
+
+    async fn end_page(
+        &self,
+        principal: &PrincipalId,
+        handles: &[Handle],
+        ending: &mut Ending,
+    ) -> Result<(), Error> {
+        let standings = standings_known(&self.context, self.index()?, principal, handles).await;
+        let mut there = Vec::new();
         for (handle, standing) in standings {
             match standing {
-                Ok(Standing::Foreign | Standing::Gone) => gone.push(handle),
+                Ok(Standing::Foreign | Standing::Gone) => ending.gone.push(handle),
                 Ok(Standing::Bound(_)) => there.push((handle, 1)),
                 // A login on its way finds nothing to bind, and is refused.
                 Ok(Standing::Expired | Standing::Pending | Standing::Unreadable) => {
                     there.push((handle, 0));
                 }
                 // Whose it is by now is not known; the others end all the same.
-                Err(error) => trouble = Some(failed(error)),
+                Err(error) => ending.trouble = Some(failed(error)),
             }
         }
         let handles: Vec<_> = there.iter().map(|(handle, _)| *handle).collect();
         for ((handle, count), outcome) in there.into_iter().zip(self.end_each(&handles).await) {
             match outcome {
                 Ok(_) => {
-                    ended += count;
-                    gone.push(handle);
+                    ending.ended += count;
+                    ending.gone.push(handle);
                 }
-                Err(error) => trouble = Some(error),
+                Err(error) => ending.trouble = Some(error),
             }
         }
-        revocation::forget(&self.context, index, principal, &entries, &gone).await;
-        match trouble {
-            Some(error) => Err(error),
-            None => Ok(ended),
-        }
+        Ok(())
     }
 
     /// Carries out what ends sessions, also if nobody waits for it any more.
@@ -407,6 +426,15 @@ impl Sessions {
         let index = self.context.store.index();
         index.ok_or_else(|| Error::new(ErrorKind::NoIndex))
     }
+}
+
+/// What has come so far of ending the sessions of a principal.
+#[derive(Default)]
+struct Ending {
+    ended: usize,
+    gone: Vec<Handle>,
+    /// Why one could not be ended.
+    trouble: Option<Error>,
 }
 
 impl fmt::Debug for Sessions {
