@@ -77,13 +77,11 @@ impl Keyed {
             None => return Err(Distrust::Unauthenticated.into()),
         }
         let header = Header::decode(record.header())?;
-        let is_keyed = header.secret.key().is_some();
-        if authenticated.is_none() && (is_keyed || header.is_authenticated) {
+        if authenticated.is_none() && has_traces_of_a_key(&header) {
             // What a keyring has written had a MAC: somebody has taken it away.
             return Err(Distrust::Forged.into());
         }
-        let is_known = |tag: Option<KeyTag>| tag.is_none_or(|tag| ring.find(tag).is_some());
-        match is_known(header.secret.key()) || header.successor_keys().into_iter().any(is_known) {
+        match opens(&ring, &header) {
             true => Ok(header),
             false => Err(Distrust::UnknownKey.into()),
         }
@@ -143,6 +141,21 @@ impl Keyed {
             mac.chain_update(len_of(part)).chain_update(part)
         })
     }
+}
+
+/// Tells whether there is a key of one of the ids that a session goes on with.
+fn opens(ring: &Ring, header: &Header<'_>) -> bool {
+    let is_known = |key: Option<KeyTag>| key.is_none_or(|key| ring.find(key).is_some());
+    is_known(header.secret.key()) || header.successor_keys().into_iter().any(is_known)
+}
+
+/// Tells whether a keyring has written a part of it.
+fn has_traces_of_a_key(header: &Header<'_>) -> bool {
+    let mut others = header.other_keys().into_iter();
+    header.is_authenticated
+        || header.seal.is_some()
+        || header.secret.key().is_some()
+        || others.any(|key| key.is_some())
 }
 
 /// Joins parts, each after its length, so that none of them can pass for a part of another.

@@ -8,7 +8,7 @@ use std::{
 use http::{Request, StatusCode};
 use tenure::{
     Ended, Event, Handle, Keyring, Lifetime, LiveSession, ServerKey, Session, SessionLayer,
-    SessionLayerBuilder, Sessions,
+    SessionLayerBuilder, Sessions, Timestamp,
     store::{Created, Loaded, MemoryStore, Record, SessionStore, Updated, Version},
 };
 use tokio::sync::oneshot;
@@ -408,6 +408,41 @@ async fn sessions_from_before_the_keyring_go_on_until_the_time_that_was_set() {
     );
     assert_eq!(look(&browsers[1]).await, NO_SESSION);
 }
+
+/// Before the date somebody can plant a session of his own, but not change one that has a MAC already: the id of its browser
+/// is not to open what he has made of it.
+#[tokio::test]
+async fn a_session_with_a_mac_is_not_changed_by_taking_it_away_before_the_date() {
+    let far = Timestamp::from_millis(u64::MAX);
+    let site = Keyed::with(Keyring::new(key()).with_unkeyed_until(far));
+    let browser = site.site.member("ada").await;
+    let handle = handle(&browser).await;
+    let good = site.load(handle).await.unwrap().record;
+    let (secret, rest) = good.header()[1..good.header().len() - MAC_LEN].split_at(3 + 36);
+    for beside in [RETIRED, SUCCESSOR, PREVIOUS] {
+        let mut planted = [&[1, 1, 0, 32][..], &[7; 32], rest].concat();
+        planted.extend([beside, 0, 8 + 36]);
+        planted.extend(site.site.clock.now().as_millis().to_be_bytes());
+        planted.extend(&secret[3..]);
+        replace(&mut planted, b"ada", b"eve");
+        site.write(
+            handle,
+            &Record::new(Version::from_u64(7), planted, good.values()),
+        )
+        .await;
+        site.happened();
+        assert_eq!(look(&browser).await, NO_SESSION, "as {beside}");
+        assert_eq!(site.happened(), "session_forged", "as {beside}");
+    }
+}
+
+/// The fields of secrets beside the current one.
+const RETIRED: u8 = 6;
+const SUCCESSOR: u8 = 9;
+const PREVIOUS: u8 = 10;
+
+/// Tag, length, the key's name and the MAC.
+const MAC_LEN: usize = 3 + 4 + 32;
 
 /// The stamps `created` and `last seen` are the engine's, and not authenticated; what this time-out counts from is.
 #[tokio::test]
