@@ -24,8 +24,7 @@ impl Keyed {
             true => self.seal_anew(header, first.token, first.values, random)?,
             false => (first.values.clone(), None),
         };
-        let header = first.header.encode();
-        let record = self.record(handle, first.version, header, &stored);
+        let record = self.record(handle, first.version, &first.header, &stored)?;
         Ok((record, opened))
     }
 
@@ -35,6 +34,9 @@ impl Keyed {
         next: Next<'_>,
         random: Random,
     ) -> Result<(Record, Option<Opened>), Unmade> {
+        if !self.still_knows(next.old) {
+            return Err(Unmade::KeyDropped);
+        }
         let (Ok(mut header) | Err(mut header)) = next.header;
         let values = next.values;
         let (stored, opened) = match (next.rotated, next.opened) {
@@ -54,7 +56,7 @@ impl Keyed {
                 (values.clone(), None)
             }
         };
-        let record = self.record(next.handle, next.version, header.encode(), &stored);
+        let record = self.record(next.handle, next.version, &header, &stored)?;
         Ok((record, opened))
     }
 
@@ -328,6 +330,39 @@ mod tests {
         assert!(header.wrap_of(&guard.hash(&token(b'A'))).is_none());
         let with_the_old_key = guard.reopen(HANDLE, &header, &rotated, Some(&opened.key));
         assert_eq!(with_the_old_key.unwrap_err(), Distrust::Forged);
+    }
+
+    /// A request takes its time, and between two of its steps all keys are other ones.
+    #[test]
+    fn nothing_is_made_of_what_a_key_has_made_that_was_dropped_since() {
+        let keyring = Keyring::new(ServerKey::for_test(1));
+        let guard = Guard::with_keyring("id", keyring.clone(), false);
+        let (id, one) = (token(b'A'), values("1"));
+        let first = || First {
+            token: &id,
+            version: Version::from_u64(1),
+            header: Header::new(own().hash(&id), None),
+            values: &one,
+        };
+        let (record, _) = guard.create(first(), Random::System).unwrap();
+        keyring.replace(Keyring::new(ServerKey::for_test(2)));
+        let created = guard.create(first(), Random::System);
+        assert!(matches!(created, Err(Unmade::KeyDropped)));
+        let later = token(b'B');
+        let mut header = Header::decode(record.header()).unwrap();
+        header.rotate(guard.hash(&later), NOW);
+        let next = Next {
+            handle: HANDLE,
+            version: Version::from_u64(2),
+            old: &record,
+            opened: None,
+            header: Ok(header),
+            rotated: Some(&later),
+            renewed: None,
+            values: &values("2"),
+        };
+        let rotated = guard.succeed(next, Random::System);
+        assert!(matches!(rotated, Err(Unmade::KeyDropped)));
     }
 
     #[test]

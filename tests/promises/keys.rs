@@ -13,7 +13,7 @@ use tenure::{
 };
 use tokio::sync::oneshot;
 
-use crate::support::{Answered, Browser, Gate, Site, Told, told};
+use crate::support::{Answered, Browser, Gate, Site, Told, handler, told};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -350,6 +350,46 @@ async fn a_new_active_key_logs_nobody_out_and_a_dropped_one_ends_its_sessions() 
     );
     assert_eq!(site.happened(), "session_key_unknown");
     assert_eq!(look(&moved).await.2.as_deref(), Some("ada"));
+}
+
+/// Whoever has a leaked key must not carry what he has made with it over to the next by a request that takes its time.
+#[tokio::test]
+async fn a_request_whose_key_is_dropped_meanwhile_does_not_bring_its_session_under_another() {
+    let changes = || {
+        let cycle = async |session: Session| session.cycle_id().map(|()| StatusCode::OK);
+        [
+            ("a write", handler(write)),
+            ("a login", handler(login)),
+            ("a new id", handler(cycle)),
+        ]
+    };
+    for seals in [false, true] {
+        for (case, change) in changes() {
+            let site = Keyed::with_settings(Keyring::new(key()), |builder| match seals {
+                true => builder.with_sealed_values(),
+                false => builder,
+            });
+            let mut browser = site.site.visitor().await;
+            let gate = Gate::new();
+            let (mut late, waiting) = (browser.clone(), gate.clone());
+            let late = tokio::spawn(async move {
+                let response = late
+                    .visit(async move |session: Session| {
+                        waiting.pass().await;
+                        change(session).await
+                    })
+                    .await;
+                (response.status(), late)
+            });
+            gate.reached().await;
+            site.keyring.replace(Keyring::new(key()));
+            gate.open();
+            let status;
+            (status, browser) = late.await.unwrap();
+            assert_eq!(status, StatusCode::CONFLICT, "{case}");
+            assert_eq!(look(&browser).await, NO_SESSION, "{case}");
+        }
+    }
 }
 
 #[tokio::test]
