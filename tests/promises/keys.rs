@@ -7,13 +7,13 @@ use std::{
 
 use http::{Request, StatusCode};
 use tenure::{
-    Ended, Event, Handle, Keyring, Lifetime, LiveSession, ServerKey, Session, SessionLayer,
-    SessionLayerBuilder, Sessions, Timestamp,
+    Ended, Event, Handle, Keyring, Lifetime, LiveSession, Renewal, ServerKey, Session,
+    SessionLayer, SessionLayerBuilder, Sessions, Timestamp,
     store::{Created, Loaded, MemoryStore, Record, SessionStore, Updated, Version},
 };
 use tokio::sync::oneshot;
 
-use crate::support::{Answered, Browser, Gate, Site, Told, handler, told};
+use crate::support::{Answered, Browser, Gate, Recorder, Site, Told, handler, told};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -350,6 +350,62 @@ async fn a_new_active_key_logs_nobody_out_and_a_dropped_one_ends_its_sessions() 
     );
     assert_eq!(site.happened(), "session_key_unknown");
     assert_eq!(look(&moved).await.2.as_deref(), Some("ada"));
+}
+
+#[tokio::test]
+async fn nothing_is_lost_or_refused_while_keys_are_swapped_that_every_ring_knows() {
+    let (first, second) = (key(), key());
+    let rings = [(&first, &second), (&second, &first)].map(|(active, other)| {
+        let ring = Keyring::new(active.clone());
+        ring.with_next(other.clone()).unwrap()
+    });
+    let clock = tenure::Clock::manual();
+    let mut store = Recorder::new(MemoryStore::new().with_clock(clock.clone()));
+    store.yields = true;
+    let keyring = Keyring::new(first.clone());
+    let builder = SessionLayer::builder(store).with_keyring(keyring.clone());
+    let layer = builder
+        .with_sealed_values()
+        .with_renewal(Renewal::every(MINUTE))
+        .build()
+        .unwrap();
+    let mut browser = Browser {
+        layer,
+        cookie: None,
+    };
+    browser.visit(count).await;
+    for round in 0..30_usize {
+        let sent: Vec<_> = (0..8)
+            .map(|_| {
+                let mut tab = browser.clone();
+                tokio::spawn(async move {
+                    let response = tab.visit(count).await;
+                    (response.status(), told(&response), tab)
+                })
+            })
+            .collect();
+        for ring in rings.iter().cycle().skip(round).take(8) {
+            tokio::task::yield_now().await;
+            keyring.replace(ring.clone());
+        }
+        for sent in sent {
+            let (status, told, tab) = sent.await.unwrap();
+            assert_eq!(status, StatusCode::OK, "round {round}");
+            if told == Told::Id {
+                browser = tab;
+            }
+        }
+        clock.advance(MINUTE);
+        if round % 5 == 4 {
+            browser.visit(login).await;
+        }
+    }
+    assert_eq!(browser.read("count").await, Some(1 + 30 * 8));
+}
+
+async fn count(session: Session) -> Answered {
+    session.update("count", |count: &mut u32| *count += 1)?;
+    Ok(StatusCode::OK)
 }
 
 /// Whoever has a leaked key must not carry what he has made with it over to the next by a request that takes its time.
