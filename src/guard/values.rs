@@ -83,7 +83,7 @@ impl Keyed {
     ) -> Result<(Values, Option<Opened>), Unmade> {
         let seal = Seal {
             key: self.keyring.ring().active().tag(),
-            counter: header.seal.map_or(0, |seal| seal.counter) + 1,
+            counter: header.seal.map_or(0, |seal| seal.counter).wrapping_add(1),
         };
         let bound = self.bound_to_values(handle, &seal);
         let sealed = key.seal(&values.stored(), &bound, random)?;
@@ -281,6 +281,19 @@ mod tests {
         let (written, _) = own().succeed(written, Random::System).unwrap();
         assert_eq!(seal_of(&first).unwrap().counter, 1);
         assert_eq!(seal_of(&written).unwrap().counter, 2);
+        assert_eq!(open(&own(), &written, &token(b'A')), Ok(Some(values("2"))));
+    }
+
+    /// Only a holder of the keys can write the last counter; the session's next write must not panic for it.
+    #[test]
+    fn after_the_last_counter_comes_the_first() {
+        let (first, opened) = created(&own(), &token(b'A'));
+        let changed = values("2");
+        let mut written = next(&first, &opened, &changed);
+        let (Ok(header) | Err(header)) = &mut written.header;
+        header.seal.as_mut().unwrap().counter = u64::MAX;
+        let (written, _) = own().succeed(written, Random::System).unwrap();
+        assert_eq!(seal_of(&written).unwrap().counter, 0);
         assert_eq!(open(&own(), &written, &token(b'A')), Ok(Some(values("2"))));
     }
 
