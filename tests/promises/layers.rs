@@ -60,7 +60,7 @@ impl Site {
                 .with_keyring(keyring)
                 .with_sealed_values()
                 .with_observer(move |event: &Event<'_>| {
-                    told.lock().unwrap().push(event.kind().name())
+                    told.lock().unwrap().push(event.kind().name());
                 })
         };
         let admins = builder().with_marker::<Admin>();

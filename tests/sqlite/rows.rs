@@ -86,3 +86,42 @@ const VALUES: [&str; 11] = [
     "x'ff'",
     "zeroblob(100000)",
 ];
+
+/// After a break-in everybody is signed out, whatever whoever broke in has left behind.
+#[tokio::test]
+async fn rows_under_what_is_no_handle_keep_nobody_from_being_listed_and_ended() {
+    let file = File::new();
+    let store = file.open().await;
+    let layer = SessionLayer::new(store.clone());
+    let sessions = layer.sessions();
+    for _ in 0..3 {
+        signed_in(&layer, "ada").await;
+    }
+    for junk in [
+        "x'00'",
+        "x''",
+        "zeroblob(15)",
+        "zeroblob(17)",
+        "x'ffffffffffffffffffffffffffffffffff'",
+        "'eve'",
+        "7",
+        "1234567890123456",
+    ] {
+        let row = format!(
+            "INSERT INTO tenure_sessions SELECT {junk}, version, principal, created, last_seen, expires, sweep_after, \
+             header, payload FROM tenure_sessions WHERE length(handle) = 16 LIMIT 1"
+        );
+        let entry = format!(
+            "INSERT INTO tenure_sessions_logins (principal, handle, login) SELECT principal, {junk}, 7 \
+             FROM tenure_sessions_logins LIMIT 1"
+        );
+        assert!(run(&store, &row).await, "{junk}");
+        assert!(run(&store, &entry).await, "{junk}");
+    }
+    assert_eq!(sessions.list("ada").await.unwrap().len(), 3);
+    signed_in(&layer, "ada").await;
+    assert_eq!(sessions.repair().await.unwrap(), 4);
+    assert_eq!(sessions.revoke_all("ada").await.unwrap(), 4);
+    signed_in(&layer, "ada").await;
+    assert_eq!(sessions.revoke_everyone().await.unwrap(), 1);
+}

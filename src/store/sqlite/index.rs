@@ -128,10 +128,11 @@ impl SqliteStore {
     ) -> Result<Vec<Entry>, StoreError> {
         let query = statement(&self.shared.statements.index.entries);
         let rows = self.read(query.bind(bytes(principal)).bind(place)).await?;
-        let entries = rows.iter().map(|row| {
-            let handle = row.try_get(0).map_err(StoreError::corrupt)?;
-            entry(handle, number(row, 1)?)
-        });
+        // A column holds what is put into it, of whatever type.
+        let entries = rows
+            .iter()
+            .filter_map(|row| Some((row, row.try_get(0).ok()?)));
+        let entries = entries.map(|(row, handle)| entry(handle, number(row, 1)?));
         entries.collect()
     }
 
