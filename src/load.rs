@@ -252,14 +252,19 @@ impl Found {
             }
             _ => {}
         }
-        let nothing = match live.is_empty() && others.iter().any(Self::is_superseded) {
+        if !live.is_empty() {
+            return Self::nothing(Origin::Unknown);
+        }
+        // Of several sessions whose copies came, or that are not trusted, the others end when theirs come again.
+        let nothing = match others.iter().any(Self::is_superseded) {
             true => Self::nothing(Origin::Superseded),
-            false => Self::nothing(Origin::Unknown),
+            false => Self {
+                remains: others.iter().find_map(|found| found.remains),
+                ..Self::nothing(Origin::Unknown)
+            },
         };
-        // Of several sessions whose copies came the others end when theirs come again.
-        let then = others.iter().find_map(|found| found.then);
         Self {
-            then: then.filter(|_| live.is_empty()),
+            then: others.iter().find_map(|found| found.then),
             ..nothing
         }
     }

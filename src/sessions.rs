@@ -303,6 +303,7 @@ impl Sessions {
         for (handle, found) in handles.iter().zip(found.map_err(failed)?) {
             if let Found::Record(loaded) = found
                 && let Some(principal) = loaded.record.principal()
+                && PrincipalId::from(principal).is_valid()
             {
                 let known = match entered.entry(PrincipalId::from(principal)) {
                     Occupied(known) => known.into_mut(),

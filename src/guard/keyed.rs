@@ -3,7 +3,7 @@
 use hmac::Mac as _;
 use zeroize::Zeroizing;
 
-use super::{Distrust, Unreadable};
+use super::{Distrust, Unmade, Unreadable};
 use crate::{
     clock::Timestamp,
     id::{Handle, IdHasher, KeyTag, SecretHash, Token, id_context},
@@ -77,13 +77,11 @@ impl Keyed {
             None => return Err(Distrust::Unauthenticated.into()),
         }
         let header = Header::decode(record.header())?;
-        let is_keyed = header.secret.key().is_some();
-        if authenticated.is_none() && (is_keyed || header.is_authenticated) {
+        if authenticated.is_none() && has_traces_of_a_key(&header) {
             // What a keyring has written had a MAC: somebody has taken it away.
             return Err(Distrust::Forged.into());
         }
-        let is_known = |tag: Option<KeyTag>| tag.is_none_or(|tag| ring.find(tag).is_some());
-        match is_known(header.secret.key()) || header.successor_keys().into_iter().any(is_known) {
+        match opens(&ring, &header) {
             true => Ok(header),
             false => Err(Distrust::UnknownKey.into()),
         }
@@ -108,18 +106,31 @@ impl Keyed {
             .map_err(|_| Distrust::Forged)
     }
 
+    /// Makes a record, unless the key of its ids has just been dropped.
     pub(super) fn record(
         &self,
         handle: Handle,
         version: Version,
-        mut header: Vec<u8>,
+        header: &Header<'_>,
         values: &Values,
-    ) -> Record {
+    ) -> Result<Record, Unmade> {
         let ring = self.keyring.ring();
-        let key = ring.active();
+        if !opens(&ring, header) {
+            return Err(Unmade::KeyDropped);
+        }
+        let (key, mut header) = (ring.active(), header.encode());
         let mac = self.mac(key, handle, version, &header, &values.stored());
         Authenticated::write(&mut header, key.tag(), &mac.finalize().into_bytes().into());
-        Record::of(version, header.into(), values)
+        Ok(Record::of(version, header.into(), values))
+    }
+
+    /// Tells whether the keys of a record that was read before are still there: what they have made is not brought under
+    /// another one.
+    pub(super) fn still_knows(&self, record: &Record) -> bool {
+        let ring = self.keyring.ring();
+        let key = Authenticated::of(record.header()).map(|authenticated| authenticated.key);
+        let has_mac = key.is_none_or(|key| ring.find(key).is_some());
+        has_mac && Header::decode(record.header()).is_ok_and(|header| opens(&ring, &header))
     }
 
     /// Authenticates all that a record says, whose it is, and under which handle it stands; each part after its length.
@@ -143,6 +154,21 @@ impl Keyed {
             mac.chain_update(len_of(part)).chain_update(part)
         })
     }
+}
+
+/// Tells whether there is a key of one of the ids that a session goes on with.
+fn opens(ring: &Ring, header: &Header<'_>) -> bool {
+    let is_known = |key: Option<KeyTag>| key.is_none_or(|key| ring.find(key).is_some());
+    is_known(header.secret.key()) || header.successor_keys().into_iter().any(is_known)
+}
+
+/// Tells whether a keyring has written a part of it.
+fn has_traces_of_a_key(header: &Header<'_>) -> bool {
+    let mut others = header.other_keys().into_iter();
+    header.is_authenticated
+        || header.seal.is_some()
+        || header.secret.key().is_some()
+        || others.any(|key| key.is_some())
 }
 
 /// Joins parts, each after its length, so that none of them can pass for a part of another.
@@ -185,7 +211,8 @@ mod tests {
     /// Makes a record of a header and no values.
     fn with_header(guard: &Guard, header: &Header<'_>) -> Record {
         let (keyed, version) = (guard.keyed.as_ref().unwrap(), Version::from_u64(9));
-        keyed.record(HANDLE, version, header.encode(), &Values::empty())
+        let made = keyed.record(HANDLE, version, header, &Values::empty());
+        made.unwrap()
     }
 
     fn token() -> Token {
@@ -196,7 +223,10 @@ mod tests {
         let header = Header::new(guard.hash(&token()), None);
         let values = Values::empty().with("a", Some(b"1")).unwrap().unwrap();
         match &guard.keyed {
-            Some(keyed) => keyed.record(HANDLE, Version::from_u64(9), header.encode(), &values),
+            Some(keyed) => {
+                let made = keyed.record(HANDLE, Version::from_u64(9), &header, &values);
+                made.unwrap()
+            }
             None => Record::of(Version::from_u64(9), header.encode().into(), &values),
         }
     }

@@ -24,8 +24,7 @@ impl Keyed {
             true => self.seal_anew(header, first.token, first.values, random)?,
             false => (first.values.clone(), None),
         };
-        let header = first.header.encode();
-        let record = self.record(handle, first.version, header, &stored);
+        let record = self.record(handle, first.version, &first.header, &stored)?;
         Ok((record, opened))
     }
 
@@ -35,6 +34,9 @@ impl Keyed {
         next: Next<'_>,
         random: Random,
     ) -> Result<(Record, Option<Opened>), Unmade> {
+        if !self.still_knows(next.old) {
+            return Err(Unmade::KeyDropped);
+        }
         let (Ok(mut header) | Err(mut header)) = next.header;
         let values = next.values;
         let (stored, opened) = match (next.rotated, next.opened) {
@@ -54,7 +56,7 @@ impl Keyed {
                 (values.clone(), None)
             }
         };
-        let record = self.record(next.handle, next.version, header.encode(), &stored);
+        let record = self.record(next.handle, next.version, &header, &stored)?;
         Ok((record, opened))
     }
 
@@ -81,7 +83,7 @@ impl Keyed {
     ) -> Result<(Values, Option<Opened>), Unmade> {
         let seal = Seal {
             key: self.keyring.ring().active().tag(),
-            counter: header.seal.map_or(0, |seal| seal.counter) + 1,
+            counter: header.seal.map_or(0, |seal| seal.counter).wrapping_add(1),
         };
         let bound = self.bound_to_values(handle, &seal);
         let sealed = key.seal(&values.stored(), &bound, random)?;
@@ -282,6 +284,19 @@ mod tests {
         assert_eq!(open(&own(), &written, &token(b'A')), Ok(Some(values("2"))));
     }
 
+    /// Only a holder of the keys can write the last counter; the session's next write must not panic for it.
+    #[test]
+    fn after_the_last_counter_comes_the_first() {
+        let (first, opened) = created(&own(), &token(b'A'));
+        let changed = values("2");
+        let mut written = next(&first, &opened, &changed);
+        let (Ok(header) | Err(header)) = &mut written.header;
+        header.seal.as_mut().unwrap().counter = u64::MAX;
+        let (written, _) = own().succeed(written, Random::System).unwrap();
+        assert_eq!(seal_of(&written).unwrap().counter, 0);
+        assert_eq!(open(&own(), &written, &token(b'A')), Ok(Some(values("2"))));
+    }
+
     #[test]
     fn a_renewal_wraps_the_same_key_and_both_ids_open_the_values() {
         let (first, opened) = created(&own(), &token(b'A'));
@@ -328,6 +343,39 @@ mod tests {
         assert!(header.wrap_of(&guard.hash(&token(b'A'))).is_none());
         let with_the_old_key = guard.reopen(HANDLE, &header, &rotated, Some(&opened.key));
         assert_eq!(with_the_old_key.unwrap_err(), Distrust::Forged);
+    }
+
+    /// A request takes its time, and between two of its steps all keys are other ones.
+    #[test]
+    fn nothing_is_made_of_what_a_key_has_made_that_was_dropped_since() {
+        let keyring = Keyring::new(ServerKey::for_test(1));
+        let guard = Guard::with_keyring("id", keyring.clone(), false);
+        let (id, one) = (token(b'A'), values("1"));
+        let first = || First {
+            token: &id,
+            version: Version::from_u64(1),
+            header: Header::new(own().hash(&id), None),
+            values: &one,
+        };
+        let (record, _) = guard.create(first(), Random::System).unwrap();
+        keyring.replace(Keyring::new(ServerKey::for_test(2)));
+        let created = guard.create(first(), Random::System);
+        assert!(matches!(created, Err(Unmade::KeyDropped)));
+        let later = token(b'B');
+        let mut header = Header::decode(record.header()).unwrap();
+        header.rotate(guard.hash(&later), NOW);
+        let next = Next {
+            handle: HANDLE,
+            version: Version::from_u64(2),
+            old: &record,
+            opened: None,
+            header: Ok(header),
+            rotated: Some(&later),
+            renewed: None,
+            values: &values("2"),
+        };
+        let rotated = guard.succeed(next, Random::System);
+        assert!(matches!(rotated, Err(Unmade::KeyDropped)));
     }
 
     #[test]

@@ -28,6 +28,8 @@ impl Keyring {
     ///
     /// If there is no key, or one that cannot be used; its source says why.
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
+        // Some editors put a mark of its encoding before a file's first letter.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Self::of_lines(text.lines())
     }
 
@@ -115,7 +117,7 @@ mod tests {
         assert_eq!(old.id(), ServerKey::from_text(OLD).unwrap().id());
         let midnight = crate::clock::Timestamp::from_millis(1_795_823_999_999);
         assert_eq!(old.replaced_at(), Some(midnight));
-        let ring = Keyring::from_text(&format!("{NEW}\n{OLD}")).unwrap();
+        let ring = Keyring::from_text(&format!("\u{feff}{NEW}\n{OLD}")).unwrap();
         assert_eq!(ring.previous()[0].replaced_at(), None);
     }
 

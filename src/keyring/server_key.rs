@@ -83,6 +83,10 @@ impl ServerKey {
     pub(super) fn from_text(text: &str) -> Result<Self, KeyError> {
         match text.len() {
             64 => Self::from_hex(text),
+            // It was cut off: no random base64 is without a letter beyond `f`.
+            43 | 44 if text.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                Err(KeyError::not_hex())
+            }
             43 | 44 => Self::from_base64(text),
             _ => Err(KeyError::neither_hex_nor_base64()),
         }
@@ -286,6 +290,12 @@ mod tests {
         for text in ["", "changeme", &HEX[..63], &BASE64[..42], &"+".repeat(45)] {
             let error = ServerKey::from_text(text).unwrap_err().to_string();
             assert!(error.contains("openssl"), "{text}: {error}");
+        }
+        // Digits of hex are letters of base64, and some rows of 43 of them would be a key.
+        for len in [43, 44] {
+            let cut = format!("{}8", &HEX[..len - 1]);
+            let error = ServerKey::from_text(&cut).unwrap_err().to_string();
+            assert!(error.contains("not hex of 32 bytes"), "{cut}: {error}");
         }
         for bad in [HEX.replace('9', "g"), HEX.replace('9', "é")] {
             assert!(ServerKey::from_hex(&bad).is_err(), "{bad}");

@@ -7,13 +7,13 @@ use std::{
 
 use http::{Request, StatusCode};
 use tenure::{
-    Ended, Event, Handle, Keyring, Lifetime, LiveSession, ServerKey, Session, SessionLayer,
-    SessionLayerBuilder, Sessions,
+    Ended, Event, Handle, Keyring, Lifetime, LiveSession, Renewal, ServerKey, Session,
+    SessionLayer, SessionLayerBuilder, Sessions, Timestamp,
     store::{Created, Loaded, MemoryStore, Record, SessionStore, Updated, Version},
 };
 use tokio::sync::oneshot;
 
-use crate::support::{Answered, Browser, Gate, Site, Told, told};
+use crate::support::{Answered, Browser, Gate, Recorder, Site, Told, handler, told};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -274,6 +274,9 @@ async fn a_logout_ends_a_session_that_somebody_has_changed() {
     let response = stranger.visit(logout).await;
     assert_eq!(told(&response), Told::Removal);
     assert!(site.load(handle).await.is_some(), "it was not his");
+    // A browser may have a second cookie of the name, of another path or partition.
+    let unknown = format!("{}{}", &id[..id.len() - 64], "A".repeat(64));
+    browser.cookie = Some(format!("{unknown}; {id}"));
     let response = browser.visit(logout).await;
     assert_eq!(told(&response), Told::Removal);
     assert_eq!(response.status(), StatusCode::OK);
@@ -353,6 +356,102 @@ async fn a_new_active_key_logs_nobody_out_and_a_dropped_one_ends_its_sessions() 
 }
 
 #[tokio::test]
+async fn nothing_is_lost_or_refused_while_keys_are_swapped_that_every_ring_knows() {
+    let (first, second) = (key(), key());
+    let rings = [(&first, &second), (&second, &first)].map(|(active, other)| {
+        let ring = Keyring::new(active.clone());
+        ring.with_next(other.clone()).unwrap()
+    });
+    let clock = tenure::Clock::manual();
+    let mut store = Recorder::new(MemoryStore::new().with_clock(clock.clone()));
+    store.yields = true;
+    let keyring = Keyring::new(first.clone());
+    let builder = SessionLayer::builder(store).with_keyring(keyring.clone());
+    let layer = builder
+        .with_sealed_values()
+        .with_renewal(Renewal::every(MINUTE))
+        .build()
+        .unwrap();
+    let mut browser = Browser {
+        layer,
+        cookie: None,
+    };
+    browser.visit(count).await;
+    for round in 0..30_usize {
+        let sent: Vec<_> = (0..8)
+            .map(|_| {
+                let mut tab = browser.clone();
+                tokio::spawn(async move {
+                    let response = tab.visit(count).await;
+                    (response.status(), told(&response), tab)
+                })
+            })
+            .collect();
+        for ring in rings.iter().cycle().skip(round).take(8) {
+            tokio::task::yield_now().await;
+            keyring.replace(ring.clone());
+        }
+        for sent in sent {
+            let (status, told, tab) = sent.await.unwrap();
+            assert_eq!(status, StatusCode::OK, "round {round}");
+            if told == Told::Id {
+                browser = tab;
+            }
+        }
+        clock.advance(MINUTE);
+        if round % 5 == 4 {
+            browser.visit(login).await;
+        }
+    }
+    assert_eq!(browser.read("count").await, Some(1 + 30 * 8));
+}
+
+async fn count(session: Session) -> Answered {
+    session.update("count", |count: &mut u32| *count += 1)?;
+    Ok(StatusCode::OK)
+}
+
+/// Whoever has a leaked key must not carry what he has made with it over to the next by a request that takes its time.
+#[tokio::test]
+async fn a_request_whose_key_is_dropped_meanwhile_does_not_bring_its_session_under_another() {
+    let changes = || {
+        let cycle = async |session: Session| session.cycle_id().map(|()| StatusCode::OK);
+        [
+            ("a write", handler(write)),
+            ("a login", handler(login)),
+            ("a new id", handler(cycle)),
+        ]
+    };
+    for seals in [false, true] {
+        for (case, change) in changes() {
+            let site = Keyed::with_settings(Keyring::new(key()), |builder| match seals {
+                true => builder.with_sealed_values(),
+                false => builder,
+            });
+            let mut browser = site.site.visitor().await;
+            let gate = Gate::new();
+            let (mut late, waiting) = (browser.clone(), gate.clone());
+            let late = tokio::spawn(async move {
+                let response = late
+                    .visit(async move |session: Session| {
+                        waiting.pass().await;
+                        change(session).await
+                    })
+                    .await;
+                (response.status(), late)
+            });
+            gate.reached().await;
+            site.keyring.replace(Keyring::new(key()));
+            gate.open();
+            let status;
+            (status, browser) = late.await.unwrap();
+            assert_eq!(status, StatusCode::CONFLICT, "{case}");
+            assert_eq!(look(&browser).await, NO_SESSION, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_session_moves_to_the_active_key_with_its_next_id() {
     let (old, new) = (key(), key());
     let site = Keyed::with(Keyring::new(old.clone()));
@@ -408,6 +507,41 @@ async fn sessions_from_before_the_keyring_go_on_until_the_time_that_was_set() {
     );
     assert_eq!(look(&browsers[1]).await, NO_SESSION);
 }
+
+/// Before the date somebody can plant a session of his own, but not change one that has a MAC already: the id of its browser
+/// is not to open what he has made of it.
+#[tokio::test]
+async fn a_session_with_a_mac_is_not_changed_by_taking_it_away_before_the_date() {
+    let far = Timestamp::from_millis(u64::MAX);
+    let site = Keyed::with(Keyring::new(key()).with_unkeyed_until(far));
+    let browser = site.site.member("ada").await;
+    let handle = handle(&browser).await;
+    let good = site.load(handle).await.unwrap().record;
+    let (secret, rest) = good.header()[1..good.header().len() - MAC_LEN].split_at(3 + 36);
+    for beside in [RETIRED, SUCCESSOR, PREVIOUS] {
+        let mut planted = [&[1, 1, 0, 32][..], &[7; 32], rest].concat();
+        planted.extend([beside, 0, 8 + 36]);
+        planted.extend(site.site.clock.now().as_millis().to_be_bytes());
+        planted.extend(&secret[3..]);
+        replace(&mut planted, b"ada", b"eve");
+        site.write(
+            handle,
+            &Record::new(Version::from_u64(7), planted, good.values()),
+        )
+        .await;
+        site.happened();
+        assert_eq!(look(&browser).await, NO_SESSION, "as {beside}");
+        assert_eq!(site.happened(), "session_forged", "as {beside}");
+    }
+}
+
+/// The fields of secrets beside the current one.
+const RETIRED: u8 = 6;
+const SUCCESSOR: u8 = 9;
+const PREVIOUS: u8 = 10;
+
+/// Tag, length, the key's name and the MAC.
+const MAC_LEN: usize = 3 + 4 + 32;
 
 /// The stamps `created` and `last seen` are the engine's, and not authenticated; what this time-out counts from is.
 #[tokio::test]

@@ -19,6 +19,11 @@ use tenure::{
     Principal, PrincipalId, Session, SessionLayer, SessionLimit, SessionSlot, Sessions,
     require_fresh, store::MemoryStore, testing::signed_in,
 };
+#[cfg(feature = "keyring")]
+use tenure::{
+    Keyring, ServerKey,
+    store::{SessionStore, Updated},
+};
 use tower::ServiceExt;
 
 struct Admin;
@@ -40,6 +45,28 @@ impl Site {
                 .with_name("__Host-Http-admin")
                 .build()
                 .unwrap(),
+            store,
+        }
+    }
+
+    /// Gives both one keyring, lets them seal, and notes what they tell.
+    #[cfg(feature = "keyring")]
+    fn keyed(told: &Arc<Mutex<Vec<&'static str>>>) -> Self {
+        let keyring = Keyring::new(ServerKey::generate().unwrap());
+        let store = MemoryStore::new();
+        let builder = || {
+            let (keyring, told) = (keyring.clone(), told.clone());
+            SessionLayer::builder(store.clone())
+                .with_keyring(keyring)
+                .with_sealed_values()
+                .with_observer(move |event: &Event<'_>| {
+                    told.lock().unwrap().push(event.kind().name());
+                })
+        };
+        let admins = builder().with_marker::<Admin>();
+        Self {
+            customers: builder().build().unwrap(),
+            admins: admins.with_name("__Host-Http-admin").build().unwrap(),
             store,
         }
     }
@@ -324,6 +351,56 @@ async fn an_id_of_one_layer_is_nothing_under_the_name_of_the_other() {
         send(&app, "GET", [&forged]).await.status(),
         StatusCode::UNAUTHORIZED
     );
+}
+
+/// The layers of one application have one key file: the guide on keys says so.
+#[cfg(feature = "keyring")]
+#[tokio::test]
+async fn one_keyring_in_two_layers_on_one_store_opens_nothing_of_one_in_the_other() {
+    let told = Arc::<Mutex<Vec<_>>>::default();
+    let site = Site::keyed(&told);
+    let (admin, customer) = (site.admin().await, site.customer().await);
+    let sessions = [site.admins.sessions(), site.customers.sessions()];
+    sessions[1].repair().await.unwrap();
+    let [admins, customers] = [
+        sessions[0].list("1").await.unwrap(),
+        sessions[1].list("1").await.unwrap(),
+    ];
+    assert_eq!((admins.len(), customers.len()), (1, 1));
+    assert!(!told.lock().unwrap().contains(&"session_forged"));
+
+    let app = site.around(Router::new().route("/", get(who)));
+    let as_admin = |cookie: &HeaderValue| {
+        let (_, id) = cookie.to_str().unwrap().split_once('=').unwrap();
+        HeaderValue::try_from(format!("__Host-Http-admin={id}")).unwrap()
+    };
+    let nobody = "admin None, customer None";
+    assert_eq!(
+        text(send(&app, "GET", [&as_admin(&customer)]).await).await,
+        nobody
+    );
+    // Whoever writes to the store puts the administrator's row into the customer's place, and comes with either id.
+    let stolen = site.store.load(&admins[0].handle()).await.unwrap().unwrap();
+    let place = customers[0].handle();
+    let known = site
+        .store
+        .load(&place)
+        .await
+        .unwrap()
+        .unwrap()
+        .record
+        .version();
+    let hour = Duration::from_secs(3_600);
+    let put = site.store.update(&place, known, &stolen.record, hour).await;
+    assert_eq!(put.unwrap(), Updated::Done);
+    for cookie in [&as_admin(&customer), &customer] {
+        assert_eq!(text(send(&app, "GET", [cookie]).await).await, nobody);
+    }
+    assert!(told.lock().unwrap().contains(&"session_forged"));
+    assert_eq!(sessions[1].revoke_all("1").await.unwrap(), 0);
+    let told = text(send(&app, "GET", [&admin]).await).await;
+    assert_eq!(told, "admin Some(\"1\"), customer None");
+    assert_eq!(sessions[1].revoke_everyone().await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use futures::FutureExt;
 use http::{Request, StatusCode};
 use tenure::{
     CredentialStamp, Ended, ErrorKind, Handle, LiveSession, Session, SessionInfo, SessionLimit,
-    store::PrincipalIndex,
+    store::{PrincipalIndex, Record, SessionStore, Updated, Version},
 };
 use tokio::sync::oneshot;
 
@@ -271,4 +271,43 @@ async fn a_repair_keeps_the_order_of_logins_and_enters_what_is_missing() {
 async fn listed(site: &Site) -> Vec<Handle> {
     let listed = site.layer.sessions().list("ada").await.unwrap();
     listed.iter().map(SessionInfo::handle).collect()
+}
+
+/// Engines refuse such a principal, and one row that somebody has spoilt is not to keep all others out of the index.
+#[tokio::test]
+async fn a_repair_passes_by_a_principal_that_nobody_can_sign_in_as() {
+    let site = site();
+    for principal in ["ada", "eve"] {
+        site.member(principal).await;
+    }
+    let sessions = site.layer.sessions();
+    let spoilt = sessions.list("eve").await.unwrap()[0].handle();
+    let good = site.store.inner.load(&spoilt).await.unwrap().unwrap();
+    let good = good.record;
+    let at = good.header().windows(3).position(|part| part == b"eve");
+    let at = at.unwrap();
+    let (before, stamp) = good.header()[..at].split_at(at - 8);
+    let long = "e".repeat(256);
+    let len = u16::try_from(8 + long.len()).unwrap().to_be_bytes();
+    let behind = &good.header()[at + 3..];
+    let header = [
+        &before[..before.len() - 2],
+        &len,
+        stamp,
+        long.as_bytes(),
+        behind,
+    ]
+    .concat();
+    let record = Record::new(Version::from_u64(7), header, good.values());
+    assert_eq!(record.principal(), Some(&*long));
+    let hour = std::time::Duration::from_secs(3_600);
+    let written = site
+        .store
+        .inner
+        .update(&spoilt, good.version(), &record, hour);
+    assert_eq!(written.await.unwrap(), Updated::Done);
+    assert_eq!(sessions.repair().await.unwrap(), 1);
+    let entries = site.store.inner.entries(&long.into()).await.unwrap();
+    assert_eq!(entries, []);
+    assert_eq!(sessions.count("ada").await.unwrap(), 1);
 }

@@ -300,7 +300,8 @@ pub(crate) struct Recorder {
     pub(crate) inner: MemoryStore,
     calls: Arc<Mutex<Vec<&'static str>>>,
     faults: Arc<Mutex<VecDeque<(&'static str, Fault)>>>,
-    yields: bool,
+    /// It lets others go first before it answers, as an engine does.
+    pub(crate) yields: bool,
     /// It keeps an index of principals.
     has_index: bool,
 }

@@ -15,6 +15,8 @@ mod principals;
 mod promises;
 mod replicas;
 #[cfg(feature = "keyring")]
+mod rows;
+#[cfg(feature = "keyring")]
 mod sealed;
 mod sentinel;
 mod setup;

@@ -11,6 +11,8 @@ mod model;
 mod principals;
 mod promises;
 #[cfg(feature = "keyring")]
+mod rows;
+#[cfg(feature = "keyring")]
 mod sealed;
 mod setup;
 mod together;

@@ -36,14 +36,17 @@ pub(crate) struct IndexStatements {
 impl IndexStatements {
     pub(crate) fn new(dialect: &Dialect, table: &Table) -> Self {
         let (now, logins) = (dialect.now, table.of_logins());
+        // What somebody else has put there keeps nobody from being found, and ended.
+        let is_handle = format!("length(handle) = {}", Handle::LEN);
         Self {
             entries: format!(
-                "SELECT handle, login FROM {logins} WHERE principal = $1 AND place < $2 ORDER BY place LIMIT $3"
+                "SELECT handle, login FROM {logins} WHERE principal = $1 AND place < $2 AND {is_handle} \
+                 ORDER BY place LIMIT $3"
             )
             .into(),
             restamp: restamp(dialect, &table.of_principals()).into(),
             walk: format!(
-                "SELECT handle FROM {table} WHERE handle > $1 AND expires > {now} ORDER BY handle LIMIT $2"
+                "SELECT handle FROM {table} WHERE handle > $1 AND expires > {now} AND {is_handle} ORDER BY handle LIMIT $2"
             )
             .into(),
             count: format!("SELECT count(*) FROM {table} WHERE expires > {now}").into(),

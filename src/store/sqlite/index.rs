@@ -131,10 +131,11 @@ impl SqliteStore {
         let query = statement(&self.shared.statements.index.entries);
         let query = query.bind(bytes(principal)).bind(place).bind(at_most(most));
         let rows = self.read(query).await?;
-        let entries = rows.iter().map(|row| {
-            let handle = row.try_get(0).map_err(StoreError::corrupt)?;
-            entry(handle, number(row, 1)?)
-        });
+        // A column holds what is put into it, of whatever type.
+        let entries = rows
+            .iter()
+            .filter_map(|row| Some((row, row.try_get(0).ok()?)));
+        let entries = entries.map(|(row, handle)| entry(handle, number(row, 1)?));
         entries.collect()
     }
 
