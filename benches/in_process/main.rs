@@ -70,10 +70,10 @@ fn main() {
             batches: BATCHES,
         },
     };
-    match SUBJECTS
-        .iter()
-        .find(|(name, _)| words.iter().any(|word| word == name))
-    {
+    let subjects = SUBJECTS.iter();
+    #[cfg(feature = "keyring")]
+    let subjects = subjects.chain(&keys::SUBJECTS);
+    match subjects.into_iter().find(|(name, _)| words.iter().any(|word| word == name)) {
         Some((_, subject)) => workloads
             .into_iter()
             .for_each(|workload| profile(*subject, workload, effort)),

@@ -3,9 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use aes_gcm::{
-    Aes256Gcm, Nonce,
-    aead::{Aead as _, KeyInit as _, Payload},
+    AesGcm, Nonce, Tag,
+    aead::{AeadInOut as _, KeyInit as _, consts::U12},
+    aes::Aes256Enc,
 };
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -13,52 +15,85 @@ use crate::{
     record::WrappedKey,
 };
 
+/// AES-256-GCM, which never decrypts with AES itself.
+type Cipher = AesGcm<Aes256Enc, U12>;
+
 /// The key of a session's values. It is wiped when its last copy is dropped.
 #[derive(Clone)]
 pub(crate) struct DataKey(Arc<Zeroizing<[u8; LEN]>>);
 
 impl DataKey {
     pub(super) fn draw(random: Random) -> Result<Self, RandomError> {
-        let mut key = Zeroizing::new([0; LEN]);
-        fill(&mut *key, &random.draw::<4>()?);
-        Ok(Self(Arc::new(key)))
+        let words = Zeroizing::new(random.draw::<4>()?);
+        Ok(Self::filled(|key| fill(key, &*words)))
     }
 
-    /// Encrypts this key, bound to what is said of it.
-    pub(super) fn wrap(
-        &self,
-        under: &[u8; LEN],
-        bound: &[u8],
-        random: Random,
-    ) -> Result<WrappedKey, RandomError> {
-        let nonce = draw_nonce(random)?;
-        let mut wrapped: WrappedKey = [0; size_of::<WrappedKey>()];
-        wrapped[..nonce.len()].copy_from_slice(&nonce);
-        let encrypted = encrypt(under, &nonce, &**self.0, bound);
-        wrapped[nonce.len()..].copy_from_slice(&encrypted);
-        Ok(wrapped)
+    /// Hides this key under a pad that only the server's key and an id give.
+    pub(super) fn wrap(&self, pad: &[u8; LEN]) -> WrappedKey {
+        let mut wrapped = *pad;
+        xor(&mut wrapped, &self.0);
+        wrapped
     }
 
-    pub(super) fn unwrap(wrapped: &WrappedKey, under: &[u8; LEN], bound: &[u8]) -> Option<Self> {
-        let key = Zeroizing::new(decrypt(under, wrapped, bound)?);
-        let key = key.as_slice().try_into().ok()?;
-        Some(Self(Arc::new(Zeroizing::new(key))))
+    /// Takes whatever comes out of it: another pad gives another key, which opens nothing.
+    pub(super) fn unwrap(wrapped: &WrappedKey, pad: &[u8; LEN]) -> Self {
+        Self::filled(|key| {
+            *key = *pad;
+            xor(key, wrapped);
+        })
+    }
+
+    /// Fills in a key where it stays, so that no other copy is left behind.
+    fn filled(fill: impl FnOnce(&mut [u8; LEN])) -> Self {
+        let mut key = Arc::new(Zeroizing::new([0; LEN]));
+        fill(Arc::get_mut(&mut key).expect("nobody else has it yet"));
+        Self(key)
     }
 
     /// Encrypts values, bound to what is said of them.
     pub(super) fn seal(
         &self,
         values: &[u8],
-        bound: &[u8],
+        bound: &Bound,
         random: Random,
-    ) -> Result<Vec<u8>, RandomError> {
-        let nonce = draw_nonce(random)?;
-        let encrypted = encrypt(&self.0, &nonce, values, bound);
-        Ok([&[FORMAT], &nonce[..], &encrypted].concat())
+    ) -> Result<Arc<[u8]>, RandomError> {
+        let mut nonce = Nonce::default();
+        fill(&mut nonce, &random.draw::<2>()?);
+        let mut sealed: Arc<[u8]> = [&[0; HEAD_LEN], values].concat().into();
+        let buffer = Arc::get_mut(&mut sealed).expect("nobody else has it yet");
+        let (head, values) = buffer.split_at_mut(HEAD_LEN);
+        let tag = self
+            .cipher()
+            .encrypt_inout_detached(&nonce, bound, values.into())
+            .expect("a session is smaller than 64 GiB");
+        head[0] = FORMAT;
+        head[1..=NONCE_LEN].copy_from_slice(&nonce);
+        head[1 + NONCE_LEN..].copy_from_slice(&tag);
+        Ok(sealed)
     }
 
-    pub(super) fn open(&self, sealed: &[u8], bound: &[u8]) -> Option<Vec<u8>> {
-        decrypt(&self.0, sealed.strip_prefix(&[FORMAT])?, bound)
+    /// Decrypts values, in a place of their own; nothing of what is not genuine is seen.
+    pub(super) fn open(&self, sealed: &[u8], bound: &Bound) -> Option<Arc<[u8]>> {
+        let (head, encrypted) = sealed.split_at(head(sealed)?.len());
+        let (nonce, tag) = head[1..].split_first_chunk::<NONCE_LEN>()?;
+        let (nonce, tag) = (Nonce::from(*nonce), Tag::try_from(tag).ok()?);
+        let mut values: Arc<[u8]> = encrypted.into();
+        let place = Arc::get_mut(&mut values).expect("nobody else has it yet");
+        let opened = self
+            .cipher()
+            .decrypt_inout_detached(&nonce, bound, place.into(), &tag);
+        opened.ok().map(|()| values)
+    }
+
+    /// Makes the cipher: its key is derived from this one, so that who changes a wrap, and knows how, still makes a key
+    /// of which he knows nothing.
+    fn cipher(&self) -> Cipher {
+        let mut key = Zeroizing::new([0; LEN]);
+        // The one step of NIST SP 800-56C: a counter, the secret, what it is for.
+        let derived = Sha256::new_with_prefix([0, 0, 0, 1]).chain_update(&**self.0);
+        let derived = derived.chain_update(b"tenure/v1 values");
+        derived.finalize_into((&mut *key).into());
+        Cipher::new((&*key).into())
     }
 }
 
@@ -68,12 +103,14 @@ impl fmt::Debug for DataKey {
     }
 }
 
-/// A random one is as good as a counter: a key encrypts one session's values, and those fewer than 2^32 times.
-fn draw_nonce(random: Random) -> Result<[u8; NONCE_LEN], RandomError> {
-    let mut nonce = [0; NONCE_LEN];
-    fill(&mut nonce, &random.draw::<2>()?);
-    Ok(nonce)
+/// Returns what sealed values begin with: their format, a nonce and the tag, so all of them to who has the key. `None`
+/// if they are not sealed.
+pub(super) fn head(values: &[u8]) -> Option<&[u8]> {
+    values.get(..HEAD_LEN).filter(|head| head[0] == FORMAT)
 }
+
+/// What encrypted values are bound to. Whole blocks of GHASH are faster than less.
+pub(super) type Bound = [u8; 64];
 
 fn fill(bytes: &mut [u8], words: &[u64]) {
     let random = words.iter().flat_map(|word| word.to_ne_bytes());
@@ -83,23 +120,20 @@ fn fill(bytes: &mut [u8], words: &[u64]) {
         .for_each(|(byte, random)| *byte = random);
 }
 
-fn encrypt(key: &[u8; LEN], nonce: &[u8; NONCE_LEN], msg: &[u8], aad: &[u8]) -> Vec<u8> {
-    let encrypted = Aes256Gcm::new(key.into()).encrypt(&Nonce::from(*nonce), Payload { msg, aad });
-    encrypted.expect("a session is smaller than 64 GiB")
-}
-
-/// Decrypts what follows a nonce, into a place of its own; nothing of what is not genuine is seen.
-fn decrypt(key: &[u8; LEN], sealed: &[u8], aad: &[u8]) -> Option<Vec<u8>> {
-    let (nonce, msg) = sealed.split_first_chunk::<NONCE_LEN>()?;
-    let cipher = Aes256Gcm::new(key.into());
-    cipher
-        .decrypt(&Nonce::from(*nonce), Payload { msg, aad })
-        .ok()
+fn xor(bytes: &mut [u8; LEN], others: &[u8; LEN]) {
+    bytes
+        .iter_mut()
+        .zip(others)
+        .for_each(|(byte, other)| *byte ^= other);
 }
 
 const LEN: usize = 32;
 
+/// A random one is as good as a counter: a key encrypts one session's values, and those fewer than 2^32 times.
 const NONCE_LEN: usize = 12;
+
+/// Format, nonce, tag.
+const HEAD_LEN: usize = 1 + NONCE_LEN + 16;
 
 /// Of sealed values; that of plain ones is 1.
 const FORMAT: u8 = 2;

@@ -4,12 +4,12 @@ use zeroize::Zeroizing;
 
 use super::{
     DataKey, Distrust, First, Next, Opened, Unmade,
-    keyed::{Keyed, in_parts},
+    keyed::Keyed,
+    sealed::Bound,
 };
 use crate::{
-    id::{Handle, KeyTag, Random, SecretHash, Token},
-    keyring::Ring,
-    record::{Header, Record, Seal, Values, Wrap},
+    id::{Handle, Random, SecretHash, Token},
+    record::{Header, Record, Seal, Values, Wrap, WrappedKey},
 };
 
 impl Keyed {
@@ -41,7 +41,7 @@ impl Keyed {
             (Some(token), _) if self.seals => self.seal_anew(&mut header, token, values, random)?,
             (None, Some(opened)) => {
                 if let Some((secret, token)) = next.renewed {
-                    self.wrap(&mut header, secret, token, &opened.key, random)?;
+                    self.wrap(&mut header, secret, token, &opened.key)?;
                 }
                 match *values == opened.values {
                     // Whatever else is written, the values stay as they are, byte for byte.
@@ -67,7 +67,7 @@ impl Keyed {
         random: Random,
     ) -> Result<(Values, Option<Opened>), Unmade> {
         let (key, secret) = (DataKey::draw(random)?, header.secret);
-        self.wrap(header, &secret, token, &key, random)?;
+        self.wrap(header, &secret, token, &key)?;
         self.seal(header, token.handle(), &key, values, random)
     }
 
@@ -90,7 +90,7 @@ impl Keyed {
             values: values.clone(),
             key: key.clone(),
         };
-        Ok((Values::from_stored(sealed.into()), Some(opened)))
+        Ok((Values::from_stored(sealed), Some(opened)))
     }
 
     /// Adds a key to a header, wrapped under a secret that was drawn just now.
@@ -100,12 +100,9 @@ impl Keyed {
         secret: &SecretHash,
         token: &Token,
         key: &DataKey,
-        random: Random,
     ) -> Result<(), Unmade> {
-        let ring = self.keyring.ring();
-        let (under, bound) = self.under(&ring, secret, token).ok_or(Unmade::KeyDropped)?;
-        let wrapped = key.wrap(&under, &bound, random)?;
-        header.add_wrap(Wrap::new(secret, wrapped));
+        let pad = self.pad(secret, token).ok_or(Unmade::KeyDropped)?;
+        header.add_wrap(Wrap::new(secret, key.wrap(&pad)));
         Ok(())
     }
 
@@ -121,11 +118,8 @@ impl Keyed {
             return Ok(None);
         }
         let wrap = header.wrap_of(secret).ok_or(Distrust::Forged)?;
-        let ring = self.keyring.ring();
-        let (under, bound) = self
-            .under(&ring, secret, token)
-            .ok_or(Distrust::UnknownKey)?;
-        let key = DataKey::unwrap(wrap.key(), &under, &bound).ok_or(Distrust::Forged)?;
+        let pad = self.pad(secret, token).ok_or(Distrust::UnknownKey)?;
+        let key = DataKey::unwrap(wrap.key(), &pad);
         self.reopen(handle, header, record, Some(&key))
     }
 
@@ -144,37 +138,26 @@ impl Keyed {
         let bound = self.bound_to_values(handle, seal);
         let values = key.open(record.values(), &bound).ok_or(Distrust::Forged)?;
         Ok(Some(Opened {
-            values: Values::from_stored(values.into()),
+            values: Values::from_stored(values),
             key: key.clone(),
         }))
     }
 
-    /// Returns the key under which a session's key is wrapped, and what it is bound to.
-    fn under(
-        &self,
-        ring: &Ring,
-        secret: &SecretHash,
-        token: &Token,
-    ) -> Option<(Zeroizing<[u8; 32]>, Vec<u8>)> {
-        let key = ring.find(secret.key()?)?;
-        let bound = self.bound("key", key.tag(), token.handle(), &[]);
-        let message = Zeroizing::new(token.message());
-        Some((key.wrapping(&message[Handle::LEN..], &bound), bound))
+    /// Returns what hides the key of a session's values from all but those who have the id and the key that hashes it.
+    fn pad(&self, secret: &SecretHash, token: &Token) -> Option<Zeroizing<WrappedKey>> {
+        let ring = self.keyring.ring();
+        ring.find(secret.key()?).map(|key| key.pad(token))
     }
 
-    fn bound_to_values(&self, handle: Handle, seal: &Seal) -> Vec<u8> {
-        self.bound("values", seal.key, handle, &seal.counter.to_be_bytes())
-    }
-
-    /// Returns what is encrypted is bound to: for what, whose, by which key, under which handle, the how manieth.
-    fn bound(&self, purpose: &str, key: KeyTag, handle: Handle, counter: &[u8]) -> Vec<u8> {
-        in_parts([
-            purpose.as_bytes(),
-            self.cookie_name.as_bytes(),
-            &key,
-            handle.as_bytes(),
-            counter,
-        ])
+    /// Returns what values are bound to: whose, under which handle, by which key, the how manieth, and that they are data.
+    fn bound_to_values(&self, handle: Handle, seal: &Seal) -> Bound {
+        let mut bound = [0; size_of::<Bound>()];
+        bound[..32].copy_from_slice(&self.layer);
+        bound[32..48].copy_from_slice(handle.as_bytes());
+        bound[48..52].copy_from_slice(&seal.key);
+        bound[52..60].copy_from_slice(&seal.counter.to_be_bytes());
+        bound[60..].copy_from_slice(b"data");
+        bound
     }
 }
 

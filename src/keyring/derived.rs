@@ -1,12 +1,12 @@
 //! What is derived from a server's key: one key for each purpose, so that what is made for one is nothing in another.
 
 use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, KeyInit as _, Mac as _, digest::FixedOutput as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::server_key::KEY_LEN;
-use crate::id::KeyTag;
+use crate::id::{KeyTag, Token};
 
 /// The keys of each purpose. Of the server's key itself nothing is kept.
 #[derive(Clone)]
@@ -14,7 +14,7 @@ pub(crate) struct Derived {
     tag: KeyTag,
     secrets: Hmac<Sha256>,
     records: Hmac<Sha256>,
-    sealing: Zeroizing<[u8; KEY_LEN]>,
+    wraps: Hmac<Sha256>,
 }
 
 impl Derived {
@@ -24,7 +24,7 @@ impl Derived {
             tag: *expand(&master, b"key id"),
             secrets: keyed(&expand(&master, b"secret")),
             records: keyed(&expand(&master, b"record")),
-            sealing: expand(&master, b"seal"),
+            wraps: keyed(&expand(&master, b"seal")),
         }
     }
 
@@ -43,10 +43,13 @@ impl Derived {
         self.records.clone()
     }
 
-    /// Returns the key under which the key of a session's values is wrapped: it takes this one and the secret of an id.
-    pub(crate) fn wrapping(&self, secret: &[u8], context: &[u8]) -> Zeroizing<[u8; KEY_LEN]> {
-        let both = Hkdf::<Sha256>::new(Some(&*self.sealing), secret);
-        expand(&both, context)
+    /// Returns what hides the key of a session's values: it takes this key and the id whose secret is to open them.
+    pub(crate) fn pad(&self, token: &Token) -> Zeroizing<[u8; KEY_LEN]> {
+        let mut pad = Zeroizing::new([0; KEY_LEN]);
+        let message = Zeroizing::new(token.message());
+        let mac = self.wraps.clone().chain_update(*message);
+        mac.finalize_into((&mut *pad).into());
+        pad
     }
 
     /// Tells whether both come from one key, and not from two that have got the same name.
@@ -93,18 +96,15 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapping_key_takes_the_server_key_the_secret_and_what_it_is_for() {
-        let wrapping = |key: u8, secret: u8, purpose: &[u8]| {
-            let key = Derived::from(&[key; KEY_LEN]);
-            *key.wrapping(&[secret; 32], purpose)
+    fn a_wrapping_key_takes_the_server_key_and_the_whole_id() {
+        let pad = |key: u8, handle: u8, secret: u8| {
+            let mut text = [handle; Token::CHARS];
+            text[22..].fill(secret);
+            *Derived::from(&[key; KEY_LEN]).pad(&Token::parse(&text).unwrap())
         };
-        let known = wrapping(7, 1, b"a");
-        assert_eq!(wrapping(7, 1, b"a"), known);
-        for other in [
-            wrapping(8, 1, b"a"),
-            wrapping(7, 2, b"a"),
-            wrapping(7, 1, b"b"),
-        ] {
+        let known = pad(7, b'A', b'A');
+        assert_eq!(pad(7, b'A', b'A'), known);
+        for other in [pad(8, b'A', b'A'), pad(7, b'Q', b'A'), pad(7, b'A', b'B')] {
             assert_ne!(other, known);
         }
     }
