@@ -61,9 +61,9 @@ impl Keyed {
 
     fn hash_with(&self, key: &Derived, token: &Token) -> SecretHash {
         let message = Zeroizing::new(token.message());
-        let mac = key.secrets().chain_update(&self.id_context);
-        let hash = mac.chain_update(*message).finalize().into_bytes();
-        SecretHash::from_bytes(hash.into()).keyed(Some(key.tag()))
+        let mut mac = key.secret(&self.id_context);
+        mac.update(&*message);
+        SecretHash::from_bytes(mac.finalize().into_bytes().into()).keyed(Some(key.tag()))
     }
 
     pub(super) fn read<'a>(
@@ -137,13 +137,13 @@ impl Keyed {
     ) -> Hmac<Sha256> {
         // Sealed values have a tag, which who has not their key cannot keep while he changes them.
         let values = sealed::head(values).unwrap_or(values);
-        key.records()
-            .chain_update(self.layer)
-            .chain_update(handle.as_bytes())
-            .chain_update(version.as_u64().to_be_bytes())
-            .chain_update((header.len() as u64).to_be_bytes())
-            .chain_update(header)
-            .chain_update(values)
+        let mut mac = key.record(&self.id_context);
+        mac.update(handle.as_bytes());
+        mac.update(&version.as_u64().to_be_bytes());
+        mac.update(&(header.len() as u64).to_be_bytes());
+        mac.update(header);
+        mac.update(values);
+        mac
     }
 }
 

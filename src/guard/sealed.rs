@@ -90,9 +90,11 @@ impl DataKey {
     fn cipher(&self) -> Cipher {
         let mut key = Zeroizing::new([0; LEN]);
         // The one step of NIST SP 800-56C: a counter, the secret, what it is for.
-        let derived = Sha256::new_with_prefix([0, 0, 0, 1]).chain_update(&**self.0);
-        let derived = derived.chain_update(b"tenure/v1 values");
-        derived.finalize_into((&mut *key).into());
+        let mut hash = Sha256::new();
+        hash.update([0, 0, 0, 1]);
+        hash.update(&**self.0);
+        hash.update(b"tenure/v1 values");
+        hash.finalize_into((&mut *key).into());
         Cipher::new((&*key).into())
     }
 }

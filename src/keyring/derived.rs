@@ -1,5 +1,7 @@
 //! What is derived from a server's key: one key for each purpose, so that what is made for one is nothing in another.
 
+use std::sync::OnceLock;
+
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _, digest::FixedOutput as _};
 use sha2::Sha256;
@@ -15,6 +17,16 @@ pub(crate) struct Derived {
     secrets: Hmac<Sha256>,
     records: Hmac<Sha256>,
     wraps: Hmac<Sha256>,
+    /// What the first layers that had the key begin with.
+    begun: [OnceLock<Begun>; 4],
+}
+
+/// What a layer's hashes and MACs begin with: keyed, and with the layer's context hashed already.
+#[derive(Clone)]
+struct Begun {
+    context: Box<[u8]>,
+    secret: Hmac<Sha256>,
+    record: Hmac<Sha256>,
 }
 
 impl Derived {
@@ -25,6 +37,7 @@ impl Derived {
             secrets: keyed(&expand(&master, b"secret")),
             records: keyed(&expand(&master, b"record")),
             wraps: keyed(&expand(&master, b"seal")),
+            begun: Default::default(),
         }
     }
 
@@ -33,28 +46,41 @@ impl Derived {
         self.tag
     }
 
-    /// Begins the hash of an id's secret.
-    pub(crate) fn secrets(&self) -> Hmac<Sha256> {
-        self.secrets.clone()
+    /// Begins the hash of an id's secret in the layer of a context.
+    pub(crate) fn secret(&self, context: &[u8]) -> Hmac<Sha256> {
+        self.begun(context, |begun| begun.secret.clone())
     }
 
-    /// Begins the MAC of a record.
-    pub(crate) fn records(&self) -> Hmac<Sha256> {
-        self.records.clone()
+    /// Begins the MAC of a record in the layer of a context.
+    pub(crate) fn record(&self, context: &[u8]) -> Hmac<Sha256> {
+        self.begun(context, |begun| begun.record.clone())
+    }
+
+    fn begun<T>(&self, context: &[u8], take: impl Fn(&Begun) -> T) -> T {
+        let begin = || Begun {
+            context: context.into(),
+            secret: self.secrets.clone().chain_update(context),
+            record: self.records.clone().chain_update(context),
+        };
+        let mut begun = self.begun.iter().map(|begun| begun.get_or_init(begin));
+        match begun.find(|begun| *begun.context == *context) {
+            Some(begun) => take(begun),
+            None => take(&begin()),
+        }
     }
 
     /// Returns what hides the key of a session's values: it takes this key and the id whose secret is to open them.
     pub(crate) fn pad(&self, token: &Token) -> Zeroizing<[u8; KEY_LEN]> {
         let mut pad = Zeroizing::new([0; KEY_LEN]);
-        let message = Zeroizing::new(token.message());
-        let mac = self.wraps.clone().chain_update(*message);
+        let (mut mac, message) = (self.wraps.clone(), Zeroizing::new(token.message()));
+        mac.update(&*message);
         mac.finalize_into((&mut *pad).into());
         pad
     }
 
     /// Tells whether both come from one key, and not from two that have got the same name.
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
-        let check = |key: &Self| key.secrets().finalize();
+        let check = |key: &Self| key.secrets.clone().finalize();
         self.tag == other.tag && check(self) == check(other)
     }
 
@@ -91,8 +117,8 @@ mod tests {
         let key = Derived::from(&[7; KEY_LEN]);
         assert_eq!(key.tag(), [0x5c, 0x4c, 0xc6, 0x4e]);
         let start = |mac: [u8; 32]| u64::from_be_bytes(*mac.first_chunk().unwrap());
-        assert_eq!(start(mac(key.secrets())), 0x3f14_9fd8_a8a7_a514);
-        assert_eq!(start(mac(key.records())), 0x6226_19f0_000a_155c);
+        assert_eq!(start(mac(key.secret(&[]))), 0x3f14_9fd8_a8a7_a514);
+        assert_eq!(start(mac(key.record(&[]))), 0x6226_19f0_000a_155c);
     }
 
     #[test]
@@ -112,7 +138,7 @@ mod tests {
     #[test]
     fn what_is_made_for_one_purpose_is_nothing_in_another() {
         let key = Derived::from(&[7; KEY_LEN]);
-        assert_ne!(mac(key.secrets()), mac(key.records()));
+        assert_ne!(mac(key.secret(&[])), mac(key.record(&[])));
         assert!(!key.is_same_as(&Derived::from(&[8; KEY_LEN])));
     }
 }
