@@ -73,7 +73,10 @@ fn main() {
     let subjects = SUBJECTS.iter();
     #[cfg(feature = "keyring")]
     let subjects = subjects.chain(&keys::SUBJECTS);
-    match subjects.into_iter().find(|(name, _)| words.iter().any(|word| word == name)) {
+    match subjects
+        .into_iter()
+        .find(|(name, _)| words.iter().any(|word| word == name))
+    {
         Some((_, subject)) => workloads
             .into_iter()
             .for_each(|workload| profile(*subject, workload, effort)),

@@ -342,7 +342,7 @@ mod tests {
         assert_eq!(header.len(), 1 + 39 + 11 + 39);
         assert_eq!(header[..4], [1, 1, 0, 36]);
         assert_eq!(header[51..58], [12, 0, 36, 0x5c, 0x4c, 0xc6, 0x4e]);
-        assert_eq!(start(&header[58..]), 0xf926_3410_0aa4_7c91);
+        assert_eq!(start(&header[58..]), 0x68bd_4362_d2e8_96f0);
     }
 
     proptest! {

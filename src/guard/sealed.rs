@@ -145,74 +145,95 @@ mod tests {
     use super::*;
 
     const VALUES: &[u8] = b"\x01\x01\x01a\0\0\0\x011";
+    const BOUND: &Bound = &[5; 64];
 
     fn key(fill: u8) -> DataKey {
-        DataKey(Arc::new(Zeroizing::new([fill; LEN])))
+        DataKey::filled(|key| *key = [fill; LEN])
     }
 
-    /// The stored form is kept for ever: these bytes must never change.
+    fn sealed() -> Arc<[u8]> {
+        key(7).seal(VALUES, BOUND, Random::System).unwrap()
+    }
+
+    fn opened(key: &DataKey, sealed: &[u8], bound: &Bound) -> Option<Vec<u8>> {
+        key.open(sealed, bound).map(|values| values.to_vec())
+    }
+
+    /// The stored form is kept for ever: these bytes must open for ever.
     #[test]
     fn the_sealed_forms_are_stable() {
-        let nonce = [3; NONCE_LEN];
-        let sealed = [
-            &[FORMAT],
-            &nonce[..],
-            &encrypt(&[7; LEN], &nonce, VALUES, b"bound"),
-        ]
-        .concat();
-        assert_eq!(sealed.len(), 1 + 12 + VALUES.len() + 16);
-        let start = |bytes: &[u8]| u64::from_be_bytes(*bytes.first_chunk().unwrap());
-        assert_eq!(
-            (sealed[0], start(&sealed[13..])),
-            (2, 0x24ff_a262_5a28_5e43)
-        );
-        assert_eq!(key(7).open(&sealed, b"bound").as_deref(), Some(VALUES));
-        let wrapped = [&nonce[..], &encrypt(&[1; LEN], &nonce, &[7; LEN], b"bound")].concat();
-        assert_eq!(start(&wrapped[12..]), 0xff66_139d_f883_306e);
-        let wrapped = wrapped.as_slice().try_into().unwrap();
-        let unwrapped = DataKey::unwrap(wrapped, &[1; LEN], b"bound").unwrap();
-        assert_eq!(**unwrapped.0, [7; LEN]);
+        const SEALED: &[u8] = b"\x02\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\
+            \x31\x46\xc6\xff\x6d\x7f\x3c\x78\x08\x41\xff\xeb\x16\x22\x1d\xf2\
+            \x48\xe7\x64\x89\xd7\x78\x78\x4c\x38";
+        assert_eq!(SEALED.len(), HEAD_LEN + VALUES.len());
+        assert_eq!(opened(&key(7), SEALED, BOUND).as_deref(), Some(VALUES));
+        let wrapped = key(7).wrap(&[1; LEN]);
+        assert_eq!(wrapped, [6; LEN]);
+        let unwrapped = DataKey::unwrap(&wrapped, &[1; LEN]);
+        assert_eq!(opened(&unwrapped, SEALED, BOUND).as_deref(), Some(VALUES));
     }
 
     #[test]
     fn what_was_sealed_opens_with_its_key_and_what_it_is_bound_to_and_with_nothing_else() {
-        let sealed = key(7).seal(VALUES, b"bound", Random::System).unwrap();
-        let wrapped = key(7).wrap(&[1; LEN], b"bound", Random::System).unwrap();
-        let unwrapped = |wrapped: &WrappedKey, under: u8, bound: &[u8]| {
-            DataKey::unwrap(wrapped, &[under; LEN], bound).map(|key| **key.0)
-        };
-        assert_eq!(key(7).open(&sealed, b"bound").as_deref(), Some(VALUES));
-        assert_eq!(key(8).open(&sealed, b"bound"), None);
-        assert_eq!(key(7).open(&sealed, b"other"), None);
-        assert_eq!(unwrapped(&wrapped, 1, b"bound"), Some([7; LEN]));
-        assert_eq!(unwrapped(&wrapped, 2, b"bound"), None);
-        assert_eq!(unwrapped(&wrapped, 1, b"other"), None);
-        for at in 0..sealed.len() {
-            let mut bad = sealed.clone();
-            bad[at] ^= 1;
-            assert_eq!(key(7).open(&bad, b"bound"), None, "byte {at}");
-            assert_eq!(key(7).open(&sealed[..at], b"bound"), None, "cut at {at}");
+        let sealed = sealed();
+        assert_eq!(opened(&key(7), &sealed, BOUND).as_deref(), Some(VALUES));
+        assert_eq!(opened(&key(8), &sealed, BOUND), None);
+        for at in 0..BOUND.len() {
+            let mut other = *BOUND;
+            other[at] ^= 1;
+            assert_eq!(opened(&key(7), &sealed, &other), None, "bound, byte {at}");
         }
-        for at in 0..wrapped.len() {
-            let mut bad = wrapped;
+        for at in 0..sealed.len() {
+            let mut bad = sealed.to_vec();
             bad[at] ^= 1;
-            assert_eq!(unwrapped(&bad, 1, b"bound"), None, "byte {at}");
+            assert_eq!(opened(&key(7), &bad, BOUND), None, "byte {at}");
+            assert_eq!(opened(&key(7), &sealed[..at], BOUND), None, "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_wrap_with_any_bit_changed_or_under_another_pad_gives_a_key_that_opens_nothing() {
+        let (sealed, pad) = (sealed(), [1; LEN]);
+        let wrapped = key(7).wrap(&pad);
+        let opens = |wrapped: &WrappedKey, pad: &[u8; LEN]| {
+            opened(&DataKey::unwrap(wrapped, pad), &sealed, BOUND).is_some()
+        };
+        assert!(opens(&wrapped, &pad));
+        for bit in 0..8 * LEN {
+            let mut bad = wrapped;
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(!opens(&bad, &pad), "bit {bit}");
+            let mut other = pad;
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert!(!opens(&wrapped, &other), "bit {bit} of the pad");
+        }
+    }
+
+    /// The MAC of a record has the head of sealed values in the place of all of them.
+    #[test]
+    fn under_one_key_other_values_have_another_head() {
+        let sealed = sealed();
+        assert_eq!(head(&sealed), Some(&sealed[..29]));
+        for at in 29..sealed.len() {
+            let mut bad = sealed.to_vec();
+            bad[at] ^= 1;
+            assert_eq!(head(&bad), head(&sealed));
+            assert_eq!(opened(&key(7), &bad, BOUND), None, "byte {at}");
+        }
+        for plain in [VALUES, &[], &sealed[..28]] {
+            assert_eq!(head(plain), None);
         }
     }
 
     #[test]
     fn the_same_values_are_never_sealed_to_the_same_bytes() {
-        let seal = || key(7).seal(VALUES, b"bound", Random::System).unwrap();
-        assert_ne!(seal()[1..], seal()[1..]);
-        let wrap = || key(7).wrap(&[1; LEN], b"bound", Random::System).unwrap();
-        assert_ne!(wrap(), wrap());
+        assert_ne!(sealed()[1..], sealed()[1..]);
     }
 
     #[test]
     fn without_random_bytes_nothing_is_sealed() {
         assert!(DataKey::draw(Random::Broken).is_err());
-        assert!(key(7).seal(VALUES, b"", Random::Broken).is_err());
-        assert!(key(7).wrap(&[1; LEN], b"", Random::Broken).is_err());
+        assert!(key(7).seal(VALUES, BOUND, Random::Broken).is_err());
     }
 
     #[test]

@@ -2,11 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{
-    DataKey, Distrust, First, Next, Opened, Unmade,
-    keyed::Keyed,
-    sealed::Bound,
-};
+use super::{DataKey, Distrust, First, Next, Opened, Unmade, keyed::Keyed, sealed::Bound};
 use crate::{
     id::{Handle, Random, SecretHash, Token},
     record::{Header, Record, Seal, Values, Wrap, WrappedKey},
@@ -374,27 +370,27 @@ mod tests {
     fn the_header_of_a_sealed_record_is_stable() {
         let (record, _) = created(&own(), &token(b'A'));
         let header = record.header();
-        assert_eq!(header.len(), 1 + 39 + 11 + 15 + 71 + 39);
+        assert_eq!(header.len(), 1 + 39 + 11 + 15 + 43 + 39);
         assert_eq!(header[51..54], [13, 0, 12]);
         assert_eq!(header[54..58], ServerKey::for_test(1).derived().tag());
         assert_eq!(header[58..66], 1_u64.to_be_bytes());
-        assert_eq!(header[66..69], [14, 0, 68]);
+        assert_eq!(header[66..69], [14, 0, 40]);
         assert_eq!(header[69..77], own().hash(&token(b'A')).as_bytes()[..8]);
     }
 
     /// What is stored is kept for ever: these bytes must never change.
     #[test]
-    fn the_key_under_which_a_key_is_wrapped_is_stable() {
+    fn what_hides_a_key_and_what_values_are_bound_to_are_stable() {
         let guard = guard("__Host-Http-id", 7);
         let keyed = guard.keyed.as_ref().unwrap();
         let secret = guard.hash(&token(b'A'));
-        let (under, bound) = keyed
-            .under(&keyed.keyring.ring(), &secret, &token(b'A'))
-            .unwrap();
-        let start = u64::from_be_bytes(*under.first_chunk().unwrap());
-        assert_eq!(
-            (start, bound.len()),
-            (0x85ce_2862_7c10_8f91, 5 * 8 + 3 + 14 + 4 + 16)
-        );
+        let pad = keyed.pad(&secret, &token(b'A')).unwrap();
+        let start = |bytes: &[u8]| u64::from_be_bytes(*bytes.first_chunk().unwrap());
+        assert_eq!(start(&*pad), 0xa4fc_834d_b961_baaf);
+        let key = ServerKey::for_test(7).derived().tag();
+        let bound = keyed.bound_to_values(HANDLE, &Seal { key, counter: 3 });
+        assert_eq!(start(&bound), 0xc8e3_4283_1268_cc0f);
+        let rest = [&[0; 16], &key[..], &[0, 0, 0, 0, 0, 0, 0, 3], b"data"].concat();
+        assert_eq!(bound[32..], rest);
     }
 }
