@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     id::{Random, RandomError},
-    record::WrappedKey,
+    record::{WrappedKey, concat},
 };
 
 /// AES-256-GCM, which never decrypts with AES itself.
@@ -59,7 +59,7 @@ impl DataKey {
     ) -> Result<Arc<[u8]>, RandomError> {
         let mut nonce = Nonce::default();
         fill(&mut nonce, &random.draw::<2>()?);
-        let mut sealed: Arc<[u8]> = [&[0; HEAD_LEN], values].concat().into();
+        let mut sealed = concat(&[&[0; HEAD_LEN], values]);
         let buffer = Arc::get_mut(&mut sealed).expect("nobody else has it yet");
         let (head, values) = buffer.split_at_mut(HEAD_LEN);
         let tag = self

@@ -117,6 +117,25 @@ async fn lists_labels_and_the_end_of_a_sealed_session_need_no_cookie() {
     assert_eq!(look(&browser).await, NO_SESSION);
 }
 
+/// The MAC of a record has only the tag of what is sealed, and who lists sessions has no key that it could be checked with.
+#[tokio::test]
+async fn a_session_of_which_somebody_has_changed_what_is_sealed_opens_for_nobody_and_is_still_listed_and_ended()
+ {
+    let site = sealed();
+    let mut browser = site.site.member("ada").await;
+    browser.visit(login).await;
+    let handle = handle(&browser).await;
+    site.alter(handle, |_, values| *values.last_mut().unwrap() ^= 1)
+        .await;
+    site.happened();
+    assert_eq!(look(&browser).await, NO_SESSION);
+    assert_eq!(site.happened(), "session_forged");
+    let sessions = site.sessions();
+    assert_eq!(sessions.list("ada").await.unwrap()[0].handle(), handle);
+    assert!(sessions.revoke("ada", handle).await.unwrap());
+    assert!(site.load(handle).await.is_none());
+}
+
 #[tokio::test]
 async fn an_id_that_a_login_replaced_is_superseded_before_anything_is_opened() {
     let site = sealed();
