@@ -70,13 +70,11 @@ fn main() {
             batches: BATCHES,
         },
     };
-    let subjects = SUBJECTS.iter();
+    let named = |(name, _): &&(&str, Prepare)| words.iter().any(|word| word == name);
+    let subject = SUBJECTS.iter().find(named);
     #[cfg(feature = "keyring")]
-    let subjects = subjects.chain(&keys::SUBJECTS);
-    match subjects
-        .into_iter()
-        .find(|(name, _)| words.iter().any(|word| word == name))
-    {
+    let subject = subject.or_else(|| keys::SUBJECTS.iter().find(named));
+    match subject {
         Some((_, subject)) => workloads
             .into_iter()
             .for_each(|workload| profile(*subject, workload, effort)),

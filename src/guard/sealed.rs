@@ -15,7 +15,7 @@ use crate::{
     record::{WrappedKey, concat},
 };
 
-/// AES-256-GCM, which never decrypts with AES itself.
+/// AES-256-GCM. Both ways it takes AES in one direction only, so the key schedule of the other is spared.
 type Cipher = AesGcm<Aes256Enc, U12>;
 
 /// The key of a session's values. It is wiped when its last copy is dropped.
@@ -92,7 +92,7 @@ impl DataKey {
         // The one step of NIST SP 800-56C: a counter, the secret, what it is for.
         let mut hash = Sha256::new();
         hash.update([0, 0, 0, 1]);
-        hash.update(&**self.0);
+        hash.update(self.0.as_slice());
         hash.update(b"tenure/v1 values");
         hash.finalize_into((&mut *key).into());
         Cipher::new((&*key).into())
@@ -111,7 +111,7 @@ pub(super) fn head(values: &[u8]) -> Option<&[u8]> {
     values.get(..HEAD_LEN).filter(|head| head[0] == FORMAT)
 }
 
-/// What encrypted values are bound to. Whole blocks of GHASH are faster than less.
+/// What encrypted values are bound to: four blocks of GHASH, which takes four at once.
 pub(super) type Bound = [u8; 64];
 
 fn fill(bytes: &mut [u8], words: &[u64]) {
@@ -234,6 +234,13 @@ mod tests {
     fn without_random_bytes_nothing_is_sealed() {
         assert!(DataKey::draw(Random::Broken).is_err());
         assert!(key(7).seal(VALUES, BOUND, Random::Broken).is_err());
+    }
+
+    #[test]
+    fn what_is_made_of_a_key_is_wiped() {
+        fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<Zeroizing<[u8; LEN]>>();
+        wiped::<Cipher>();
     }
 
     #[test]

@@ -56,6 +56,7 @@ impl Derived {
         self.begun(context, |begun| begun.record.clone())
     }
 
+    /// Takes what a layer begins with from where it is kept, or makes it where there is no place for one more.
     fn begun<T>(&self, context: &[u8], take: impl Fn(&Begun) -> T) -> T {
         let begin = || Begun {
             context: context.into(),
@@ -119,6 +120,17 @@ mod tests {
         let start = |mac: [u8; 32]| u64::from_be_bytes(*mac.first_chunk().unwrap());
         assert_eq!(start(mac(key.secret(&[]))), 0x3f14_9fd8_a8a7_a514);
         assert_eq!(start(mac(key.record(&[]))), 0x6226_19f0_000a_155c);
+    }
+
+    #[test]
+    fn however_many_layers_have_a_key_each_begins_with_its_own_context() {
+        let key = Derived::from(&[7; KEY_LEN]);
+        for layer in (0..6).chain(0..6) {
+            let context = [layer; 64];
+            let anew = |keyed: &Hmac<Sha256>| mac(keyed.clone().chain_update(context));
+            assert_eq!(mac(key.secret(&context)), anew(&key.secrets), "{layer}");
+            assert_eq!(mac(key.record(&context)), anew(&key.records), "{layer}");
+        }
     }
 
     #[test]
