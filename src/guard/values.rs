@@ -327,6 +327,19 @@ mod tests {
         assert_eq!(rotated.shared_values(), values("1"));
     }
 
+    #[test]
+    fn the_mac_of_a_sealed_record_covers_format_nonce_and_tag_and_the_tag_covers_the_rest() {
+        let (guard, id) = (own(), token(b'A'));
+        let (good, _) = created(&guard, &id);
+        for at in 0..good.values().len() {
+            let mut values = good.values().to_vec();
+            values[at] ^= 1;
+            let bad = Record::new(good.version(), good.header(), values);
+            assert_eq!(guard.read(HANDLE, &bad, NOW).is_err(), at < 29, "byte {at}");
+            assert_eq!(open(&guard, &bad, &id), Err(Distrust::Forged), "byte {at}");
+        }
+    }
+
     /// Whoever has the server's keys can make MACs, but he cannot move what is sealed.
     #[test]
     fn sealed_values_are_bound_to_handle_layer_key_and_counter() {
