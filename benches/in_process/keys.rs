@@ -1,12 +1,15 @@
 //! What keys cost: the same requests with a keyring, and with sealed values.
 
-use tenure::{Keyring, ServerKey, SessionLayer};
+use tenure::{Keyring, ServerKey, SessionLayer, SessionLayerBuilder};
 
 use super::{
-    Cost, Effort, at, measure, noop, sorted,
+    Cost, Effort, Prepare, at, measure, noop, sorted,
     tenure::{on, store, subject},
     workload::{Subject, Workload},
 };
+
+/// What a profiler may run alone.
+pub(crate) const SUBJECTS: [(&str, Prepare); 2] = [("keyed", keyed), ("sealed", sealed)];
 
 /// Compares in turns, above the layer that does nothing.
 pub(crate) fn compare(workloads: &[&Workload], effort: Effort) {
@@ -17,8 +20,8 @@ pub(crate) fn compare(workloads: &[&Workload], effort: Effort) {
             let subjects = [
                 noop::subject(workload),
                 subject(workload),
-                keyed(workload, false),
-                keyed(workload, true),
+                keyed(workload),
+                sealed(workload),
             ];
             measure(&subjects, effort)
         });
@@ -39,12 +42,16 @@ fn report(workload: &Workload, rounds: &[[Cost; 4]]) {
     println!("| {name} {what} | {plain} | {keyed} | {sealed} | {more:.0} ns |");
 }
 
-fn keyed(workload: &Workload, is_sealed: bool) -> Subject {
+fn keyed(workload: &Workload) -> Subject {
+    on(builder().build().expect("good settings"), workload)
+}
+
+fn sealed(workload: &Workload) -> Subject {
+    let layer = builder().with_sealed_values().build();
+    on(layer.expect("good settings"), workload)
+}
+
+fn builder() -> SessionLayerBuilder {
     let key = ServerKey::generate().expect("random bytes");
-    let layer = SessionLayer::builder(store()).with_keyring(Keyring::new(key));
-    let layer = match is_sealed {
-        true => layer.with_sealed_values(),
-        false => layer,
-    };
-    on(layer.build().expect("good settings"), workload)
+    SessionLayer::builder(store()).with_keyring(Keyring::new(key))
 }

@@ -70,10 +70,11 @@ fn main() {
             batches: BATCHES,
         },
     };
-    match SUBJECTS
-        .iter()
-        .find(|(name, _)| words.iter().any(|word| word == name))
-    {
+    let named = |(name, _): &&(&str, Prepare)| words.iter().any(|word| word == name);
+    let subject = SUBJECTS.iter().find(named);
+    #[cfg(feature = "keyring")]
+    let subject = subject.or_else(|| keys::SUBJECTS.iter().find(named));
+    match subject {
         Some((_, subject)) => workloads
             .into_iter()
             .for_each(|workload| profile(*subject, workload, effort)),

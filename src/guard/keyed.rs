@@ -1,9 +1,10 @@
 //! Records that are authenticated with a keyring.
 
-use hmac::Mac as _;
+use hmac::{Hmac, Mac as _};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Distrust, Unmade, Unreadable};
+use super::{Distrust, Unmade, Unreadable, sealed};
 use crate::{
     clock::Timestamp,
     id::{Handle, IdHasher, KeyTag, SecretHash, Token, id_context},
@@ -15,18 +16,20 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Keyed {
     pub(super) keyring: Keyring,
-    pub(super) cookie_name: Box<str>,
     id_context: Vec<u8>,
+    /// The hash of that: who the layer is, in so many bytes whatever its cookie's name.
+    pub(super) layer: [u8; 32],
     /// Values are sealed when a secret is drawn.
     pub(super) seals: bool,
 }
 
 impl Keyed {
     pub(super) fn new(cookie_name: &str, keyring: Keyring, seals: bool) -> Self {
+        let id_context = id_context(cookie_name);
         Self {
             keyring,
-            cookie_name: cookie_name.into(),
-            id_context: id_context(cookie_name),
+            layer: Sha256::digest(&id_context).into(),
+            id_context,
             seals,
         }
     }
@@ -58,9 +61,9 @@ impl Keyed {
 
     fn hash_with(&self, key: &Derived, token: &Token) -> SecretHash {
         let message = Zeroizing::new(token.message());
-        let mac = key.secrets().chain_update(&self.id_context);
-        let hash = mac.chain_update(*message).finalize().into_bytes();
-        SecretHash::from_bytes(hash.into()).keyed(Some(key.tag()))
+        let mut mac = key.secret(&self.id_context);
+        mac.update(&*message);
+        SecretHash::from_bytes(mac.finalize().into_bytes().into()).keyed(Some(key.tag()))
     }
 
     pub(super) fn read<'a>(
@@ -133,7 +136,8 @@ impl Keyed {
         has_mac && Header::decode(record.header()).is_ok_and(|header| opens(&ring, &header))
     }
 
-    /// Authenticates all that a record says, whose it is, and under which handle it stands; each part after its length.
+    /// Authenticates all that a record says, whose it is, and under which handle it stands. What has no length of its own
+    /// comes after its length, or last.
     fn mac(
         &self,
         key: &Derived,
@@ -141,18 +145,16 @@ impl Keyed {
         version: Version,
         header: &[u8],
         values: &[u8],
-    ) -> hmac::Hmac<sha2::Sha256> {
-        let parts: [&[u8]; 6] = [
-            self.cookie_name.as_bytes(),
-            &key.tag(),
-            handle.as_bytes(),
-            &version.as_u64().to_be_bytes(),
-            header,
-            values,
-        ];
-        parts.into_iter().fold(key.records(), |mac, part| {
-            mac.chain_update(len_of(part)).chain_update(part)
-        })
+    ) -> Hmac<Sha256> {
+        // Sealed values have a tag, which who has not their key cannot keep while he changes them.
+        let values = sealed::head(values).unwrap_or(values);
+        let mut mac = key.record(&self.id_context);
+        mac.update(handle.as_bytes());
+        mac.update(&version.as_u64().to_be_bytes());
+        mac.update(&(header.len() as u64).to_be_bytes());
+        mac.update(header);
+        mac.update(values);
+        mac
     }
 }
 
@@ -169,20 +171,6 @@ fn has_traces_of_a_key(header: &Header<'_>) -> bool {
         || header.seal.is_some()
         || header.secret.key().is_some()
         || others.any(|key| key.is_some())
-}
-
-/// Joins parts, each after its length, so that none of them can pass for a part of another.
-pub(super) fn in_parts<const N: usize>(parts: [&[u8]; N]) -> Vec<u8> {
-    let mut joined = Vec::with_capacity(128);
-    for part in parts {
-        joined.extend_from_slice(&len_of(part));
-        joined.extend_from_slice(part);
-    }
-    joined
-}
-
-const fn len_of(part: &[u8]) -> [u8; 8] {
-    (part.len() as u64).to_be_bytes()
 }
 
 #[cfg(test)]
@@ -384,7 +372,7 @@ mod tests {
         assert_eq!(header.len(), 1 + 39 + 11 + 39);
         assert_eq!(header[..4], [1, 1, 0, 36]);
         assert_eq!(header[51..58], [12, 0, 36, 0x5c, 0x4c, 0xc6, 0x4e]);
-        assert_eq!(start(&header[58..]), 0xf926_3410_0aa4_7c91);
+        assert_eq!(start(&header[58..]), 0x68bd_4362_d2e8_96f0);
     }
 
     proptest! {

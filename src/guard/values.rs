@@ -2,14 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use super::{
-    DataKey, Distrust, First, Next, Opened, Unmade,
-    keyed::{Keyed, in_parts},
-};
+use super::{DataKey, Distrust, First, Next, Opened, Unmade, keyed::Keyed, sealed::Bound};
 use crate::{
-    id::{Handle, KeyTag, Random, SecretHash, Token},
-    keyring::Ring,
-    record::{Header, Record, Seal, Values, Wrap},
+    id::{Handle, Random, SecretHash, Token},
+    record::{Header, Record, Seal, Values, Wrap, WrappedKey},
 };
 
 impl Keyed {
@@ -43,7 +39,7 @@ impl Keyed {
             (Some(token), _) if self.seals => self.seal_anew(&mut header, token, values, random)?,
             (None, Some(opened)) => {
                 if let Some((secret, token)) = next.renewed {
-                    self.wrap(&mut header, secret, token, &opened.key, random)?;
+                    self.wrap(&mut header, secret, token, &opened.key)?;
                 }
                 match *values == opened.values {
                     // Whatever else is written, the values stay as they are, byte for byte.
@@ -69,7 +65,7 @@ impl Keyed {
         random: Random,
     ) -> Result<(Values, Option<Opened>), Unmade> {
         let (key, secret) = (DataKey::draw(random)?, header.secret);
-        self.wrap(header, &secret, token, &key, random)?;
+        self.wrap(header, &secret, token, &key)?;
         self.seal(header, token.handle(), &key, values, random)
     }
 
@@ -92,7 +88,7 @@ impl Keyed {
             values: values.clone(),
             key: key.clone(),
         };
-        Ok((Values::from_stored(sealed.into()), Some(opened)))
+        Ok((Values::from_stored(sealed), Some(opened)))
     }
 
     /// Adds a key to a header, wrapped under a secret that was drawn just now.
@@ -102,12 +98,9 @@ impl Keyed {
         secret: &SecretHash,
         token: &Token,
         key: &DataKey,
-        random: Random,
     ) -> Result<(), Unmade> {
-        let ring = self.keyring.ring();
-        let (under, bound) = self.under(&ring, secret, token).ok_or(Unmade::KeyDropped)?;
-        let wrapped = key.wrap(&under, &bound, random)?;
-        header.add_wrap(Wrap::new(secret, wrapped));
+        let pad = self.pad(secret, token).ok_or(Unmade::KeyDropped)?;
+        header.add_wrap(Wrap::new(secret, key.wrap(&pad)));
         Ok(())
     }
 
@@ -123,11 +116,8 @@ impl Keyed {
             return Ok(None);
         }
         let wrap = header.wrap_of(secret).ok_or(Distrust::Forged)?;
-        let ring = self.keyring.ring();
-        let (under, bound) = self
-            .under(&ring, secret, token)
-            .ok_or(Distrust::UnknownKey)?;
-        let key = DataKey::unwrap(wrap.key(), &under, &bound).ok_or(Distrust::Forged)?;
+        let pad = self.pad(secret, token).ok_or(Distrust::UnknownKey)?;
+        let key = DataKey::unwrap(wrap.key(), &pad);
         self.reopen(handle, header, record, Some(&key))
     }
 
@@ -146,37 +136,26 @@ impl Keyed {
         let bound = self.bound_to_values(handle, seal);
         let values = key.open(record.values(), &bound).ok_or(Distrust::Forged)?;
         Ok(Some(Opened {
-            values: Values::from_stored(values.into()),
+            values: Values::from_stored(values),
             key: key.clone(),
         }))
     }
 
-    /// Returns the key under which a session's key is wrapped, and what it is bound to.
-    fn under(
-        &self,
-        ring: &Ring,
-        secret: &SecretHash,
-        token: &Token,
-    ) -> Option<(Zeroizing<[u8; 32]>, Vec<u8>)> {
-        let key = ring.find(secret.key()?)?;
-        let bound = self.bound("key", key.tag(), token.handle(), &[]);
-        let message = Zeroizing::new(token.message());
-        Some((key.wrapping(&message[Handle::LEN..], &bound), bound))
+    /// Returns what hides the key of a session's values from all but those who have the id and the key that hashes it.
+    fn pad(&self, secret: &SecretHash, token: &Token) -> Option<Zeroizing<WrappedKey>> {
+        let ring = self.keyring.ring();
+        ring.find(secret.key()?).map(|key| key.pad(token))
     }
 
-    fn bound_to_values(&self, handle: Handle, seal: &Seal) -> Vec<u8> {
-        self.bound("values", seal.key, handle, &seal.counter.to_be_bytes())
-    }
-
-    /// Returns what is encrypted is bound to: for what, whose, by which key, under which handle, the how manieth.
-    fn bound(&self, purpose: &str, key: KeyTag, handle: Handle, counter: &[u8]) -> Vec<u8> {
-        in_parts([
-            purpose.as_bytes(),
-            self.cookie_name.as_bytes(),
-            &key,
-            handle.as_bytes(),
-            counter,
-        ])
+    /// Returns what values are bound to: whose, under which handle, by which key, the how manieth, and that they are data.
+    fn bound_to_values(&self, handle: Handle, seal: &Seal) -> Bound {
+        let mut bound = [0; size_of::<Bound>()];
+        bound[..32].copy_from_slice(&self.layer);
+        bound[32..48].copy_from_slice(handle.as_bytes());
+        bound[48..52].copy_from_slice(&seal.key);
+        bound[52..60].copy_from_slice(&seal.counter.to_be_bytes());
+        bound[60..].copy_from_slice(b"data");
+        bound
     }
 }
 
@@ -396,6 +375,19 @@ mod tests {
         assert_eq!(rotated.shared_values(), values("1"));
     }
 
+    #[test]
+    fn the_mac_of_a_sealed_record_covers_format_nonce_and_tag_and_the_tag_covers_the_rest() {
+        let (guard, id) = (own(), token(b'A'));
+        let (good, _) = created(&guard, &id);
+        for at in 0..good.values().len() {
+            let mut values = good.values().to_vec();
+            values[at] ^= 1;
+            let bad = Record::new(good.version(), good.header(), values);
+            assert_eq!(guard.read(HANDLE, &bad, NOW).is_err(), at < 29, "byte {at}");
+            assert_eq!(open(&guard, &bad, &id), Err(Distrust::Forged), "byte {at}");
+        }
+    }
+
     /// Whoever has the server's keys can make MACs, but he cannot move what is sealed.
     #[test]
     fn sealed_values_are_bound_to_handle_layer_key_and_counter() {
@@ -439,27 +431,27 @@ mod tests {
     fn the_header_of_a_sealed_record_is_stable() {
         let (record, _) = created(&own(), &token(b'A'));
         let header = record.header();
-        assert_eq!(header.len(), 1 + 39 + 11 + 15 + 71 + 39);
+        assert_eq!(header.len(), 1 + 39 + 11 + 15 + 43 + 39);
         assert_eq!(header[51..54], [13, 0, 12]);
         assert_eq!(header[54..58], ServerKey::for_test(1).derived().tag());
         assert_eq!(header[58..66], 1_u64.to_be_bytes());
-        assert_eq!(header[66..69], [14, 0, 68]);
+        assert_eq!(header[66..69], [14, 0, 40]);
         assert_eq!(header[69..77], own().hash(&token(b'A')).as_bytes()[..8]);
     }
 
     /// What is stored is kept for ever: these bytes must never change.
     #[test]
-    fn the_key_under_which_a_key_is_wrapped_is_stable() {
+    fn what_hides_a_key_and_what_values_are_bound_to_are_stable() {
         let guard = guard("__Host-Http-id", 7);
         let keyed = guard.keyed.as_ref().unwrap();
         let secret = guard.hash(&token(b'A'));
-        let (under, bound) = keyed
-            .under(&keyed.keyring.ring(), &secret, &token(b'A'))
-            .unwrap();
-        let start = u64::from_be_bytes(*under.first_chunk().unwrap());
-        assert_eq!(
-            (start, bound.len()),
-            (0x85ce_2862_7c10_8f91, 5 * 8 + 3 + 14 + 4 + 16)
-        );
+        let pad = keyed.pad(&secret, &token(b'A')).unwrap();
+        let start = |bytes: &[u8]| u64::from_be_bytes(*bytes.first_chunk().unwrap());
+        assert_eq!(start(&*pad), 0xa4fc_834d_b961_baaf);
+        let key = ServerKey::for_test(7).derived().tag();
+        let bound = keyed.bound_to_values(HANDLE, &Seal { key, counter: 3 });
+        assert_eq!(start(&bound), 0xc8e3_4283_1268_cc0f);
+        let rest = [&[0; 16], &key[..], &[0, 0, 0, 0, 0, 0, 0, 3], b"data"].concat();
+        assert_eq!(bound[32..], rest);
     }
 }

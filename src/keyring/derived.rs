@@ -1,12 +1,14 @@
 //! What is derived from a server's key: one key for each purpose, so that what is made for one is nothing in another.
 
+use std::sync::OnceLock;
+
 use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, KeyInit as _, Mac as _, digest::FixedOutput as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::server_key::KEY_LEN;
-use crate::id::KeyTag;
+use crate::id::{KeyTag, Token};
 
 /// The keys of each purpose. Of the server's key itself nothing is kept.
 #[derive(Clone)]
@@ -14,7 +16,17 @@ pub(crate) struct Derived {
     tag: KeyTag,
     secrets: Hmac<Sha256>,
     records: Hmac<Sha256>,
-    sealing: Zeroizing<[u8; KEY_LEN]>,
+    wraps: Hmac<Sha256>,
+    /// What the first layers that had the key begin with.
+    begun: [OnceLock<Begun>; 4],
+}
+
+/// What a layer's hashes and MACs begin with: keyed, and with the layer's context hashed already.
+#[derive(Clone)]
+struct Begun {
+    context: Box<[u8]>,
+    secret: Hmac<Sha256>,
+    record: Hmac<Sha256>,
 }
 
 impl Derived {
@@ -24,7 +36,8 @@ impl Derived {
             tag: *expand(&master, b"key id"),
             secrets: keyed(&expand(&master, b"secret")),
             records: keyed(&expand(&master, b"record")),
-            sealing: expand(&master, b"seal"),
+            wraps: keyed(&expand(&master, b"seal")),
+            begun: Default::default(),
         }
     }
 
@@ -33,25 +46,42 @@ impl Derived {
         self.tag
     }
 
-    /// Begins the hash of an id's secret.
-    pub(crate) fn secrets(&self) -> Hmac<Sha256> {
-        self.secrets.clone()
+    /// Begins the hash of an id's secret in the layer of a context.
+    pub(crate) fn secret(&self, context: &[u8]) -> Hmac<Sha256> {
+        self.begun(context, |begun| begun.secret.clone())
     }
 
-    /// Begins the MAC of a record.
-    pub(crate) fn records(&self) -> Hmac<Sha256> {
-        self.records.clone()
+    /// Begins the MAC of a record in the layer of a context.
+    pub(crate) fn record(&self, context: &[u8]) -> Hmac<Sha256> {
+        self.begun(context, |begun| begun.record.clone())
     }
 
-    /// Returns the key under which the key of a session's values is wrapped: it takes this one and the secret of an id.
-    pub(crate) fn wrapping(&self, secret: &[u8], context: &[u8]) -> Zeroizing<[u8; KEY_LEN]> {
-        let both = Hkdf::<Sha256>::new(Some(&*self.sealing), secret);
-        expand(&both, context)
+    /// Takes what a layer begins with from where it is kept, or makes it where there is no place for one more.
+    fn begun<T>(&self, context: &[u8], take: impl Fn(&Begun) -> T) -> T {
+        let begin = || Begun {
+            context: context.into(),
+            secret: self.secrets.clone().chain_update(context),
+            record: self.records.clone().chain_update(context),
+        };
+        let mut begun = self.begun.iter().map(|begun| begun.get_or_init(begin));
+        match begun.find(|begun| *begun.context == *context) {
+            Some(begun) => take(begun),
+            None => take(&begin()),
+        }
+    }
+
+    /// Returns what hides the key of a session's values: it takes this key and the id whose secret is to open them.
+    pub(crate) fn pad(&self, token: &Token) -> Zeroizing<[u8; KEY_LEN]> {
+        let mut pad = Zeroizing::new([0; KEY_LEN]);
+        let (mut mac, message) = (self.wraps.clone(), Zeroizing::new(token.message()));
+        mac.update(&*message);
+        mac.finalize_into((&mut *pad).into());
+        pad
     }
 
     /// Tells whether both come from one key, and not from two that have got the same name.
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
-        let check = |key: &Self| key.secrets().finalize();
+        let check = |key: &Self| key.secrets.clone().finalize();
         self.tag == other.tag && check(self) == check(other)
     }
 
@@ -88,23 +118,31 @@ mod tests {
         let key = Derived::from(&[7; KEY_LEN]);
         assert_eq!(key.tag(), [0x5c, 0x4c, 0xc6, 0x4e]);
         let start = |mac: [u8; 32]| u64::from_be_bytes(*mac.first_chunk().unwrap());
-        assert_eq!(start(mac(key.secrets())), 0x3f14_9fd8_a8a7_a514);
-        assert_eq!(start(mac(key.records())), 0x6226_19f0_000a_155c);
+        assert_eq!(start(mac(key.secret(&[]))), 0x3f14_9fd8_a8a7_a514);
+        assert_eq!(start(mac(key.record(&[]))), 0x6226_19f0_000a_155c);
     }
 
     #[test]
-    fn a_wrapping_key_takes_the_server_key_the_secret_and_what_it_is_for() {
-        let wrapping = |key: u8, secret: u8, purpose: &[u8]| {
-            let key = Derived::from(&[key; KEY_LEN]);
-            *key.wrapping(&[secret; 32], purpose)
+    fn however_many_layers_have_a_key_each_begins_with_its_own_context() {
+        let key = Derived::from(&[7; KEY_LEN]);
+        for layer in (0..6).chain(0..6) {
+            let context = [layer; 64];
+            let anew = |keyed: &Hmac<Sha256>| mac(keyed.clone().chain_update(context));
+            assert_eq!(mac(key.secret(&context)), anew(&key.secrets), "{layer}");
+            assert_eq!(mac(key.record(&context)), anew(&key.records), "{layer}");
+        }
+    }
+
+    #[test]
+    fn a_wrapping_key_takes_the_server_key_and_the_whole_id() {
+        let pad = |key: u8, handle: u8, secret: u8| {
+            let mut text = [handle; Token::CHARS];
+            text[22..].fill(secret);
+            *Derived::from(&[key; KEY_LEN]).pad(&Token::parse(&text).unwrap())
         };
-        let known = wrapping(7, 1, b"a");
-        assert_eq!(wrapping(7, 1, b"a"), known);
-        for other in [
-            wrapping(8, 1, b"a"),
-            wrapping(7, 2, b"a"),
-            wrapping(7, 1, b"b"),
-        ] {
+        let known = pad(7, b'A', b'A');
+        assert_eq!(pad(7, b'A', b'A'), known);
+        for other in [pad(8, b'A', b'A'), pad(7, b'Q', b'A'), pad(7, b'A', b'B')] {
             assert_ne!(other, known);
         }
     }
@@ -112,7 +150,7 @@ mod tests {
     #[test]
     fn what_is_made_for_one_purpose_is_nothing_in_another() {
         let key = Derived::from(&[7; KEY_LEN]);
-        assert_ne!(mac(key.secrets()), mac(key.records()));
+        assert_ne!(mac(key.secret(&[])), mac(key.record(&[])));
         assert!(!key.is_same_as(&Derived::from(&[8; KEY_LEN])));
     }
 }

@@ -544,8 +544,8 @@ const FORMAT: u8 = 1;
 pub(super) const FIELD_HEAD: usize = 3;
 const STAMP_LEN: usize = 8;
 const DATED_LEN: usize = FIELD_HEAD + STAMP_LEN + SecretHash::LEN;
-/// Format, secret, generation, rotation and an identity of 16 bytes.
-const TYPICAL_LEN: usize = 1 + 35 + 11 + 11 + 27;
+/// Format, secret, generation, rotation, an identity of 16 bytes, and what keys add: seal, wrap and MAC.
+const TYPICAL_LEN: usize = 1 + 39 + 11 + 11 + 27 + 15 + 43 + 39;
 
 /// How long a login that was begun waits for its second factor.
 const TO_FINISH: Duration = Duration::from_secs(10 * 60);

@@ -18,6 +18,8 @@ pub(crate) use header::{Begun, Header, Identity, Undecodable};
 #[cfg(feature = "keyring")]
 pub(crate) use sealing::{Seal, Wrap, WrappedKey};
 pub(crate) use secrets::Key;
+#[cfg(feature = "keyring")]
+pub(crate) use values::concat;
 pub(crate) use values::{Corrupt, Pair, Value, Values};
 #[cfg(test)]
 pub(crate) use values::{MAX_ENTRIES, MAX_LEN};

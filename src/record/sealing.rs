@@ -34,8 +34,8 @@ pub(crate) struct Wrap {
     pub(super) key: WrappedKey,
 }
 
-/// Nonce, key, tag.
-pub(crate) type WrappedKey = [u8; 12 + 32 + 16];
+/// What the secret and the server's key turn into the key.
+pub(crate) type WrappedKey = [u8; 32];
 
 impl Wrap {
     #[cfg(feature = "keyring")]

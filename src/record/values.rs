@@ -252,7 +252,7 @@ impl<'a> Iterator for Entries<'a> {
 }
 
 /// Joins pieces, the small ones in one allocation.
-fn concat(pieces: &[&[u8]]) -> Arc<[u8]> {
+pub(crate) fn concat(pieces: &[&[u8]]) -> Arc<[u8]> {
     let mut buffer = [0; 1024];
     let mut rest = &mut buffer[..];
     for piece in pieces {

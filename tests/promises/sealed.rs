@@ -92,17 +92,22 @@ async fn values_of_another_session_or_of_another_time_are_nothing_in_this_one() 
     assert_eq!(look(&browser).await.1, Some(2));
 }
 
-#[tokio::test]
-async fn lists_labels_and_the_end_of_a_sealed_session_need_no_cookie() {
-    let site = sealed();
+/// Signs somebody in by a layer that sees the index of the store.
+async fn listed_member(site: &Keyed) -> Browser {
     let builder = SessionLayer::builder(site.store().clone());
     let builder = builder.with_keyring(site.keyring.clone());
     let layer = builder.with_sealed_values().build().unwrap();
     let cookie = tenure::testing::signed_in(&layer, "ada").await;
-    let mut browser = Browser {
+    Browser {
         layer,
         cookie: Some(cookie.to_str().unwrap().to_owned()),
-    };
+    }
+}
+
+#[tokio::test]
+async fn lists_labels_and_the_end_of_a_sealed_session_need_no_cookie() {
+    let site = sealed();
+    let mut browser = listed_member(&site).await;
     let label = async |session: Session| {
         session.set_label("phone")?;
         session.insert("a", 1)?;
@@ -115,6 +120,24 @@ async fn lists_labels_and_the_end_of_a_sealed_session_need_no_cookie() {
     assert!(listed[0].was_shown());
     assert!(sessions.revoke("ada", listed[0].handle()).await.unwrap());
     assert_eq!(look(&browser).await, NO_SESSION);
+}
+
+/// The MAC of a record has only the tag of what is sealed, and who lists sessions has no key that it could be checked with.
+#[tokio::test]
+async fn a_session_of_which_somebody_has_changed_what_is_sealed_opens_for_nobody_and_is_still_listed_and_ended()
+ {
+    let site = sealed();
+    let mut browser = listed_member(&site).await;
+    browser.visit(write).await;
+    let handle = handle(&browser).await;
+    assert_eq!(look(&browser).await.1, Some(2));
+    let last = |values: &mut Vec<u8>| *values.last_mut().unwrap() ^= 1;
+    site.alter(handle, |_, values| last(values)).await;
+    assert_eq!(look(&browser).await, NO_SESSION);
+    let sessions = site.sessions();
+    assert_eq!(sessions.list("ada").await.unwrap()[0].handle(), handle);
+    assert!(sessions.revoke("ada", handle).await.unwrap());
+    assert!(site.load(handle).await.is_none());
 }
 
 #[tokio::test]
