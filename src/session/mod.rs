@@ -2,7 +2,7 @@
 
 mod place;
 
-use std::{fmt, marker::PhantomData, str::FromStr, sync::Arc, time::Duration};
+use std::{any, fmt, marker::PhantomData, str::FromStr, sync::Arc, time::Duration};
 
 pub(crate) use place::Slots;
 pub use place::{LoadFuture, SessionSlot};
@@ -839,7 +839,8 @@ impl<L> Session<L> {
         match (principal, origin) {
             (Some(principal), _) => {
                 let parsed = Realm::leave(principal).as_str().parse();
-                parsed.map_err(|_| Error::new(ErrorKind::InvalidPrincipal))
+                parsed
+                    .map_err(|_| Error::of_key(ErrorKind::InvalidPrincipal, any::type_name::<T>()))
             }
             (None, Origin::Superseded) => Err(Error::new(ErrorKind::Superseded)),
             (None, _) => Err(Error::new(ErrorKind::NotSignedIn)),
