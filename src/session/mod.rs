@@ -585,8 +585,8 @@ impl<L> Session<L> {
 
     /// Notes that the first factor of a login was checked and the second is missing.
     ///
-    /// Nobody is signed in by it: it satisfies neither [`principal`](Self::principal) nor any extractor. The session gets a
-    /// new id. [`finish_login`](Self::finish_login) signs in when the second factor was checked, within ten minutes.
+    /// Nobody is signed in by it: it satisfies neither [`principal`](Self::principal) nor any extractor. Who is signed in as the
+    /// same principal stays so; the session of another principal is ended, and a new one begun. The session gets a new id. [`finish_login`](Self::finish_login) signs in when the second factor was checked, within ten minutes.
     ///
     /// ```
     /// # use tenure::Session;
