@@ -23,6 +23,7 @@ use http::{
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
+    /// The key whose value is the trouble, or what else has a name in the message.
     key: Option<Box<str>>,
     source: Option<Box<dyn error::Error + Send + Sync>>,
 }
@@ -76,7 +77,11 @@ impl Error {
     /// ```
     #[must_use]
     pub fn key(&self) -> Option<&str> {
-        self.key.as_deref()
+        let names_no_key = matches!(
+            self.kind,
+            ErrorKind::InvalidPrincipal | ErrorKind::MissingLayer | ErrorKind::TwoLayers
+        );
+        self.key.as_deref().filter(|_| !names_no_key)
     }
 
     /// Returns the status that answers it by default.
@@ -155,6 +160,13 @@ impl Error {
         }
         response
     }
+
+    /// Logs what the application has done wrong and no event tells of.
+    pub(crate) fn log_a_mistake(&self) {
+        if self.kind.is_a_mistake() {
+            tracing::error!(target: "tenure", error = %self, "session_misused");
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -183,8 +195,17 @@ impl fmt::Display for Error {
             ErrorKind::Gone => f.write_str("the session has ended meanwhile; reload the page"),
             ErrorKind::InvalidKey => write!(f, "`{key}` is no session key; a key has 1 to 128 bytes"),
             ErrorKind::InvalidLifetime => f.write_str("this lifetime ends before it begins"),
+            ErrorKind::InvalidPrincipal if !key.is_empty() => write!(
+                f,
+                "who is signed in does not parse as `{key}`; ask for the type that `login` was given"
+            ),
             ErrorKind::InvalidPrincipal => f.write_str(
                 "a principal has 1 to 255 bytes, its layer's name counted if that has a marker, and begins with no U+001F",
+            ),
+            ErrorKind::MissingLayer if !key.is_empty() => write!(
+                f,
+                "no session of {key}; ask by that one's marker, as in `Session<Admin>`, \
+                 or apply the other `SessionLayer` to this route too"
             ),
             ErrorKind::MissingLayer => {
                 f.write_str("no session in this request; is `SessionLayer` applied to this route?")
@@ -333,9 +354,9 @@ pub enum ErrorKind {
     InvalidKey,
     /// A lifetime is shorter than a millisecond (500).
     InvalidLifetime,
-    /// A principal is empty or longer than 255 bytes (500).
+    /// A principal is empty or longer than 255 bytes, or does not parse as the type that was asked for (500).
     InvalidPrincipal,
-    /// No `SessionLayer` wraps this route (500).
+    /// No `SessionLayer` wraps this route, or none of the marker that was asked for (500).
     MissingLayer,
     /// The store keeps no index of principals (500).
     NoIndex,
@@ -365,6 +386,27 @@ pub enum ErrorKind {
     UndecodableValue,
     /// A value does not serialize (500).
     Unserializable,
+}
+
+impl ErrorKind {
+    /// Tells whether it is the application's own mistake, of which no event tells: what reads and then writes may use
+    /// `update` instead.
+    const fn is_a_mistake(self) -> bool {
+        matches!(
+            self,
+            Self::AfterResponse
+                | Self::Detached
+                | Self::InvalidKey
+                | Self::InvalidLifetime
+                | Self::InvalidPrincipal
+                | Self::MissingLayer
+                | Self::NoIndex
+                | Self::TwoLayers
+                | Self::Uncommitted
+                | Self::Unserializable
+                | Self::ChangedSinceRead
+        )
+    }
 }
 
 #[cfg(test)]

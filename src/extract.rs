@@ -252,8 +252,7 @@ fn or_nobody<T>(principal: Result<T, Error>) -> Result<Option<T>, Error> {
 }
 
 fn slot<L: 'static>(parts: &Parts) -> Result<SessionSlot<L>, Error> {
-    SessionSlot::from_extensions(&parts.extensions)
-        .ok_or_else(|| Error::new(ErrorKind::MissingLayer))
+    SessionSlot::require(&parts.extensions)
 }
 
 impl IntoResponse for Error {
@@ -262,9 +261,7 @@ impl IntoResponse for Error {
     /// What only a programmer can mend is logged (target `tenure`), and a missing layer is named in the answer too, as
     /// axum names a missing extension: nobody but the programmer ever sees that.
     fn into_response(self) -> Response {
-        if self.kind().is_a_mistake() {
-            tracing::error!(target: "tenure", error = %self, "session_misused");
-        }
+        self.log_a_mistake();
         let mut response: Response = self.to_response();
         *response.body_mut() = match self.kind() {
             ErrorKind::MissingLayer => self.to_string().into(),
@@ -310,23 +307,5 @@ impl ErrorKind {
             | Self::UndecodableValue
             | Self::Unserializable => "something is wrong here; the log says what",
         }
-    }
-
-    /// Tells whether it is the application's own mistake, of which no event tells: what reads and then writes may use
-    /// `update` instead.
-    const fn is_a_mistake(self) -> bool {
-        matches!(
-            self,
-            Self::AfterResponse
-                | Self::Detached
-                | Self::InvalidKey
-                | Self::InvalidLifetime
-                | Self::InvalidPrincipal
-                | Self::MissingLayer
-                | Self::NoIndex
-                | Self::Uncommitted
-                | Self::Unserializable
-                | Self::ChangedSinceRead
-        )
     }
 }

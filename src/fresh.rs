@@ -87,6 +87,7 @@ impl<L> RequireFresh<L> {
     }
 
     fn refuse<B: Default>(&self, error: &Error) -> Response<B> {
+        error.log_a_mistake();
         let page = self
             .page
             .as_ref()
@@ -176,12 +177,8 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let guard = self.guard.clone();
         Box::pin(async move {
-            match admit::<L>(
-                SessionSlot::from_extensions(request.extensions()),
-                guard.within,
-            )
-            .await
-            {
+            let slot = SessionSlot::<L>::require(request.extensions());
+            match admit(slot, guard.within).await {
                 Ok(()) => inner.call(request).await,
                 Err(error) => Ok(guard.refuse(&error)),
             }
@@ -189,9 +186,11 @@ where
     }
 }
 
-async fn admit<L: 'static>(slot: Option<SessionSlot<L>>, within: Duration) -> Result<(), Error> {
-    let slot = slot.ok_or_else(|| Error::new(ErrorKind::MissingLayer))?;
-    let session = slot.session().await?;
+async fn admit<L: 'static>(
+    slot: Result<SessionSlot<L>, Error>,
+    within: Duration,
+) -> Result<(), Error> {
+    let session = slot?.session().await?;
     session.require_principal::<crate::principal::PrincipalId>()?;
     match session.is_fresh(within) {
         true => Ok(()),

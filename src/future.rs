@@ -106,6 +106,7 @@ where
                 Closed::Unused => Poll::Ready(answer),
             },
             Stage::Clash(error) => {
+                error.log_a_mistake();
                 Poll::Ready(answer.map(|response| this.on_error.respond(&error, response)))
             }
             Stage::Commit(_) | Stage::Done | Stage::StepAside => Poll::Ready(answer),
@@ -158,7 +159,10 @@ fn show<B>(
         .filter(|_| !is_error(response.status()))
         .map(Error::new);
     let mut response = match error.or(ignored) {
-        Some(error) => on_error.respond(&error, response),
+        Some(error) => {
+            error.log_a_mistake();
+            on_error.respond(&error, response)
+        }
         None => response,
     };
     let exposure = match slot.transport() {

@@ -10,7 +10,8 @@ use crate::{
 /// How many sessions of one principal may be live at once, and what becomes of a login beyond that.
 ///
 /// It holds exactly, however many logins there are at once and on however many nodes. A session counts from the moment
-/// its login is being committed until it has ended or expired. Default: no limit.
+/// its login is being committed until it has ended or expired. Whether it evicts or rejects holds for all principals of a
+/// layer. Default: no limit.
 ///
 /// ```
 /// use tenure::{SessionLayer, SessionLimit, store::MemoryStore};

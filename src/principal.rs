@@ -16,6 +16,36 @@ use sha2::{Digest, Sha256};
 /// assert_eq!(PrincipalId::from(42_u64), PrincipalId::from("42"));
 /// assert_eq!(PrincipalId::from("42").as_str(), "42");
 /// ```
+///
+/// A type of the application's own becomes one by `From`, and comes back out of [`Principal`](crate::Principal) and
+/// [`require_principal`](crate::Session::require_principal) by `FromStr`:
+///
+/// ```
+/// use std::{num::ParseIntError, str::FromStr};
+/// use tenure::{PrincipalId, Session};
+///
+/// #[derive(Clone, Copy, Debug, PartialEq)]
+/// struct UserId(u64);
+///
+/// impl From<UserId> for PrincipalId {
+///     fn from(id: UserId) -> Self {
+///         id.0.into()
+///     }
+/// }
+///
+/// impl FromStr for UserId {
+///     type Err = ParseIntError;
+///
+///     fn from_str(text: &str) -> Result<Self, ParseIntError> {
+///         text.parse().map(Self)
+///     }
+/// }
+///
+/// let session: Session = Session::for_test([("visits", 3)]);
+/// session.login(UserId(42))?;
+/// assert_eq!(session.require_principal::<UserId>()?, UserId(42));
+/// # Ok::<_, tenure::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PrincipalId(Arc<str>);
 
@@ -57,6 +87,12 @@ impl PartialEq<str> for PrincipalId {
 impl PartialEq<&str> for PrincipalId {
     fn eq(&self, other: &&str) -> bool {
         *self.0 == **other
+    }
+}
+
+impl From<&Self> for PrincipalId {
+    fn from(same: &Self) -> Self {
+        same.clone()
     }
 }
 

@@ -526,7 +526,8 @@ impl SessionInfo {
     }
 
     /// Tells whether a request has come with the cookie of its login. Until then the response may have been lost, or be on
-    /// its way; beyond a [limit](crate::SessionLimit) such a session ends first.
+    /// its way; beyond a [limit](crate::SessionLimit) such a session ends first. The first request that comes with it is written
+    /// down when its handler has returned, so there the answer is no.
     #[must_use]
     pub const fn was_shown(&self) -> bool {
         self.was_shown

@@ -147,7 +147,10 @@ impl Commit {
             }),
             // Whoever came to read has read.
             Err(error) if self.work.is_upkeep_alone() => {
-                self.renewal_failed(&error);
+                // Whoever ended it meanwhile has told of that, and nothing is left to renew.
+                if error.kind() != ErrorKind::Gone {
+                    self.renewal_failed(&error);
+                }
                 Ok(Committed {
                     live: self.work.live.take(),
                     edits: self.work.edits.take(),

@@ -6,10 +6,11 @@
 mod base64url;
 mod random;
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 pub(crate) use random::{Random, RandomError};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -28,6 +29,23 @@ use base64url::{BLOCK_CHARS, ZERO, decode, encode};
 /// assert_eq!(handle.to_string(), "BwcHBwcHBwcHBwcHBwcHBw");
 /// assert_eq!(handle.to_string().parse(), Ok(handle));
 /// assert!("BwcHBwcHBwcHBwcHBwcHBx".parse::<Handle>().is_err()); // not the canonical spelling
+/// ```
+///
+/// To serde it is its text, so that it may be a field of a form, a part of a path, or a member of JSON:
+///
+/// ```
+/// use tenure::Handle;
+///
+/// #[derive(serde::Deserialize, serde::Serialize)]
+/// struct Device {
+///     device: Handle,
+/// }
+///
+/// let json = r#"{"device":"BwcHBwcHBwcHBwcHBwcHBw"}"#;
+/// let form: Device = serde_json::from_str(json).unwrap();
+/// assert_eq!(form.device, Handle::from_bytes([7; 16]));
+/// assert_eq!(serde_json::to_string(&form).unwrap(), json);
+/// assert!(serde_json::from_str::<Device>(r#"{"device":"x"}"#).is_err());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Handle([u8; Self::LEN]);
@@ -97,6 +115,20 @@ impl fmt::Display for Handle {
         let [first, second] = self.words();
         let block = encode([first, second, 0]);
         f.pad(str::from_utf8(&block[..HANDLE_CHARS]).expect("base64url is ASCII"))
+    }
+}
+
+impl Serialize for Handle {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Handle {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // A form's or a path's text is not always borrowed.
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
     }
 }
 

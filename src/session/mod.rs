@@ -2,7 +2,7 @@
 
 mod place;
 
-use std::{fmt, marker::PhantomData, str::FromStr, sync::Arc, time::Duration};
+use std::{any, fmt, marker::PhantomData, str::FromStr, sync::Arc, time::Duration};
 
 pub(crate) use place::Slots;
 pub use place::{LoadFuture, SessionSlot};
@@ -585,8 +585,8 @@ impl<L> Session<L> {
 
     /// Notes that the first factor of a login was checked and the second is missing.
     ///
-    /// Nobody is signed in by it: it satisfies neither [`principal`](Self::principal) nor any extractor. The session gets a
-    /// new id. [`finish_login`](Self::finish_login) signs in when the second factor was checked, within ten minutes.
+    /// Nobody is signed in by it: it satisfies neither [`principal`](Self::principal) nor any extractor. Who is signed in as the
+    /// same principal stays so; the session of another principal is ended, and a new one begun. The session gets a new id. [`finish_login`](Self::finish_login) signs in when the second factor was checked, within ten minutes.
     ///
     /// ```
     /// # use tenure::Session;
@@ -839,7 +839,8 @@ impl<L> Session<L> {
         match (principal, origin) {
             (Some(principal), _) => {
                 let parsed = Realm::leave(principal).as_str().parse();
-                parsed.map_err(|_| Error::new(ErrorKind::InvalidPrincipal))
+                parsed
+                    .map_err(|_| Error::of_key(ErrorKind::InvalidPrincipal, any::type_name::<T>()))
             }
             (None, Origin::Superseded) => Err(Error::new(ErrorKind::Superseded)),
             (None, _) => Err(Error::new(ErrorKind::NotSignedIn)),

@@ -1,7 +1,7 @@
 //! A request's places for its sessions, for layers and for services without axum.
 
 use std::{
-    any::TypeId,
+    any::{self, TypeId},
     fmt,
     future::Future,
     marker::PhantomData,
@@ -15,7 +15,7 @@ use http::Extensions;
 use super::{Main, Session};
 use crate::{
     cookie::Transport,
-    error::Error,
+    error::{Error, ErrorKind},
     sessions::Sessions,
     slot::{Load, Slot},
 };
@@ -61,6 +61,17 @@ impl<L: 'static> SessionSlot<L> {
     #[must_use]
     pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
         Slots::of(extensions)?.find(TypeId::of::<L>()).map(Self::of)
+    }
+
+    /// Finds it, or says what there is instead.
+    pub(crate) fn require(extensions: &Extensions) -> Result<Self, Error> {
+        Self::from_extensions(extensions).ok_or_else(|| match Slots::of(extensions) {
+            None => Error::new(ErrorKind::MissingLayer),
+            Some(others) => {
+                let said = format!("`{}`, only of {others}", any::type_name::<L>());
+                Error::of_key(ErrorKind::MissingLayer, &said)
+            }
+        })
     }
 }
 
@@ -199,5 +210,21 @@ impl Slots {
         self.iter()
             .rfind(|slot| slot.context().marker.id == marker)
             .cloned()
+    }
+}
+
+/// Names the layers by their markers and cookies.
+impl fmt::Display for Slots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, slot) in self.iter().enumerate() {
+            let between = if place == 0 { "" } else { " and " };
+            let context = slot.context();
+            write!(
+                f,
+                "{between}`{}` (`{}`)",
+                context.marker.name, context.cookie_name
+            )?;
+        }
+        Ok(())
     }
 }

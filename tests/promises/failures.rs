@@ -565,6 +565,24 @@ async fn a_key_that_resets_takes_claims_and_updates_another_type_as_missing() {
     assert_eq!(browser.read("word").await, Some(1));
 }
 
+#[test]
+fn a_principal_of_another_type_is_said_to_be_that() {
+    let session: Session = Session::for_test([("a", 1)]);
+    session.login("ada").unwrap();
+    let error = session.require_principal::<u64>().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidPrincipal);
+    assert_eq!(error.key(), None);
+    assert_eq!(
+        error.to_string(),
+        "who is signed in does not parse as `u64`; ask for the type that `login` was given"
+    );
+    let too_short = session.login("").unwrap_err().to_string();
+    assert!(
+        too_short.starts_with("a principal has 1 to 255 bytes"),
+        "{too_short}"
+    );
+}
+
 #[tokio::test]
 async fn one_value_of_another_type_is_an_error_of_its_key_and_never_overwritten() {
     let site = Site::new();

@@ -425,6 +425,25 @@ async fn a_layer_that_is_missing_is_said_to_be_whatever_others_are_there() {
 }
 
 #[tokio::test]
+async fn a_handler_that_asks_by_another_marker_is_told_which_there_are() {
+    let site = Site::new();
+    let said = async |app: Router| text(send(&app, "GET", []).await).await;
+    let customer = Router::new().route("/", get(async |_: Session| ()));
+    let wrong = said(customer.layer(site.admins.clone())).await;
+    assert_eq!(
+        wrong,
+        "no session of `tenure::session::Main`, only of `promises::layers::Admin` (`__Host-Http-admin`); ask by that one's marker, as in \
+         `Session<Admin>`, or apply the other `SessionLayer` to this route too"
+    );
+    let admin = Router::new().route("/", get(async |_: Of<Sessions, Admin>| ()));
+    let wrong = said(admin.layer(site.customers.clone())).await;
+    assert!(
+        wrong.starts_with("no session of `promises::layers::Admin`, only of `tenure::session::Main` (`__Host-Http-id`);"),
+        "{wrong}"
+    );
+}
+
+#[tokio::test]
 async fn what_happens_is_told_with_the_name_of_its_layer() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let seen = told.clone();

@@ -229,6 +229,22 @@ async fn a_renewal_that_cannot_be_stored_fails_no_request_and_is_an_event() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_ended_by_its_own_request_has_no_failed_renewal() {
+    let renewing = Renewing::new();
+    let browser = renewing.due().await;
+    let sessions = renewing.site.layer.sessions();
+    renewing.happened();
+    let end = move |session: tenure::Session| async move {
+        let handle = session.handle().unwrap();
+        assert!(sessions.revoke_of_anybody(handle).await?);
+        Ok(StatusCode::OK)
+    };
+    let response = browser.send(Request::default(), end).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(renewing.happened(), "session_revoked");
+}
+
+#[tokio::test]
 async fn a_renewal_whose_answer_is_lost_is_sent_once_more_and_counts_once() {
     let renewing = Renewing::new();
     let mut browser = renewing.due().await;

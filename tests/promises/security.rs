@@ -220,6 +220,61 @@ impl io::Write for Log {
 }
 
 #[tokio::test]
+async fn a_mistake_is_logged_also_where_no_handler_answers_it() {
+    listen();
+    let layer = || SessionLayer::new(MemoryStore::new());
+    let app = || axum::Router::<()>::new().route("/", axum::routing::get(async |_: Session| ()));
+    let guard = tenure::require_fresh(Duration::from_secs(300));
+    for (case, app, said) in [
+        (
+            "a guard outside of its layer",
+            app().layer(layer()).layer(guard),
+            "no session in this request",
+        ),
+        (
+            "two layers",
+            app().layer(layer()).layer(layer()),
+            "two session layers with one cookie",
+        ),
+    ] {
+        let request = Request::new(axum::body::Body::empty());
+        let response = tower::ServiceExt::oneshot(app, request).await.unwrap();
+        assert!(!response.status().is_success(), "{case}");
+        let logged = logged();
+        let line = logged.lines().find(|line| line.contains(said));
+        let line = line.unwrap_or_else(|| panic!("{case}: {logged}"));
+        assert!(line.contains("session_misused"), "{case}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_mistake_that_the_commit_finds_is_logged() {
+    listen();
+    let browser = Site::new().visitor().await;
+    let mut other_tab = browser.clone();
+    let read_then_write = move |session: Session| async move {
+        let seen = session.get::<u32>("a")?.unwrap_or_default();
+        let add = |session: Session| async move {
+            session.update("a", |a: &mut u32| *a += 1)?;
+            Ok(StatusCode::OK)
+        };
+        other_tab.visit(add).await;
+        session.insert("a", seen + 1)?;
+        Ok(StatusCode::OK)
+    };
+    let response = browser.send(Request::default(), read_then_write).await;
+    assert_eq!(response.status(), StatusCode::CONFLICT);
+    let logged = logged();
+    let line = logged
+        .lines()
+        .find(|line| line.contains("`a` was read and then written"));
+    assert!(
+        line.is_some_and(|line| line.contains("session_misused")),
+        "{logged}"
+    );
+}
+
+#[tokio::test]
 async fn an_applications_mistake_is_logged_and_its_visitor_is_not_told_to_try_again() {
     async fn unserializable(session: Session) -> Result<&'static str, tenure::Error> {
         session.insert("a", BTreeMap::from([((1, 2), 3)]))?;

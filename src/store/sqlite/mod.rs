@@ -35,6 +35,7 @@ use crate::id::Handle;
 /// # What it guarantees
 ///
 /// A verb is one statement; one of the [index of principals](PrincipalIndex) is a read more where it answers with entries.
+/// Expired rows open nothing, and stay until a [`Sweeper`](super::Sweeper) removes them: start one.
 /// Entries go with their record, by a trigger. An answer is given when SQLite has committed; whether that is on the disk is the setting
 /// `synchronous`, see [`connect`](Self::connect). The clock is this machine's.
 ///
