@@ -56,13 +56,12 @@ impl Times {
         Self::of(&mut noop::app(), requests)
     }
 
-    pub(crate) fn nanos(&self, part: f64) -> u64 {
-        self.0[((self.0.len() - 1) as f64 * part) as usize]
-    }
-
     /// Cells of a table: the median, what 99.9 % are below, the longest.
     pub(crate) fn cells(&self) -> String {
-        let micros = |part| self.nanos(part) as f64 / 1e3;
+        let Some(last) = self.0.len().checked_sub(1) else {
+            return "never undisturbed | – | –".to_owned();
+        };
+        let micros = |part: f64| self.0[(last as f64 * part) as usize] as f64 / 1e3;
         let [median, p999, most] = [0.5, 0.999, 1.0].map(micros);
         format!("{median:.2} µs | {p999:.1} µs | {most:.0} µs")
     }
@@ -74,7 +73,7 @@ fn waited() -> Option<u64> {
     told.split_whitespace().nth(1)?.parse().ok()
 }
 
-const BATCH: usize = 200;
+const BATCH: usize = 50;
 
 /// Requests of sessions in no order that a cache could guess.
 pub(crate) fn scattered(
