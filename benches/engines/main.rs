@@ -1,10 +1,11 @@
 //! Requests per second on real engines: `cargo bench --bench engines --features mysql,postgres,redis,sqlite [-- mysql
-//! postgres redis sqlite sweep principals loss]`.
+//! postgres redis sqlite sweep principals loss growth]`.
 //!
 //! 64 tasks send requests through the whole layer, over a thousand sessions. Beside it, in turns, runs a hand-written
 //! minimum: a handler of the same requests that asks the statements that it cannot do without, prepared, through the same
 //! driver with as many connections, and no layer at all. `sweep` measures how long the statements take that remove a
 //! million expired rows, and `principals` what it costs to list, end and limit the sessions of somebody who has many.
+//! `growth` says what a million sessions take, and what an hour's touches leave behind.
 
 #![expect(
     clippy::disallowed_methods,
@@ -13,6 +14,7 @@
 
 #[path = "../../tests/bed/mod.rs"]
 mod bed;
+mod growth;
 mod loss;
 mod million;
 mod mysql;
@@ -60,6 +62,9 @@ async fn main() {
     }
     // It takes some minutes, and is no comparison.
     let named = |name: &str| words.iter().any(|word| word == name);
+    if named("growth") {
+        growth::measure().await;
+    }
     if named("loss") {
         loss::measure().await;
     }

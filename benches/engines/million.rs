@@ -20,6 +20,8 @@ pub(crate) const ROWS: usize = 1_000_000;
 #[derive(Clone, Copy)]
 pub(crate) enum Rows {
     Expired,
+    /// Live for ten minutes and some more, on PostgreSQL; no two expire at once.
+    ForAWhile,
     Live,
 }
 
@@ -28,6 +30,7 @@ impl Rows {
     fn expire(self, name: &'static str) -> &'static str {
         match self {
             Self::Expired => name,
+            Self::ForAWhile => "(extract(epoch FROM now()) * 1000)::bigint + 600000 + n",
             Self::Live => "9999999999999",
         }
     }

@@ -130,11 +130,15 @@ impl Shard {
             return None;
         }
         let is_misplaced = new.deadline < entry.queued || new.is_anonymous && !entry.is_anonymous;
+        let has_signed_in = entry.is_anonymous && !new.is_anonymous;
         new.created = entry.created;
         new.queued = entry.queued;
         *entry = new;
         if is_misplaced {
             self.requeue(*handle);
+        }
+        if has_signed_in {
+            self.settle_signed_in();
         }
         Some(Updated::Done)
     }
@@ -214,6 +218,24 @@ impl Shard {
         None
     }
 
+    /// Takes the first few places of the anonymous queue that are nobody's, or of a session that was signed in to: whoever
+    /// looks for one to give up would have to do so for all at once.
+    fn settle_signed_in(&mut self) {
+        for _ in 0..SETTLED_PER_LOGIN {
+            let Some(&Reverse(place)) = self.anonymous.peek() else {
+                return;
+            };
+            let entry = counting(&mut self.entries, place);
+            if entry.is_some_and(|entry| entry.is_anonymous) {
+                return;
+            }
+            self.anonymous.pop();
+            if counting(&mut self.entries, place).is_some() {
+                self.requeue(place.1);
+            }
+        }
+    }
+
     /// Gives a session a place at its deadline, the only one that counts from now on.
     fn requeue(&mut self, handle: Handle) {
         if let Some(entry) = self.entries.get_mut(&handle) {
@@ -257,6 +279,11 @@ impl Shard {
     #[cfg(test)]
     pub(super) fn queued(&self) -> usize {
         self.anonymous.len() + self.signed_in.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn queued_as_anonymous(&self) -> usize {
+        self.anonymous.len()
     }
 
     #[cfg(test)]
@@ -360,6 +387,9 @@ impl Hasher for HandleHasher {
 
 /// More than a verb adds, so that none stays for ever, and so few that nobody waits for it.
 const SWEPT_PER_VERB: usize = 4;
+
+/// More than a login leaves behind.
+const SETTLED_PER_LOGIN: usize = 4;
 
 /// How many anonymous sessions are looked at to find one to give up.
 const EVICTION_CANDIDATES: usize = 8;

@@ -134,6 +134,20 @@ fn a_session_that_signed_in_is_not_given_up_any_more() {
 }
 
 #[test]
+fn sessions_that_signed_in_are_not_in_the_way_of_one_to_give_up() {
+    let (store, _) = site(MemoryStore::new());
+    for number in 0..5_000 {
+        create(&store, number, None, HOUR);
+        let member = record(Some("1"));
+        let signed_in = store
+            .0
+            .update(&handle(number), Version::from_u64(1), &member, HOUR);
+        assert_eq!(signed_in.unwrap(), Updated::Done);
+    }
+    assert_eq!(sum(&store, Shard::queued_as_anonymous), 0);
+}
+
+#[test]
 fn bytes_are_bounded_and_a_session_that_grows_never_gives_itself_up() {
     let (store, _) = site(MemoryStore::new().with_max_bytes(3_000));
     assert!(matches!(
