@@ -163,10 +163,11 @@ pub(crate) fn distinct(entries: &[Entry]) -> Vec<Handle> {
     handles
 }
 
-/// Ends a session, whatever is being done to it, and tells whether there was one.
+/// Ends a session, whatever is being done to it, and tells whether there was one. Whose it was is told where it is known.
 pub(crate) async fn end(
     context: &Context,
     handle: Handle,
+    principal: Option<&PrincipalId>,
     reason: EndReason,
 ) -> Result<bool, StoreError> {
     let delete = || within(context.commit_timeout, context.store.delete(&handle));
@@ -177,7 +178,8 @@ pub(crate) async fn end(
     let existed = deleted?;
     context.watchers.gone(handle);
     if existed {
-        context.observe(Event::new(EventKind::Destroyed(reason)).of(handle));
+        let event = Event::new(EventKind::Destroyed(reason)).of(handle);
+        context.observe(event.by(principal));
     }
     Ok(existed)
 }
@@ -186,11 +188,14 @@ pub(crate) async fn end(
 pub(crate) async fn end_each(
     context: &Context,
     handles: &[Handle],
+    principal: Option<&PrincipalId>,
     reason: EndReason,
 ) -> Vec<Result<bool, StoreError>> {
     let mut ended = Vec::with_capacity(handles.len());
     for some in handles.chunks(AT_ONCE) {
-        let each = some.iter().map(|handle| end(context, *handle, reason));
+        let each = some
+            .iter()
+            .map(|handle| end(context, *handle, principal, reason));
         ended.extend(together(each).await);
     }
     ended

@@ -140,7 +140,7 @@ impl Sessions {
             if !matches!(found[..], [(_, Standing::Bound(_))]) {
                 return Ok(false);
             }
-            sessions.end(handle).await
+            sessions.end(handle, Some(&principal)).await
         })
         .await
     }
@@ -154,7 +154,7 @@ impl Sessions {
     ///
     /// [`Store`](ErrorKind::Store), or [`OutcomeUnknown`](ErrorKind::OutcomeUnknown): then try again.
     pub async fn revoke_of_anybody(&self, handle: Handle) -> Result<bool, Error> {
-        self.end(handle).await
+        self.end(handle, None).await
     }
 
     /// Ends all sessions of a principal, and returns how many there were.
@@ -192,7 +192,7 @@ impl Sessions {
             let is_taken_over =
                 matches!(error.kind(), ErrorKind::Superseded | ErrorKind::Contended);
             if let Some(handle) = handle.filter(|_| is_taken_over) {
-                sessions.end(handle).await?;
+                sessions.end(handle, Some(&principal)).await?;
             }
             Err(error)
         })
@@ -263,7 +263,7 @@ impl Sessions {
         let (mut from, mut ended, mut trouble) = (None, 0, None);
         loop {
             let step = self.walk(from.as_ref()).await?;
-            for outcome in self.end_each(&step.handles).await {
+            for outcome in self.end_each(&step.handles, None).await {
                 match outcome {
                     Ok(was_there) => ended += usize::from(was_there),
                     Err(error) => trouble = Some(error),
@@ -379,7 +379,10 @@ impl Sessions {
             }
         }
         let handles: Vec<_> = there.iter().map(|(handle, _)| *handle).collect();
-        for ((handle, count), outcome) in there.into_iter().zip(self.end_each(&handles).await) {
+        for ((handle, count), outcome) in there
+            .into_iter()
+            .zip(self.end_each(&handles, Some(principal)).await)
+        {
             match outcome {
                 Ok(_) => {
                     ending.ended += count;
@@ -400,16 +403,21 @@ impl Sessions {
         self.context.background.whole(verb)
     }
 
-    async fn end_each(&self, handles: &[Handle]) -> Vec<Result<bool, Error>> {
-        let ended = revocation::end_each(&self.context, handles, EndReason::Revoked).await;
+    async fn end_each(
+        &self,
+        handles: &[Handle],
+        principal: Option<&PrincipalId>,
+    ) -> Vec<Result<bool, Error>> {
+        let ended =
+            revocation::end_each(&self.context, handles, principal, EndReason::Revoked).await;
         ended
             .into_iter()
             .map(|ended| ended.map_err(failed))
             .collect()
     }
 
-    async fn end(&self, handle: Handle) -> Result<bool, Error> {
-        let ended = revocation::end(&self.context, handle, EndReason::Revoked).await;
+    async fn end(&self, handle: Handle, principal: Option<&PrincipalId>) -> Result<bool, Error> {
+        let ended = revocation::end(&self.context, handle, principal, EndReason::Revoked).await;
         ended.map_err(failed)
     }
 

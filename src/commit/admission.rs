@@ -149,7 +149,7 @@ async fn has_room(
     let admission = limit.decide(most, &counted.collect::<Vec<_>>());
     if let Admission::Admitted(evicted) = &admission {
         for handle in evicted {
-            revocation::end(context, *handle, EndReason::Evicted).await?;
+            revocation::end(context, *handle, Some(&login.principal), EndReason::Evicted).await?;
             gone.push(*handle);
         }
     }

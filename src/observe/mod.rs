@@ -115,7 +115,8 @@ impl<'a> Event<'a> {
         self.handle
     }
 
-    /// Returns who is signed in, where that is what the event is about.
+    /// Returns who is signed in, where that is what the event is about: a login, or the end of somebody's session from
+    /// elsewhere.
     #[must_use]
     pub const fn principal(&self) -> Option<&'a PrincipalId> {
         self.principal

@@ -9,7 +9,7 @@ use std::{
 use axum::response::IntoResponse;
 use http::{Request, StatusCode, header};
 use tenure::{
-    Error, Event, Lifetime, SameSite, Session, SessionLayer, SessionLayerBuilder,
+    Error, Event, Lifetime, SameSite, Session, SessionLayer, SessionLayerBuilder, SessionLimit,
     store::MemoryStore,
 };
 
@@ -85,6 +85,30 @@ async fn an_id_that_opens_nothing_is_told_with_the_reason() {
     site.clock.advance(Duration::from_secs(61));
     bring(&site, &cookies[..1]).await;
     assert_eq!(audit.told(), "session_use_after_expire, session_created");
+}
+
+#[tokio::test]
+async fn whose_sessions_are_ended_from_elsewhere_is_told() {
+    let audit = Audit::default();
+    let limit = SessionLimit::evict_oldest(2);
+    let site = Site::with_index(|builder| audit.watching(builder).with_session_limit(limit));
+    for _ in 0..2 {
+        site.member("ada").await;
+    }
+    audit.told();
+    site.member("ada").await;
+    assert_eq!(
+        audit.told(),
+        "session_created, session_evicted by ada, session_authenticated by ada"
+    );
+    let sessions = site.layer.sessions();
+    let handle = sessions.list("ada").await.unwrap()[0].handle();
+    assert!(sessions.revoke("ada", handle).await.unwrap());
+    assert_eq!(sessions.revoke_all("ada").await.unwrap(), 1);
+    assert_eq!(
+        audit.told(),
+        "session_revoked by ada, session_revoked by ada"
+    );
 }
 
 #[tokio::test]
