@@ -55,7 +55,7 @@ async fn what_a_replica_had_is_there_after_a_primary_is_killed_and_sentinels_hav
     load.until_acknowledged(50 + seed % 100).await;
     let killed = site.kill_primary();
     site.resume_replicas(killed);
-    load.until_refused(20).await;
+    load.until_refused(OUTAGE).await;
     site.until_another_than(killed);
     load.until_acknowledged(200).await;
     site.restart(killed);
@@ -76,7 +76,7 @@ async fn what_a_replica_had_is_there_after_a_paused_primary_is_replaced_and_goes
     site.until_replicated();
     let paused = site.primary().port();
     site.server(paused).pause();
-    load.until_refused(20).await;
+    load.until_refused(OUTAGE).await;
     site.until_another_than(paused);
     load.until_acknowledged(200).await;
     load.end().await;
@@ -158,7 +158,7 @@ async fn what_all_replicas_had_when_it_was_acknowledged_is_there_after_sentinels
     let load = Load::start(&nodes_with_replicas(&site.url(), 2).await).await;
     load.until_acknowledged(100 + seed % 200).await;
     site.cut_replicas_off();
-    load.until_refused(8).await;
+    load.until_refused(OUTAGE).await;
     let killed = site.kill_primary();
     site.resume_replicas(killed);
     site.until_another_than(killed);
@@ -182,7 +182,7 @@ async fn what_a_replica_had_is_there_after_a_primary_of_a_cluster_is_killed_and_
     load.until_acknowledged(50 + seed % 100).await;
     site.node(number).kill();
     site.nodes()[number + 3].resume();
-    load.until_refused(10).await;
+    load.until_refused(OUTAGE).await;
     site.until_primary(number + 3);
     load.until_acknowledged(200).await;
     site.node(number).restart();
@@ -203,7 +203,7 @@ async fn what_a_replica_had_is_there_after_a_paused_primary_of_a_cluster_is_repl
     site.until_replicated();
     let number = (seed % 3) as usize;
     site.nodes()[number].pause();
-    load.until_refused(10).await;
+    load.until_refused(OUTAGE).await;
     site.until_primary(number + 3);
     load.until_acknowledged(200).await;
     load.end().await;
@@ -225,7 +225,7 @@ async fn what_the_replica_had_when_it_was_acknowledged_is_there_after_a_cluster_
     load.until_acknowledged(100 + seed % 200).await;
     let number = (seed % 3) as usize;
     site.cut_replica_off(number);
-    load.until_refused(4).await;
+    load.until_refused(OUTAGE).await;
     site.node(number).kill();
     site.nodes()[number + 3].resume();
     site.until_primary(number + 3);
@@ -269,3 +269,6 @@ async fn a_cluster_that_does_not_serve_all_slots_is_unavailable_until_it_does() 
 
 /// How long replicas are waited for: longer than a busy machine takes.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many refused requests tell of an outage that others may end at any moment.
+const OUTAGE: u32 = 4;
