@@ -209,9 +209,10 @@ mod tests {
         }
     }
 
-    /// The MAC of a record has the head of sealed values in the place of all of them.
+    /// The MAC of a record has the head of sealed values in the place of all of them: who has not the data key can change no
+    /// byte behind it. (Who has that key can make other values of the same head.)
     #[test]
-    fn under_one_key_other_values_have_another_head() {
+    fn no_byte_behind_the_head_can_be_changed_without_the_key() {
         let sealed = sealed();
         assert_eq!(head(&sealed), Some(&sealed[..29]));
         for at in 29..sealed.len() {

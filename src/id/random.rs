@@ -1,6 +1,6 @@
 //! Random words, from the operating system alone.
 
-use std::{cell::RefCell, fmt};
+use std::{cell::RefCell, fmt, thread::LocalKey};
 
 use zeroize::Zeroize;
 
@@ -20,7 +20,7 @@ pub(crate) enum Random {
 impl Random {
     /// Draws words for a secret. A forked child does not use its parent's block.
     pub(crate) fn draw<const N: usize>(self) -> Result<[u64; N], RandomError> {
-        self.with_pool(|pool| {
+        self.with_pool(&SECRETS, |pool| {
             pool.leave_to_parent();
             pool.draw()
         })
@@ -28,18 +28,20 @@ impl Random {
 
     /// Draws a number that nobody else draws, and that need not be secret.
     ///
-    /// To ask whether this is a forked child is a system call; the moment tells the child from its parent as well.
+    /// To ask whether this is a forked child is a system call; the moment tells the child from its parent as well. No number
+    /// comes from the block of secrets: a child that has not drawn one yet would tell everybody what its parent draws next.
     pub(crate) fn draw_number(self, moment: u64) -> Result<u64, RandomError> {
-        let [number] = self.with_pool(Pool::draw)?;
+        let [number] = self.with_pool(&NUMBERS, Pool::draw)?;
         Ok(number ^ moment)
     }
 
     fn with_pool<T>(
         self,
+        pool: &'static LocalKey<RefCell<Pool>>,
         draw: impl FnOnce(&mut Pool) -> Result<T, RandomError>,
     ) -> Result<T, RandomError> {
         match self {
-            Self::System => POOL.with_borrow_mut(draw),
+            Self::System => pool.with_borrow_mut(draw),
             #[cfg(test)]
             Self::Broken => Err(RandomError(getrandom::Error::UNSUPPORTED)),
         }
@@ -63,7 +65,8 @@ impl std::error::Error for RandomError {
 }
 
 thread_local! {
-    static POOL: RefCell<Pool> = const { RefCell::new(Pool::EMPTY) };
+    static SECRETS: RefCell<Pool> = const { RefCell::new(Pool::EMPTY) };
+    static NUMBERS: RefCell<Pool> = const { RefCell::new(Pool::EMPTY) };
 }
 
 struct Pool {
@@ -131,6 +134,15 @@ mod tests {
     }
 
     #[test]
+    fn no_number_comes_from_the_block_of_secrets() {
+        let used = || SECRETS.with_borrow(|pool| pool.used);
+        let _: [u64; 1] = Random::System.draw().unwrap();
+        let before = used();
+        Random::System.draw_number(0).unwrap();
+        assert_eq!(used(), before);
+    }
+
+    #[test]
     fn a_forked_child_does_not_draw_from_its_parents_block() {
         let mut pool = Pool::EMPTY;
         let _: [u64; 1] = pool.draw().unwrap();
@@ -146,7 +158,7 @@ mod tests {
         let mut parent = Pool::EMPTY;
         parent.refill().unwrap();
         let number = |moment| {
-            POOL.set(Pool {
+            NUMBERS.set(Pool {
                 words: parent.words,
                 used: 0,
                 process: parent.process,

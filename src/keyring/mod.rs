@@ -19,7 +19,7 @@ use crate::{clock::Timestamp, id::KeyTag, lifetime::Lifetime, sync::Mutex};
 
 /// The keys of a server: one that is active, and at most four others.
 ///
-/// With [a keyring](crate::SessionLayerBuilder::with_keyring) a copy of the store does not even let anybody check a guess, and who
+/// With [a keyring](crate::SessionLayerBuilder::with_keyring) a copy of the store does not even let anybody check a guess at a secret, and who
 /// writes to the store can neither plant a session nor change one. Everything is made with the active key; what was made
 /// with another one of the ring is still good, and what was made with a key that is not in it opens nothing.
 ///

@@ -217,7 +217,7 @@ fn is_guessable(bytes: &[u8; KEY_LEN]) -> bool {
     let step = |pair: &[u8]| pair[1].wrapping_sub(pair[0]);
     let first = step(&bytes[..2]);
     let counts = bytes.windows(2).all(|pair| step(pair) == first);
-    let mut distinct = *bytes;
+    let mut distinct = Zeroizing::new(*bytes);
     distinct.sort_unstable();
     let distinct = 1 + distinct
         .windows(2)
