@@ -152,6 +152,8 @@ impl Opener {
 pub(crate) struct Succession<'a> {
     pub(crate) version: Version,
     pub(crate) now: Timestamp,
+    /// For how long a secret opens the session after its successor was shown.
+    pub(crate) grace: Duration,
     /// The secret, if there is a new one.
     pub(crate) secret: Option<SecretHash>,
     /// The secret that the browser is known to have received, if that was not known.
@@ -206,6 +208,9 @@ impl Succession<'_> {
         }
         if let Some(secret) = self.secret {
             header.rotate(secret, self.now);
+        }
+        if self.shown.or(self.renewed).is_some() {
+            header.close(self.now, self.grace);
         }
     }
 }

@@ -105,6 +105,7 @@ impl Commit {
         let step = Succession {
             version: change.version,
             now,
+            grace: self.context.grace(),
             secret: secret.map(hash),
             shown: self.work.upkeep.confirm.then_some(opener.secret),
             renewed: change.renewal.as_ref().map(hash),

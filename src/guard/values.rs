@@ -161,6 +161,8 @@ impl Keyed {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         clock::Timestamp,
@@ -302,6 +304,29 @@ mod tests {
         let (confirmed, _) = guard.succeed(confirmed, Random::System).unwrap();
         for token in [&token(b'A'), &later] {
             assert_eq!(open(&guard, &confirmed, token), Ok(Some(values("1"))));
+        }
+    }
+
+    #[test]
+    fn an_id_whose_grace_is_over_has_the_values_key_no_longer_and_is_remembered() {
+        let (first, opened) = created(&own(), &token(b'A'));
+        let (later, guard) = (token(b'B'), own());
+        let (old, new) = (guard.hash(&token(b'A')), guard.hash(&later));
+        let (at_once, grace) = (Duration::ZERO, Duration::from_secs(60));
+        for (after, is_wrapped) in [(at_once, true), (grace / 2, true), (grace, false)] {
+            let mut header = Header::decode(first.header()).unwrap();
+            header.renew(new, NOW);
+            header.confirm(new, NOW);
+            header.close(NOW + after, grace);
+            let confirmed = Next {
+                header: Ok(header),
+                renewed: Some((&new, &later)),
+                ..next(&first, &opened, &opened.values)
+            };
+            let (confirmed, _) = guard.succeed(confirmed, Random::System).unwrap();
+            let header = guard.read(HANDLE, &confirmed, NOW).unwrap();
+            assert_eq!(header.wrap_of(&old).is_some(), is_wrapped, "{after:?}");
+            assert!(header.knows(&old) && header.wrap_of(&new).is_some());
         }
     }
 

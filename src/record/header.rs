@@ -173,6 +173,11 @@ impl<'a> Header<'a> {
         }
     }
 
+    /// Takes the values' key from the secrets whose grace is over; that they were is remembered.
+    pub(crate) fn close(&mut self, now: Timestamp, grace: Duration) {
+        self.others_mut().closed = Some((now, grace));
+    }
+
     /// Tells whether a secret is among those that are remembered.
     pub(crate) fn knows(&self, secret: &SecretHash) -> bool {
         let others = self.others();
@@ -263,8 +268,7 @@ impl<'a> Header<'a> {
         };
         let counter = seal.counter.to_be_bytes();
         write(bytes, tag::SEAL, &[&seal.key, &counter]);
-        let opening = others.successors.iter().chain(&others.previous);
-        let opening = opening.map(|other| &other.secret).chain([&self.secret]);
+        let opening = others.opening().chain([&self.secret]);
         for wrap in opening.filter_map(|secret| self.wrap_of(secret)) {
             write(bytes, tag::WRAP, &[&wrap.of, &wrap.key]);
         }

@@ -1,6 +1,8 @@
 //! The secrets of a session beside its current one: those that the browser has not shown yet, and those that were
 //! replaced.
 
+use std::time::Duration;
+
 use super::{
     header::{Field, Undecodable, tag},
     sealing::Wrap,
@@ -44,6 +46,8 @@ pub(super) struct Secrets {
     pub(super) retired: Vec<Dated>,
     /// The values' key under secrets that were drawn just now.
     pub(super) wraps: Vec<Wrap>,
+    /// When it was found, and by which grace, that earlier ones open nothing more.
+    pub(super) closed: Option<(Timestamp, Duration)>,
 }
 
 impl Secrets {
@@ -111,6 +115,17 @@ impl Secrets {
         }
     }
 
+    /// Returns the secrets beside the current one that open the session, or may still.
+    pub(super) fn opening(&self) -> impl Iterator<Item = &SecretHash> {
+        let is_open = |each: &&Dated| {
+            let is_open = |(now, grace): (Timestamp, _)| now.since(each.at) < grace;
+            self.closed.is_none_or(is_open)
+        };
+        let previous = self.previous.iter().filter(is_open);
+        let opening = self.successors.iter().chain(previous);
+        opening.map(|each| &each.secret)
+    }
+
     /// Retires the current secret and all that open the session beside it.
     pub(super) fn rotate(&mut self, current: SecretHash, now: Timestamp) {
         self.retired.retain(|retired| retired.is_remembered(now));
@@ -164,4 +179,4 @@ const MAX_SUCCESSORS: usize = 2 * FEW_UNSHOWN;
 const MAX_PREVIOUS: usize = 1 + MAX_SUCCESSORS;
 
 /// For how long a replaced secret is known as such: until the requests that were on their way with it have come.
-const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(60);
+const REMEMBERED: Duration = Duration::from_secs(60);
