@@ -387,8 +387,9 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     ///
     /// For shared computers, where the next visitor must not find pages in the cache or drafts in the storage of scripts.
     /// It is sent with the answer to a [`logout`](crate::Session::logout) or [`destroy`](crate::Session::destroy) once the
-    /// store has said that the session is gone, and not where another session begins in that request. What a handler
-    /// has set of it stays beside it.
+    /// store has said that the session is gone, and not where another session begins in that request, nor to a request that has
+    /// the [header](Self::with_header). A session that has ended before, as by its time-out, is not signed out once more: where a
+    /// late click on "sign out" is to clear as well, let the handler set the header. What it has set stays beside ours.
     ///
     /// It is off because it reaches further than this layer: [`Cookies`](SiteData::Cookies) takes those of all hosts of the
     /// domain, and to clear a cache takes some browsers seconds, in which the answer waits. Browsers follow it over https

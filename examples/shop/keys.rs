@@ -1,9 +1,11 @@
 //! The server's keys, if the shop is given some; `kill -HUP` lets it read them again.
 
-use tenure::SessionLayerBuilder;
 #[cfg(feature = "keyring")]
-use tenure::{KeyError, Keyring};
+use tenure::Keyring;
+use tenure::SessionLayerBuilder;
 
+#[cfg(all(feature = "keyring", unix))]
+use crate::in_one_line;
 use crate::{data::Failure, options::Options};
 
 /// What the layers of the shop have in common: what is made for one of them is nothing in another all the same.
@@ -55,7 +57,7 @@ fn reload_when_told(keyring: Keyring, file: String) {
         while told.recv().await.is_some() {
             match reload(&keyring, &file) {
                 Ok(()) => println!("The keys were read again."),
-                Err(error) => eprintln!("the keys stay as they are: {error}"),
+                Err(error) => eprintln!("the keys stay as they are: {}", in_one_line(&error)),
             }
         }
     });
@@ -65,7 +67,7 @@ fn reload_when_told(keyring: Keyring, file: String) {
 fn reload_when_told(_: Keyring, _: String) {}
 
 #[cfg(all(feature = "keyring", unix))]
-fn reload(keyring: &Keyring, file: &str) -> Result<(), KeyError> {
+fn reload(keyring: &Keyring, file: &str) -> Result<(), Failure> {
     keyring.replace(Keyring::from_file(file)?);
     Ok(())
 }

@@ -4,7 +4,9 @@ use std::{error, fmt, io, path::Path};
 
 use super::server_key::KEY_LEN;
 
-/// A key, or a ring of them, cannot be used. What it says names the mend and never shows a key.
+/// A key, or a ring of them, cannot be used. What it says names the place and the mend, and never shows a key.
+///
+/// It has a [source](std::error::Error::source) where the operating system has refused something, such as to read a file.
 ///
 /// ```
 /// use tenure::ServerKey;
@@ -43,6 +45,10 @@ impl KeyError {
         Self::new(format!(
             "this key is text; if it is hex or base64 read it as such, otherwise {MAKE_ONE}"
         ))
+    }
+
+    pub(super) fn text_file() -> Self {
+        Self::new("this is text, for `Keyring::from_file`")
     }
 
     pub(super) fn guessable() -> Self {
@@ -102,19 +108,25 @@ impl KeyError {
         Self::new("no key can be made without random bytes").because(source)
     }
 
-    pub(super) fn of_file(path: &Path, source: Self) -> Self {
-        Self::new(format!("the key file `{}` cannot be used", path.display())).because(source)
+    pub(super) fn of_file(self, path: &Path) -> Self {
+        self.in_place(&format!("the key file `{}` cannot be used", path.display()))
     }
 
     pub(super) fn unreadable(path: &Path, source: io::Error) -> Self {
-        Self::new(format!("the key file `{}` cannot be read", path.display())).because(source)
+        match source.kind() {
+            io::ErrorKind::InvalidData => Self::new(format!(
+                "the key file `{}` is not text; {MAKE_ONE}, or read a file of the bare bytes by `ServerKey::from_binary_file`",
+                path.display()
+            )),
+            _ => Self::new(format!("the key file `{}` cannot be read", path.display()))
+                .because(source),
+        }
     }
 
-    pub(super) fn of_variable(name: &str, source: Self) -> Self {
-        Self::new(format!(
+    pub(super) fn of_variable(self, name: &str) -> Self {
+        self.in_place(&format!(
             "the keys of the environment's `{name}` cannot be used"
         ))
-        .because(source)
     }
 
     pub(super) fn missing_variable(name: &str) -> Self {
@@ -123,8 +135,16 @@ impl KeyError {
         ))
     }
 
-    pub(super) fn at_line(number: usize, source: Self) -> Self {
-        Self::new(format!("line {number}")).because(source)
+    pub(super) fn at_line(self, number: usize) -> Self {
+        self.in_place(&format!("line {number}"))
+    }
+
+    /// Says the place too: who prints nothing but the error is to read which line it is, and the mend.
+    fn in_place(self, place: &str) -> Self {
+        Self {
+            text: format!("{place}: {}", self.text).into(),
+            ..self
+        }
     }
 }
 

@@ -26,7 +26,14 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// If there is no key, or one that cannot be used; its source says why.
+    /// If there is no key, or one that cannot be used; it says in which line, and why.
+    ///
+    /// ```
+    /// use tenure::Keyring;
+    ///
+    /// let error = Keyring::from_text("# of the shop\nchangeme").unwrap_err().to_string();
+    /// assert!(error.starts_with("line 2: this is neither hex nor base64 of 32 bytes"));
+    /// ```
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
         // Some editors put a mark of its encoding before a file's first letter.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -37,11 +44,11 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// If it cannot be read, or as for [`from_text`](Self::from_text).
+    /// If it cannot be read, which its source explains, or as for [`from_text`](Self::from_text).
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         let path = path.as_ref();
         let text = fs::read_to_string(path).map_err(|error| KeyError::unreadable(path, error))?;
-        Self::from_text(&Zeroizing::new(text)).map_err(|error| KeyError::of_file(path, error))
+        Self::from_text(&Zeroizing::new(text)).map_err(|error| error.of_file(path))
     }
 
     /// Reads keys from a variable of the environment, as [`from_text`](Self::from_text) does; a comma ends a line too.
@@ -54,13 +61,13 @@ impl Keyring {
     pub fn from_env(name: &str) -> Result<Self, KeyError> {
         let text = env::var(name).map_err(|_| KeyError::missing_variable(name))?;
         let text = Zeroizing::new(text);
-        Self::of_lines(text.split([',', '\n'])).map_err(|error| KeyError::of_variable(name, error))
+        Self::of_lines(text.split([',', '\n'])).map_err(|error| error.of_variable(name))
     }
 
     fn of_lines<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Self, KeyError> {
         let numbered = (1..).zip(lines);
         let ring = numbered.into_iter().try_fold(None, |ring, (number, line)| {
-            add(ring, line).map_err(|error| KeyError::at_line(number, error))
+            add(ring, line).map_err(|error| error.at_line(number))
         });
         ring?.ok_or_else(KeyError::nothing_there)
     }
@@ -149,7 +156,7 @@ mod tests {
             (&format!("\n{}\n", &OLD[..32]), "line 2: this is neither"),
         ] {
             fs::write(&path, content).unwrap();
-            let error = told(&Keyring::from_file(&path).unwrap_err());
+            let error = Keyring::from_file(&path).unwrap_err().to_string();
             let place = format!("the key file `{}` cannot be used: ", path.display());
             assert!(error.starts_with(&format!("{place}{words}")), "{error}");
             assert!(
@@ -157,6 +164,9 @@ mod tests {
                 "{error}"
             );
         }
+        fs::write(&path, [0xff; 32]).unwrap();
+        let bytes = Keyring::from_file(&path).unwrap_err().to_string();
+        assert!(bytes.contains("`ServerKey::from_binary_file`"), "{bytes}");
         let missing = told(&Keyring::from_file(folder.path().join("none")).unwrap_err());
         assert!(missing.contains("cannot be read: "), "{missing}");
         let missing = told(&Keyring::from_env("TENURE_TEST_NO_SUCH_KEYS").unwrap_err());

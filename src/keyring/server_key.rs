@@ -101,18 +101,23 @@ impl ServerKey {
     /// # let path = folder.path().join("key");
     /// use tenure::ServerKey;
     ///
-    /// std::fs::write(&path, [0; 16]).unwrap();
-    /// assert!(ServerKey::from_binary_file(&path).is_err());
+    /// std::fs::write(&path, "nzweW3oC2EbIsf5TB5RqLU+O4LNtF5XKUCi9b6F8Q+k=\n").unwrap();
+    /// let error = ServerKey::from_binary_file(&path).unwrap_err().to_string();
+    /// assert!(error.ends_with("this is text, for `Keyring::from_file`"));
     /// ```
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, or as for [`from_bytes`](Self::from_bytes).
+    /// If the file cannot be read, is text, or as for [`from_bytes`](Self::from_bytes).
     pub fn from_binary_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|error| KeyError::unreadable(path, error))?;
         let bytes = Zeroizing::new(bytes);
-        Self::from_bytes(&bytes).map_err(|error| KeyError::of_file(path, error))
+        let key = match is_lines(&bytes) {
+            true => Err(KeyError::text_file()),
+            false => Self::from_bytes(&bytes),
+        };
+        key.map_err(|error| error.of_file(path))
     }
 
     /// Returns the key's public name, which is computed from it.
@@ -209,6 +214,12 @@ fn read_base64(text: &[u8]) -> Option<Zeroizing<[u8; KEY_LEN]>> {
 /// Tells whether somebody has typed it: of random keys one in 10^13 looks so.
 fn is_text(bytes: &[u8; KEY_LEN]) -> bool {
     bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n'))
+}
+
+/// Tells whether a file is one for a ring: `openssl` would make the same again, so how long it is says nothing.
+fn is_lines(bytes: &[u8]) -> bool {
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    !bytes.is_empty() && bytes.iter().all(is_text)
 }
 
 /// Tells whether it repeats itself, counts up or down, or has few different bytes.
