@@ -83,7 +83,8 @@ pub trait PrincipalIndex: SessionStore {
 pub struct Entry {
     /// The session.
     pub handle: Handle,
-    /// The version of the record that the login writes, by which logins of one session are told from each other.
+    /// The version of the record that the login writes, by which logins of one session are told from each other. Zero stands
+    /// for all later ones of a session that is the principal's already.
     pub login: Version,
 }
 

@@ -41,7 +41,7 @@ impl Index {
         {
             return Entered::Refused;
         }
-        // It is there already, if at all, because it was entered a moment ago.
+        // One that is there already was most often entered a moment ago.
         let known = roll.entries.iter().rposition(|known| *known == entry);
         let place = known.unwrap_or_else(|| {
             roll.entries.push(entry);
