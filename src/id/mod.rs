@@ -86,6 +86,13 @@ impl Handle {
         Self(bytes)
     }
 
+    /// Returns how the handle is written: in base64url.
+    pub(crate) fn chars(&self) -> [u8; HANDLE_CHARS] {
+        let [first, second] = self.words();
+        let block = encode([first, second, 0]);
+        std::array::from_fn(|place| block[place])
+    }
+
     fn words(&self) -> [u64; 2] {
         let (words, _) = self.0.as_chunks();
         [u64::from_be_bytes(words[0]), u64::from_be_bytes(words[1])]
@@ -112,9 +119,7 @@ impl FromStr for Handle {
 
 impl fmt::Display for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [first, second] = self.words();
-        let block = encode([first, second, 0]);
-        f.pad(str::from_utf8(&block[..HANDLE_CHARS]).expect("base64url is ASCII"))
+        f.pad(str::from_utf8(&self.chars()).expect("base64url is ASCII"))
     }
 }
 

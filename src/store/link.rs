@@ -51,6 +51,11 @@ impl<C: Connected> Link<C> {
         if let Some(connection) = self.0.borrow().up() {
             return Ok(connection.clone());
         }
+        // In a box, for it is seldom that this is due.
+        Box::pin(self.wait()).await
+    }
+
+    async fn wait(&self) -> Result<Arc<C>, StoreError> {
         let mut states = self.0.clone();
         let settled = |state: &State<C>| !matches!(state, State::Connecting) && !state.is_lost();
         let state = timeout(PATIENCE, states.wait_for(settled)).await;

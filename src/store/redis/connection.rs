@@ -1,4 +1,4 @@
-//! One connection, over which commands follow each other without waiting for answers.
+//! One connection to a server: how it is made and let in, and what a verb is over it.
 
 use std::{
     future, io, process,
@@ -9,10 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ::redis::{
-    AsyncConnectionConfig, Cmd, Pipeline, RedisError, ServerError, Value,
-    aio::MultiplexedConnection, from_redis_value,
-};
+use ::redis::{RedisConnectionInfo, RedisError, ServerError, Value};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
@@ -24,8 +21,10 @@ use tokio::{
 use super::{
     address::{Access, Address},
     failure::{self, Refusal},
+    resp::Command,
     script::Request,
     sentinels::Asked,
+    wire::Wire,
 };
 use crate::{
     id::Random,
@@ -37,9 +36,8 @@ use crate::{
 
 /// A connection to one server.
 pub(super) struct Connection {
-    wire: MultiplexedConnection,
+    wire: Wire,
     driver: AbortHandle,
-    is_over: Arc<AtomicBool>,
     expected: Expected,
     /// How long an answer to a question may take.
     patience: Duration,
@@ -100,22 +98,13 @@ impl Connection {
         expected: Expected,
         patience: Duration,
     ) -> Result<(Self, Driver), RedisError> {
-        // Who asks waits as long as he wants to.
-        let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let opened = MultiplexedConnection::new_with_config(&access.settings, stream, config);
-        let (wire, drive) = opened.await?;
         let number = Random::System.draw_number(process::id().into());
         let number = number.map_err(io::Error::other)?;
-        let is_over = Arc::new(AtomicBool::new(false));
-        let over = is_over.clone();
-        let driver = tokio::spawn(async move {
-            drive.await;
-            over.store(true, Ordering::Release);
-        });
+        let (wire, driving) = Wire::over(stream);
+        let driver = tokio::spawn(driving);
         let connection = Self {
             wire,
             driver: driver.abort_handle(),
-            is_over,
             expected,
             patience,
             is_used: AtomicBool::new(false),
@@ -123,7 +112,25 @@ impl Connection {
             named: None,
             number,
         };
+        connection.enter(&access.settings).await?;
         Ok((connection, driver))
+    }
+
+    /// Is let in, and chooses the database.
+    async fn enter(&self, settings: &RedisConnectionInfo) -> Result<(), RedisError> {
+        if let Some(password) = settings.password() {
+            let command = Command::new("AUTH");
+            let command = match settings.username() {
+                Some(username) => command.arg(username),
+                None => command,
+            };
+            self.ask(&command.arg(password)).await?;
+        }
+        if settings.db() != 0 {
+            let command = Command::new("SELECT").number(settings.db());
+            self.ask(&command).await?;
+        }
+        Ok(())
     }
 
     /// Lets the connection be given up when another server than this one is named.
@@ -140,18 +147,22 @@ impl Connection {
     }
 
     /// Asks something beside the verbs.
-    pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, RedisError> {
-        let answer = self.wire.clone().send_packed_command(command).await;
-        answer?.extract_error()
+    pub(super) async fn ask(&self, command: &Command) -> Result<Value, RedisError> {
+        self.wire.ask(command).await?.extract_error()
     }
 
     /// Asks several things in one trip; each of them may be refused.
-    pub(super) async fn ask_all(&self, questions: &Pipeline) -> Result<Vec<Said>, StoreError> {
-        self.is_used.store(true, Ordering::Relaxed);
-        let mut wire = self.wire.clone();
-        let answers = wire.send_packed_commands(questions, 0, questions.len());
-        let answers = answers.await.map_err(failure::lost)?;
+    pub(super) async fn ask_all(&self, questions: &[Command]) -> Result<Vec<Said>, StoreError> {
+        self.note_use();
+        let answers = self.wire.ask_all(questions).await.map_err(failure::lost)?;
         Ok(answers.into_iter().map(said).collect())
+    }
+
+    /// Notes that verbs are sent, without a write to what other threads read unless it is news.
+    fn note_use(&self) {
+        if !self.is_used.load(Ordering::Relaxed) {
+            self.is_used.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Returns what no other connection is called: whoever meets it again meets the same process of a server.
@@ -166,15 +177,12 @@ impl Connection {
         asking: Asking,
         replicas: Option<Replicas>,
     ) -> Result<Said, StoreError> {
-        self.is_used.store(true, Ordering::Relaxed);
-        let mut said = match request.is_timed() {
-            true => self.send_timed(request.command(), asking).await?,
-            false => self.send(request.command(), asking, replicas).await?,
-        };
+        self.note_use();
+        let mut said = self.send(request, asking, replicas).await?;
         if matches!(&said, Err(error) if error.code() == "NOSCRIPT")
-            && let Some(command) = request.with_text()
+            && let Some(request) = request.with_text()
         {
-            said = self.send(&command, asking, replicas).await?;
+            said = self.send(&request, asking, replicas).await?;
         }
         if matches!(&said, Err(error) if failure::refusal(error) == Refusal::ReadOnly) {
             self.is_unfit.notify_one();
@@ -184,40 +192,49 @@ impl Connection {
 
     async fn send(
         &self,
-        command: &Cmd,
+        request: &Request,
         asking: Asking,
         replicas: Option<Replicas>,
     ) -> Result<Said, StoreError> {
-        let mut wire = self.wire.clone();
-        if asking == Asking::No && replicas.is_none() {
-            let answer = wire.send_packed_command(command).await;
-            return answer.map(said).map_err(failure::lost);
+        if asking == Asking::Yes || replicas.is_some() {
+            // In a box, for it is seldom that this is due.
+            return Box::pin(self.send_together(request, asking, replicas)).await;
         }
-        let skipped = usize::from(asking == Asking::Yes);
-        let answers = 1 + usize::from(replicas.is_some());
-        let commands = together(command, asking, replicas);
-        let answers = wire.send_packed_commands(&commands, skipped, answers).await;
-        let mut answers = answers.map_err(failure::lost)?.into_iter();
-        let said = said(answers.next().unwrap_or_default());
-        match (&said, replicas, answers.next()) {
-            (Ok(_), Some(replicas), acknowledged) => replicas.check(acknowledged).map(|()| said),
-            _ => Ok(said),
-        }
+        let answer = match request.is_timed() {
+            true => self.wire.ask_timed(request.command()).await,
+            false => self.wire.ask(request.command()).await,
+        };
+        answer.map(said).map_err(failure::lost)
     }
 
-    /// Asks for something and for the time, which is that of the answer or a moment later.
-    async fn send_timed(&self, command: &Cmd, asking: Asking) -> Result<Said, StoreError> {
-        let mut commands = together(command, asking, None);
-        commands.cmd("TIME");
-        let skipped = usize::from(asking == Asking::Yes);
-        let mut wire = self.wire.clone();
-        let answers = wire.send_packed_commands(&commands, skipped, 2).await;
-        let mut answers = answers.map_err(failure::lost)?.into_iter().map(said);
+    /// Sends a request between commands that must be next to it.
+    async fn send_together(
+        &self,
+        request: &Request,
+        asking: Asking,
+        replicas: Option<Replicas>,
+    ) -> Result<Said, StoreError> {
+        let mut commands = Vec::with_capacity(3);
+        if asking == Asking::Yes {
+            commands.push(Command::new("ASKING"));
+        }
+        let place = commands.len();
+        commands.push(request.command().clone());
+        match replicas {
+            Some(replicas) => commands.push(replicas.wait()),
+            None if request.is_timed() => commands.push(Command::new("TIME")),
+            None => {}
+        }
+        let answers = self.wire.ask_all(&commands).await.map_err(failure::lost)?;
+        let mut answers = answers.into_iter().skip(place).map(said);
         let mut next = || answers.next().unwrap_or(Ok(Value::Nil));
-        let (kept, time) = (next(), next());
-        match kept {
-            Ok(Value::Nil) | Err(_) => Ok(kept),
-            Ok(kept) => Ok(Ok(with_time(kept, millis(time)?))),
+        match (next(), next(), replicas) {
+            (said @ (Ok(Value::Nil) | Err(_)), _, None) if request.is_timed() => Ok(said),
+            (Ok(kept), time, None) if request.is_timed() => Ok(Ok(with_time(kept, millis(time)?))),
+            (Ok(value), acknowledged, Some(replicas)) => {
+                replicas.check(acknowledged).map(|()| Ok(value))
+            }
+            (said, _, _) => Ok(said),
         }
     }
 
@@ -227,7 +244,7 @@ impl Connection {
             Expected::Node => "PING",
             Expected::Primary => "ROLE",
         };
-        match self.ask(&::redis::cmd(question)).await {
+        match self.ask(&Command::new(question)).await {
             Ok(Value::Array(role)) => Ok(!matches!(
                 role.first(),
                 Some(Value::BulkString(role)) if role != b"master"
@@ -240,7 +257,7 @@ impl Connection {
 
 impl Connected for Connection {
     fn is_open(&self) -> bool {
-        !self.is_over.load(Ordering::Acquire)
+        self.wire.is_open()
     }
 
     /// Asks the server now and then, and each second while verbs are sent: one that answers nobody, or that has become
@@ -266,12 +283,18 @@ impl Connected for Connection {
 }
 
 impl Replicas {
+    fn wait(self) -> Command {
+        // Zero would be for ever.
+        let millis = self.timeout.as_millis().clamp(1, 60_000);
+        Command::new("WAIT").number(self.count).number(millis)
+    }
+
     /// Checks how many have acknowledged.
-    fn check(self, acknowledged: Option<Value>) -> Result<(), StoreError> {
+    fn check(self, acknowledged: Said) -> Result<(), StoreError> {
         let wanted = self.count;
         match acknowledged {
-            Some(Value::Int(count)) if count >= i64::from(wanted) => Ok(()),
-            Some(Value::Int(count)) => Err(StoreError::unknown(format!(
+            Ok(Value::Int(count)) if count >= i64::from(wanted) => Ok(()),
+            Ok(Value::Int(count)) => Err(StoreError::unknown(format!(
                 "{count} of {wanted} replicas have acknowledged the change in {:?}",
                 self.timeout
             ))),
@@ -285,7 +308,7 @@ impl Replicas {
 /// What a server answers: a value, or that it refuses.
 pub(super) type Said = Result<Value, ServerError>;
 
-fn said(answer: Value) -> Said {
+pub(super) fn said(answer: Value) -> Said {
     match answer {
         Value::ServerError(error) => Err(error),
         value => Ok(value),
@@ -297,11 +320,27 @@ pub(super) fn with_time(kept: Value, now: i64) -> Value {
     Value::Array(vec![kept, Value::Int(now)])
 }
 
-/// Reads what a server says to `TIME`: seconds, and microseconds of the next.
+/// Reads what a server says to `TIME`.
 pub(super) fn millis(said: Said) -> Result<i64, StoreError> {
-    let value = said.map_err(failure::refused)?;
-    let (seconds, micros): (i64, i64) = from_redis_value(value).map_err(StoreError::unknown)?;
-    Ok(seconds * 1_000 + micros / 1_000)
+    let time = said.map_err(failure::refused)?;
+    time_of(&time).ok_or_else(|| StoreError::unknown("the server does not tell the time"))
+}
+
+/// Reads a time: seconds, and microseconds of the next.
+pub(super) fn time_of(time: &Value) -> Option<i64> {
+    let Value::Array(parts) = time else {
+        return None;
+    };
+    let number = |part: &Value| match part {
+        Value::BulkString(text) => str::from_utf8(text).ok()?.parse::<i64>().ok(),
+        _ => None,
+    };
+    let [seconds, micros] = &parts[..] else {
+        return None;
+    };
+    number(seconds)?
+        .checked_mul(1_000)?
+        .checked_add(number(micros)? / 1_000)
 }
 
 /// Whether a command is for a key that is on its way to the server it is sent to.
@@ -309,21 +348,6 @@ pub(super) fn millis(said: Said) -> Result<i64, StoreError> {
 pub(super) enum Asking {
     No,
     Yes,
-}
-
-/// Puts commands together that must follow each other on one connection.
-fn together(command: &Cmd, asking: Asking, replicas: Option<Replicas>) -> Pipeline {
-    let mut commands = ::redis::pipe();
-    if asking == Asking::Yes {
-        commands.cmd("ASKING");
-    }
-    commands.add_command(command.clone());
-    if let Some(Replicas { count, timeout }) = replicas {
-        // Zero would be for ever.
-        let millis = timeout.as_millis().clamp(1, 60_000);
-        commands.cmd("WAIT").arg(count).arg(millis as u64);
-    }
-    commands
 }
 
 const BEAT: Duration = Duration::from_secs(1);

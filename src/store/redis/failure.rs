@@ -1,5 +1,7 @@
 //! What an error says about the verb it ended.
 
+use std::io;
+
 use ::redis::{RedisError, ServerError};
 
 use crate::store::{SetupError, StoreError};
@@ -54,8 +56,12 @@ fn code(error: &ServerError) -> &str {
 }
 
 /// Says what became of a command whose answer did not come.
-pub(super) fn lost(error: RedisError) -> StoreError {
-    StoreError::unknown(error)
+pub(super) fn lost(error: io::Error) -> StoreError {
+    match error.kind() {
+        // It was not sent.
+        io::ErrorKind::NotConnected => StoreError::unavailable(error),
+        _ => StoreError::unknown(error),
+    }
 }
 
 /// Tells whether the server takes nothing over this connection.
@@ -201,9 +207,9 @@ mod tests {
         assert_eq!(kind("READONLY a replica"), StoreErrorKind::Unavailable);
         assert_eq!(kind("LOADING"), StoreErrorKind::Unavailable);
         assert_eq!(kind("ERR timed out"), StoreErrorKind::Unknown);
-        let lost = lost(RedisError::from(std::io::Error::from(
-            std::io::ErrorKind::BrokenPipe,
-        )));
-        assert_eq!(lost.kind(), StoreErrorKind::Unknown);
+        let lost = |kind: io::ErrorKind| lost(kind.into()).kind();
+        assert_eq!(lost(io::ErrorKind::BrokenPipe), StoreErrorKind::Unknown);
+        let unsent = lost(io::ErrorKind::NotConnected);
+        assert_eq!(unsent, StoreErrorKind::Unavailable);
     }
 }

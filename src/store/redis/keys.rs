@@ -29,7 +29,7 @@ impl Keys {
     /// Returns the key of a session.
     pub(super) fn of(&self, handle: Handle) -> Key {
         Key {
-            name: format!("{}{handle}", self.0).into_bytes().into(),
+            name: [self.0.as_bytes(), &handle.chars()].concat().into(),
             // Handles are random, so any byte of theirs is a fair choice.
             lane: handle.as_bytes()[0],
         }

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use ::redis::{Cmd, Value, from_redis_value};
+use ::redis::{Value, from_redis_value};
 
 use super::{
     connection::{Connection, Said, millis, with_time},
     failure,
     keys::{Key, Keys},
+    resp::Command,
 };
 use crate::{
     id::Handle,
@@ -19,11 +20,10 @@ pub(super) async fn load_all(
     connection: &Connection,
     keys: impl IntoIterator<Item = &Key>,
 ) -> Result<Vec<Said>, StoreError> {
-    let mut questions = ::redis::pipe();
-    for key in keys {
-        questions.cmd("GET").arg(&*key.name);
-    }
-    questions.cmd("TIME");
+    let records = keys
+        .into_iter()
+        .map(|key| Command::new("GET").arg(&key.name));
+    let questions: Vec<_> = records.chain([Command::new("TIME")]).collect();
     let mut answers = connection.ask_all(&questions).await?;
     let now = millis(answers.pop().unwrap_or(Ok(Value::Nil)))?;
     let timed = |said: Said| {
@@ -67,14 +67,10 @@ impl Page {
     }
 
     /// Returns the command that finds some keys from here.
-    pub(super) fn question(self, keys: &Keys, most: usize) -> Cmd {
-        let mut question = ::redis::cmd("SCAN");
-        question
-            .arg(self.scanned)
-            .arg("MATCH")
-            .arg(keys.of_sessions());
-        question.arg("COUNT").arg(most.clamp(1, MOST_AT_ONCE));
-        question
+    pub(super) fn question(self, keys: &Keys, most: usize) -> Command {
+        let scan = Command::new("SCAN").number(self.scanned);
+        let of_sessions = scan.arg("MATCH").arg(keys.of_sessions());
+        of_sessions.arg("COUNT").number(most.clamp(1, MOST_AT_ONCE))
     }
 
     /// Reads what was found, and the next place, if there is one.
@@ -109,8 +105,7 @@ pub(super) async fn walk(
         Page::parse(cursor.as_str()).ok_or_else(no_place)
     })?;
     let page = page.over(connection);
-    let mut questions = ::redis::pipe();
-    questions.add_command(page.question(keys, most));
+    let questions = [page.question(keys, most)];
     let mut answers = connection.ask_all(&questions).await?;
     let (handles, next) = page.read(keys, answers.pop().unwrap_or(Ok(Value::Nil)))?;
     Ok(Walked::new(

@@ -9,12 +9,14 @@ mod index;
 mod keys;
 mod many;
 mod node;
+mod resp;
 mod script;
 mod sentinels;
 mod slots;
 mod start;
 mod stored;
 mod tls;
+mod wire;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -144,7 +146,8 @@ impl RedisStore {
 impl Servers {
     async fn carry_out(&self, way: Way, key: &Key, request: &Request) -> Result<Said, StoreError> {
         match self {
-            Self::Cluster(cluster) => cluster.carry_out(way, key, request).await,
+            // In a box, so that it makes no trip to a single server larger.
+            Self::Cluster(cluster) => Box::pin(cluster.carry_out(way, key, request)).await,
             Self::One(node) => node.carry_out(way, key.lane, request, Asking::No).await,
         }
     }

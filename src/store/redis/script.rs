@@ -6,18 +6,23 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use ::redis::{Arg, Cmd};
-
-use super::stored::{beginning, header};
+use super::{
+    resp::Command,
+    stored::{beginning, header},
+};
 use crate::store::{Record, Version};
 
 /// A command, and the script that it names.
 #[derive(Clone)]
 pub(super) struct Request {
-    command: Cmd,
-    script: Option<&'static Script>,
+    command: Command,
+    script: Option<Named>,
     is_timed: bool,
 }
+
+/// A script, and where its arguments begin in the command that names it.
+#[derive(Clone, Copy)]
+struct Named(&'static Script, usize);
 
 impl Request {
     /// Puts a record under a free key: answers the time, or the first bytes of what is there.
@@ -72,7 +77,7 @@ impl Request {
     }
 
     /// Returns the command, naming its script.
-    pub(super) const fn command(&self) -> &Cmd {
+    pub(super) const fn command(&self) -> &Command {
         &self.command
     }
 
@@ -81,16 +86,16 @@ impl Request {
         self.is_timed
     }
 
-    /// Returns the command with the script's text instead, for a server that does not know the name, or no longer.
-    pub(super) fn with_text(&self) -> Option<Cmd> {
-        let mut command = ::redis::cmd("EVAL");
-        command.arg(&self.script?.text);
-        for argument in self.command.args_iter().skip(2) {
-            if let Arg::Simple(bytes) = argument {
-                command.arg(bytes);
-            }
-        }
-        Some(command)
+    /// Returns the request with the script's text instead, for a server that does not know the name, or no longer.
+    pub(super) fn with_text(&self) -> Option<Self> {
+        let Named(script, arguments) = self.script?;
+        let command = Command::with_room("EVAL", script.text.len() + self.command.len());
+        let command = command.arg(&script.text).before(&self.command, arguments);
+        Some(Self {
+            command,
+            script: None,
+            is_timed: self.is_timed,
+        })
     }
 
     fn of(script: &'static Script, key: &[u8], record: &Record) -> Self {
@@ -99,10 +104,8 @@ impl Request {
 
     /// Begins with a command that needs no script.
     pub(super) fn plain(name: &str, key: &[u8]) -> Self {
-        let mut command = ::redis::cmd(name);
-        command.arg(key);
         Self {
-            command,
+            command: Command::new(name).arg(key),
             script: None,
             is_timed: false,
         }
@@ -110,22 +113,22 @@ impl Request {
 
     /// Begins with a script, and room for so many bytes more.
     pub(super) fn begin(script: &'static Script, key: &[u8], room: usize) -> Self {
-        let mut command = Cmd::with_capacity(MOST_ARGUMENTS, 160 + room);
-        command.arg("EVALSHA").arg(&script.name).arg(1).arg(key);
+        let command = Command::with_room("EVALSHA", ROOM + room).arg(&script.name);
+        let named = Named(script, command.len());
         Self {
-            command,
-            script: Some(script),
+            command: command.arg("1").arg(key),
+            script: Some(named),
             is_timed: false,
         }
     }
 
     pub(super) fn with(mut self, bytes: &[u8]) -> Self {
-        self.command.arg(bytes);
+        self.command = self.command.arg(bytes);
         self
     }
 
     fn expiring(mut self, expires_in: Duration) -> Self {
-        self.command.arg(millis(expires_in));
+        self.command = self.command.number(millis(expires_in));
         self
     }
 }
@@ -218,37 +221,34 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)";
 /// Whether what was found begins as a record of the expected version does.
 const IS_EXPECTED: &str = "#found == 29 and string.sub(found, 1, 9) == ARGV[1]";
 
-/// Of an update.
-const MOST_ARGUMENTS: usize = 9;
+/// For the arguments of an update beside the key and the record.
+const ROOM: usize = 128;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::redis::stored::PREFIX;
+    use crate::store::redis::{resp, stored::PREFIX};
 
-    fn arguments(command: &Cmd) -> Vec<Vec<u8>> {
-        let argument = |argument| match argument {
-            Arg::Simple(bytes) => <[u8]>::to_vec(bytes),
-            other => panic!("{other:?}"),
-        };
-        command.args_iter().map(argument).collect()
+    fn arguments(command: &Command) -> Vec<Vec<u8>> {
+        let mut bytes = Vec::new();
+        command.write(&mut bytes);
+        let (command, _) = resp::read(&bytes).unwrap().unwrap();
+        ::redis::from_redis_value(command).unwrap()
     }
 
     #[test]
     fn the_text_is_sent_with_the_same_arguments_as_the_name() {
         let record = Record::new(Version::from_u64(2), [1], [2]);
         let request = Request::update(b"key", Version::from_u64(1), &record, Duration::ZERO);
-        let (named, whole) = (
-            arguments(request.command()),
-            arguments(&request.with_text().unwrap()),
-        );
+        let text = request.with_text().unwrap();
+        let (named, whole) = (arguments(request.command()), arguments(text.command()));
         assert_eq!(named[0], b"EVALSHA");
         assert_eq!(
             (&whole[0][..], &whole[1][..]),
             (&b"EVAL"[..], UPDATE.text.as_bytes())
         );
         assert_eq!(named[2..], whole[2..]);
-        assert_eq!(named.len(), MOST_ARGUMENTS);
+        assert_eq!(named.len(), 9);
         assert!(Request::delete(b"key").with_text().is_none());
     }
 

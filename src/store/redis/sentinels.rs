@@ -21,6 +21,7 @@ use super::{
     address::{Address, Sentinels},
     connection::{Connection, Expected},
     failure,
+    resp::Command,
 };
 use crate::store::{SetupError, link::in_full};
 
@@ -115,8 +116,8 @@ impl Asked {
     async fn ask(&self, connection: &Connection) -> Result<Named, String> {
         let service = &self.sentinels.service;
         let ask = async |what: &str| {
-            let mut question = ::redis::cmd("SENTINEL");
-            let answer = connection.ask(question.arg(what).arg(service)).await;
+            let question = Command::new("SENTINEL").arg(what).arg(service);
+            let answer = connection.ask(&question).await;
             answer.map_err(|error| match error.code() {
                 Some("ERR") => format!("it does not know `{service}`"),
                 _ => in_full(&error),

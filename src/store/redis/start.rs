@@ -12,6 +12,7 @@ use super::{
     connection::Connection,
     failure,
     node::{Kind, Maker, Node, Source},
+    resp::Command,
 };
 use crate::store::SetupError;
 
@@ -55,8 +56,8 @@ async fn check(connection: &Connection) -> Result<(), SetupError> {
 }
 
 async fn info(connection: &Connection, section: &str) -> Option<String> {
-    let mut question = ::redis::cmd("INFO");
-    let answer = timeout(CONNECTING, connection.ask(question.arg(section))).await;
+    let question = Command::new("INFO").arg(section);
+    let answer = timeout(CONNECTING, connection.ask(&question)).await;
     from_redis_value::<String>(answer.ok()?.ok()?).ok()
 }
 

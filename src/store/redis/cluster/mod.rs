@@ -19,6 +19,7 @@ use super::{
     failure,
     keys::Key,
     node::{Kind, Node, Way},
+    resp::Command,
     script::Request,
     slots::{Slots, redirection, slot},
 };
@@ -148,8 +149,8 @@ impl Members {
     async fn slots_of(&self, address: &Address) -> Result<Slots<Member>, String> {
         let connection = self.member(address.clone()).node.connection().await;
         let connection = connection.map_err(|error| in_full(error.source().unwrap_or(&error)))?;
-        let mut question = ::redis::cmd("CLUSTER");
-        let answer = connection.ask(question.arg("SLOTS")).await;
+        let question = Command::new("CLUSTER").arg("SLOTS");
+        let answer = connection.ask(&question).await;
         let answer = answer.map_err(|error| in_full(&error))?;
         let slots = Slots::read(&answer, address, |address| self.member(address));
         slots

@@ -21,6 +21,7 @@ use super::{
         failure,
         keys::Keys,
         many::{Page, no_place},
+        resp::Command,
         slots::Slots,
         strange,
     },
@@ -74,14 +75,13 @@ impl Cluster {
     ) -> Result<Walked, StoreError> {
         let connection = member.node.connection().await?;
         let page = place.page.over(&connection);
-        let mut questions = ::redis::pipe();
-        questions.add_command(page.question(keys, most));
+        let cluster = |about| Command::new("CLUSTER").arg(about);
         // What has moved before the keys were looked for is seen after that.
-        questions
-            .cmd("CLUSTER")
-            .arg("SLOTS")
-            .cmd("CLUSTER")
-            .arg("NODES");
+        let questions = [
+            page.question(keys, most),
+            cluster("SLOTS"),
+            cluster("NODES"),
+        ];
         let mut answers = connection.ask_all(&questions).await?.into_iter();
         let mut next = || answers.next().unwrap_or(Ok(Value::Nil));
         let (handles, page) = page.read(keys, next())?;
