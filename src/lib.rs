@@ -187,7 +187,7 @@
 //! * `metrics`: [numbers](_guides::deployment#metrics) for the `metrics` facade.
 //! * `mysql`: `store::MySqlStore`, for MariaDB and MySQL, on sqlx; it needs Rust 1.94.
 //! * `postgres`: `store::PostgresStore`, on tokio-postgres.
-//! * `redis`: `store::RedisStore`, on redis-rs; `redis-tls`: the same with TLS, by rustls.
+//! * `redis`: `store::RedisStore`; `redis-tls`: the same with TLS, by rustls.
 //! * `sqlite`: `store::SqliteStore`, on sqlx; it needs Rust 1.94.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(

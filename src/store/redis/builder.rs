@@ -5,9 +5,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{
     RedisStore, Shared,
     address::{Place, Topology},
-    connection::Replicas,
     keys::Keys,
     node::{Kind, Source},
+    replicas::Replicas,
     start,
 };
 use crate::store::SetupError;

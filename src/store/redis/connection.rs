@@ -21,6 +21,7 @@ use tokio::{
 use super::{
     address::{Access, Address},
     failure::{self, Refusal},
+    replicas::Replicas,
     resp::Command,
     script::Request,
     sentinels::Asked,
@@ -55,13 +56,6 @@ pub(super) enum Expected {
     Node,
     /// A server that takes writes.
     Primary,
-}
-
-/// How many replicas acknowledge a change before it is answered, and how long they are waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Replicas {
-    pub(super) count: u32,
-    pub(super) timeout: Duration,
 }
 
 impl Connection {
@@ -278,29 +272,6 @@ impl Connected for Connection {
                 // Or it would be waited for as long as TCP does.
                 Err(_) => return self.driver.abort(),
             }
-        }
-    }
-}
-
-impl Replicas {
-    fn wait(self) -> Command {
-        // Zero would be for ever.
-        let millis = self.timeout.as_millis().clamp(1, 60_000);
-        Command::new("WAIT").number(self.count).number(millis)
-    }
-
-    /// Checks how many have acknowledged.
-    fn check(self, acknowledged: Said) -> Result<(), StoreError> {
-        let wanted = self.count;
-        match acknowledged {
-            Ok(Value::Int(count)) if count >= i64::from(wanted) => Ok(()),
-            Ok(Value::Int(count)) => Err(StoreError::unknown(format!(
-                "{count} of {wanted} replicas have acknowledged the change in {:?}",
-                self.timeout
-            ))),
-            other => Err(StoreError::unknown(format!(
-                "whether replicas have acknowledged the change is not known: {other:?}"
-            ))),
         }
     }
 }

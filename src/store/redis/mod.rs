@@ -9,6 +9,7 @@ mod index;
 mod keys;
 mod many;
 mod node;
+mod replicas;
 mod resp;
 mod script;
 mod sentinels;
@@ -26,10 +27,11 @@ pub use builder::RedisStoreBuilder;
 
 use self::{
     cluster::Cluster,
-    connection::{Asking, Replicas, Said},
+    connection::{Asking, Said},
     failure::Refusal,
     keys::{Key, Keys},
     node::{Node, Way},
+    replicas::Replicas,
     script::Request,
 };
 use super::{

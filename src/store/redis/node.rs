@@ -6,8 +6,9 @@ use tokio::time::timeout;
 
 use super::{
     address::{Access, Address, Sentinels},
-    connection::{Asking, Connection, Expected, Replicas, Said},
+    connection::{Asking, Connection, Expected, Said},
     failure,
+    replicas::Replicas,
     script::Request,
     sentinels::Asked,
 };

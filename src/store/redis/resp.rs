@@ -239,6 +239,17 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_is_read_or_refused_and_never_a_panic(
+            bytes in proptest::collection::vec(proptest::sample::select(b"$*:+-019\r\na".to_vec()), 0..64),
+        ) {
+            if let Ok(Some((_, length))) = read(&bytes) {
+                proptest::prop_assert!(length <= bytes.len());
+            }
+        }
+    }
+
     #[test]
     fn a_count_that_nothing_follows_reserves_nothing() {
         assert!(read(b"*9223372036854775807\r\n:1\r\n").unwrap().is_none());

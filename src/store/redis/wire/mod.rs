@@ -4,24 +4,15 @@
 //! ready to ask go first, so that under load many commands go in one packet. The time is asked for once for all records
 //! of a packet.
 
-use std::{
-    collections::VecDeque,
-    io, mem,
-    pin::Pin,
-    sync::Arc,
-    task::{Context as Task, Poll, Waker, ready},
-};
+mod driving;
+
+use std::{io, sync::Arc, task::Waker};
 
 use ::redis::Value;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::oneshot,
-};
+use tokio::sync::oneshot;
 
-use super::{
-    connection::{time_of, with_time},
-    resp::{self, Command, no_answer},
-};
+use self::driving::Driving;
+use super::resp::Command;
 use crate::sync::{Mutex, MutexGuard};
 
 /// The end of those who ask.
@@ -138,212 +129,13 @@ fn wake(mut line: MutexGuard<'_, Line>) {
     }
 }
 
-/// The end of the stream: sends, reads, and hands out.
-pub(super) struct Driving<S> {
-    stream: S,
-    line: Arc<Mutex<Line>>,
-    /// Who waits for an answer to what is sent.
-    waiting: VecDeque<Waiting>,
-    /// Records that wait for the time.
-    timed: Vec<(oneshot::Sender<Value>, Value)>,
-    sending: Vec<u8>,
-    sent: usize,
-    is_flushed: bool,
-    /// Those who are ready to ask were let go first.
-    has_waited: bool,
-    reading: Vec<u8>,
-    filled: usize,
-}
-
-impl<S> Driving<S> {
-    fn new(stream: S, line: Arc<Mutex<Line>>) -> Self {
-        Self {
-            stream,
-            line,
-            waiting: VecDeque::new(),
-            timed: Vec::new(),
-            sending: Vec::new(),
-            sent: 0,
-            is_flushed: true,
-            has_waited: false,
-            reading: vec![0; ROOM],
-            filled: 0,
-        }
-    }
-
-    fn end(&mut self, cause: &str) {
-        let mut line = self.line.lock();
-        if line.over.is_none() {
-            line.over = Some(cause.into());
-        }
-        let waiting = mem::take(&mut line.waiting);
-        line.unsent = Vec::new();
-        drop(line);
-        drop(waiting);
-        self.waiting.clear();
-        self.timed.clear();
-    }
-
-    /// Takes what is to be sent next, once all before it is.
-    fn take(&mut self, task: &Task<'_>) -> bool {
-        let mut line = self.line.lock();
-        if line.unsent.is_empty() {
-            line.waker = Some(task.waker().clone());
-            return false;
-        }
-        if !mem::replace(&mut self.has_waited, true) {
-            drop(line);
-            task.waker().wake_by_ref();
-            return false;
-        }
-        self.has_waited = false;
-        self.sending.clear();
-        self.sending.shrink_to(ROOM);
-        self.sent = 0;
-        mem::swap(&mut self.sending, &mut line.unsent);
-        self.waiting.extend(line.waiting.drain(..));
-        if mem::take(&mut line.is_timed) {
-            drop(line);
-            Command::new("TIME").write(&mut self.sending);
-            self.waiting.push_back(Waiting::Time);
-        }
-        true
-    }
-
-    /// Tells whether nobody is left, neither one who waits nor one who could ask.
-    fn is_done(&self) -> bool {
-        let line = self.line.lock();
-        line.is_closing && line.waiting.is_empty() && self.waiting.is_empty()
-    }
-
-    /// Hands out what has come.
-    fn hand_out(&mut self) -> io::Result<()> {
-        let mut begin = 0;
-        while let Some((answer, length)) = resp::read(&self.reading[begin..self.filled])? {
-            begin += length;
-            self.answer(answer)?;
-        }
-        self.reading.copy_within(begin..self.filled, 0);
-        self.filled -= begin;
-        if self.filled == 0 && self.reading.len() > MOST_KEPT {
-            self.reading = vec![0; ROOM];
-        }
-        Ok(())
-    }
-
-    /// Hands an answer out to whom it is for; who does not wait any more does not miss it.
-    fn answer(&mut self, answer: Value) -> io::Result<()> {
-        match self.waiting.pop_front() {
-            None => return Err(no_answer("nothing was asked")),
-            Some(Waiting::One(to)) => drop(to.send(answer)),
-            Some(Waiting::Timed(to)) => match answer {
-                Value::Nil | Value::ServerError(_) => drop(to.send(answer)),
-                kept => self.timed.push((to, kept)),
-            },
-            Some(Waiting::Time) => self.tell_time(&answer)?,
-            Some(Waiting::Several(mut answers, missing, to)) => {
-                answers.push(answer);
-                match missing - 1 {
-                    0 => drop(to.send(answers)),
-                    missing => self
-                        .waiting
-                        .push_front(Waiting::Several(answers, missing, to)),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells the time to those who want to know it, or why the server does not tell it.
-    fn tell_time(&mut self, time: &Value) -> io::Result<()> {
-        for (to, kept) in self.timed.drain(..) {
-            drop(to.send(match (time, time_of(time)) {
-                (_, Some(now)) => with_time(kept, now),
-                (Value::ServerError(_), None) => time.clone(),
-                _ => return Err(no_answer("it does not tell the time")),
-            }));
-        }
-        Ok(())
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Driving<S> {
-    /// Goes on until nothing can be read and nothing can be sent.
-    fn poll_line(&mut self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        loop {
-            while self.poll_read(task)?.is_ready() {}
-            if self.poll_send(task)?.is_pending() {
-                return match self.is_done() {
-                    true => Poll::Ready(Ok(())),
-                    false => Poll::Pending,
-                };
-            }
-        }
-    }
-
-    fn poll_read(&mut self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        if self.filled == self.reading.len() {
-            self.reading.resize(self.filled * 2, 0);
-        }
-        let mut room = ReadBuf::new(&mut self.reading[self.filled..]);
-        ready!(Pin::new(&mut self.stream).poll_read(task, &mut room))?;
-        let count = room.filled().len();
-        if count == 0 {
-            let text = "the server has closed the connection";
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, text)));
-        }
-        self.filled += count;
-        Poll::Ready(self.hand_out())
-    }
-
-    fn poll_send(&mut self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        if self.sent == self.sending.len() {
-            if !self.is_flushed {
-                ready!(Pin::new(&mut self.stream).poll_flush(task))?;
-                self.is_flushed = true;
-            }
-            if !self.take(task) {
-                return Poll::Pending;
-            }
-        }
-        let unsent = &self.sending[self.sent..];
-        let count = ready!(Pin::new(&mut self.stream).poll_write(task, unsent))?;
-        if count == 0 {
-            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-        }
-        self.sent += count;
-        self.is_flushed = false;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driving<S> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
-        match ready!(self.poll_line(task)) {
-            Ok(()) => self.end("nobody was left who could ask"),
-            Err(error) => self.end(&error.to_string()),
-        }
-        Poll::Ready(())
-    }
-}
-
-impl<S> Drop for Driving<S> {
-    fn drop(&mut self) {
-        self.end("the connection was given up");
-    }
-}
-
-/// What is read and sent at once without more room.
-const ROOM: usize = 64 * 1024;
-/// From how much room on it is given back.
-const MOST_KEPT: usize = 1024 * 1024;
 /// From how many bytes on no more is taken: a server that does not read must not fill this process.
 const MOST_UNSENT: usize = 64 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::task::Context as Task;
+
     use ::redis::from_redis_value;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
@@ -351,7 +143,7 @@ mod tests {
         task::JoinHandle,
     };
 
-    use super::*;
+    use super::{super::connection::with_time, driving::MOST_KEPT, *};
 
     fn connected() -> (Wire, JoinHandle<()>, Server) {
         let (stream, server) = duplex(MOST_KEPT);
