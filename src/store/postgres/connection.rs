@@ -59,9 +59,11 @@ impl Connection {
     }
 
     /// Waits for an answer, but not for ever: if it does not come, another connection takes this one's place.
+    ///
+    /// The answer is pinned by who asks: one that is given away is held twice.
     pub(super) async fn in_time<T>(
         &self,
-        answer: impl Future<Output = Result<T, StoreError>>,
+        answer: impl Future<Output = Result<T, StoreError>> + Unpin,
     ) -> Result<T, StoreError> {
         timeout(ANSWER_TIMEOUT, answer)
             .await
@@ -165,14 +167,21 @@ impl Connection {
     }
 
     pub(super) async fn prepared(&self) -> Result<&Prepared, StoreError> {
+        if let Some(prepared) = self.prepared.get() {
+            return Ok(prepared);
+        }
         let prepare = || self.statements.prepare(&self.client);
-        let prepared = self.prepared.get_or_try_init(prepare).await;
+        // In a box, for it is once for each connection that this is due.
+        let prepared = Box::pin(self.prepared.get_or_try_init(prepare)).await;
         prepared.map_err(|error| failure::preparing(error, &self.table))
     }
 
     pub(super) async fn prepared_index(&self) -> Result<&PreparedIndex, StoreError> {
+        if let Some(prepared) = self.prepared_index.get() {
+            return Ok(prepared);
+        }
         let prepare = || self.statements.prepare_index(&self.client);
-        let prepared = self.prepared_index.get_or_try_init(prepare).await;
+        let prepared = Box::pin(self.prepared_index.get_or_try_init(prepare)).await;
         prepared.map_err(|error| failure::preparing(error, &self.table))
     }
 

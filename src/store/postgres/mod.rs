@@ -9,7 +9,7 @@ mod schema;
 mod statements;
 mod writing;
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, pin::pin, sync::Arc, time::Duration};
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -118,7 +118,8 @@ impl PostgresStore {
         Answer::later(async move {
             let (connection, place) = store.connection(way, handle).await?;
             let task = tokio::spawn(async move {
-                let answer = connection.in_time(verb(connection.clone())).await;
+                let verb = pin!(verb(connection.clone()));
+                let answer = connection.in_time(verb).await;
                 drop(place);
                 answer
             });

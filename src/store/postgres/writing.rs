@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque, btree_map},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -157,14 +158,17 @@ impl Connection {
     async fn carry_out(self: Arc<Self>, writes: Vec<Write>) {
         let changed = match &*writes {
             [_] => HashSet::new(),
-            many => match self.in_time(self.change_all(many)).await {
-                Ok(changed) => changed,
-                Err(error) if error.kind() == StoreErrorKind::Unknown => {
-                    return refuse(writes, &error);
+            many => {
+                let changed = self.in_time(pin!(self.change_all(many))).await;
+                match changed {
+                    Ok(changed) => changed,
+                    Err(error) if error.kind() == StoreErrorKind::Unknown => {
+                        return refuse(writes, &error);
+                    }
+                    // Nothing was changed; one of them is to blame.
+                    Err(_) => HashSet::new(),
                 }
-                // Nothing was changed; one of them is to blame.
-                Err(_) => HashSet::new(),
-            },
+            }
         };
         let mut alone = JoinSet::new();
         for write in writes {
@@ -187,7 +191,7 @@ impl Connection {
 
     /// Makes a change by a statement of its own, which says more of one that was not made.
     async fn carry_out_alone(self: Arc<Self>, write: Write) {
-        let answer = self.in_time(self.change(&write.change)).await;
+        let answer = self.in_time(pin!(self.change(&write.change))).await;
         // Some have stopped waiting.
         drop(write.answer.send(answer));
     }
