@@ -55,7 +55,7 @@ use crate::{clock::Timestamp, id::Handle, principal::PrincipalId};
 ///
 /// # What it guarantees
 ///
-/// A verb is one script or command (a load is two), one round trip, and carried out whole. The clock is the server's: a
+/// A verb is one script or command (a load is two, and shares the second), one round trip, and carried out whole. The clock is the server's: a
 /// node whose clock is wrong changes nothing. Expired keys go by themselves. An answer is given when the primary has carried the verb out, as
 /// durably as `appendfsync` says, and when so many replicas have acknowledged it as
 /// [`with_replicas`](RedisStoreBuilder::with_replicas) says: none by default. A replica that is promoted may not know of
