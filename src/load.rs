@@ -9,14 +9,14 @@ use std::{
 };
 
 use crate::{
-    change::{Live, Opener, Origin},
+    change::{Draft, Live, Opener, Origin},
     context::{Boxed, Context, before, sleep, within},
     error::{Error, ErrorKind},
     guard::Unreadable,
     id::{Handle, Token},
     observe::{EndReason, Event, EventKind, RejectReason},
     record::Key,
-    renewal::{Renewal, Upkeep},
+    renewal::Renewal,
     revocation,
     store::{Answer, Loaded, StoreError, StoreErrorKind},
 };
@@ -24,11 +24,11 @@ use crate::{
 /// What a request's ids turned out to be.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) live: Option<Live>,
+    /// The session of an id that is live. It is large and goes from hand to hand, so it is boxed as soon as there is one.
+    pub(crate) draft: Option<Box<Draft>>,
     pub(crate) origin: Origin,
     /// The id that is live.
     pub(crate) token: Option<Token>,
-    pub(crate) upkeep: Upkeep,
     /// A record that is not trusted, and that only the id that came could have opened.
     pub(crate) remains: Option<Handle>,
     then: Option<Then>,
@@ -137,7 +137,7 @@ async fn conclude(
 #[derive(Debug)]
 enum Verdict {
     Expired,
-    Live(Live, Upkeep, Option<Then>),
+    Live(Box<Draft>, Option<Then>),
     Reused,
     Superseded,
     Unknown,
@@ -183,7 +183,7 @@ fn judge(
                     Ok(opened) => {
                         let since = context.stopwatch();
                         let live = Live::of(handle, loaded, opener, opened, since);
-                        Verdict::Live(live, upkeep, touch)
+                        Verdict::Live(Box::new(Draft::live(live, upkeep)), touch)
                     }
                     Err(_) => Verdict::Untrusted(true),
                 }
@@ -196,10 +196,9 @@ fn judge(
 impl Found {
     pub(crate) const fn nothing(origin: Origin) -> Self {
         Self {
-            live: None,
+            draft: None,
             origin,
             token: None,
-            upkeep: Upkeep::NONE,
             remains: None,
             then: None,
         }
@@ -208,11 +207,10 @@ impl Found {
     fn of(context: &Context, token: Token, verdict: Verdict) -> Self {
         verdict.observe(context, token.handle());
         match verdict {
-            Verdict::Live(live, upkeep, then) => Self {
-                live: Some(live),
+            Verdict::Live(draft, then) => Self {
+                draft: Some(draft),
                 origin: Origin::Live,
                 token: Some(token),
-                upkeep,
                 remains: None,
                 then,
             },
@@ -274,13 +272,16 @@ impl Found {
     }
 
     fn handle(&self) -> Option<Handle> {
-        self.live.as_ref().map(|live| live.handle)
+        self.live().map(|live| live.handle)
     }
 
     /// Returns what opened the session, the latest first.
     fn opener(&self) -> Option<Reverse<Key>> {
-        let live = self.live.as_ref()?;
-        live.opener.came_as.map(Reverse)
+        self.live()?.opener.came_as.map(Reverse)
+    }
+
+    fn live(&self) -> Option<&Live> {
+        self.draft.as_ref()?.current()
     }
 
     /// Takes the answer in: a touch that found another version, or nothing, is another request's business.
@@ -293,7 +294,7 @@ impl Found {
                 let kind = EventKind::Destroyed(EndReason::Reused);
                 context.observe(Event::new(kind).of(handle));
             }
-            (Ok(true), _) => self.live.iter_mut().for_each(Live::touched),
+            (Ok(true), _) => self.draft.iter_mut().for_each(|draft| draft.touched()),
             (Ok(false), _) => {}
             (Err(_), Some(Then::End(handle))) => {
                 revocation::keep_ending(context, handle, None, EndReason::Reused);
@@ -333,7 +334,7 @@ fn tell(context: &Context, found: &Found) -> Option<Answer<bool>> {
     match found.then? {
         Then::End(handle) => Some(context.store.delete(&handle)),
         Then::Touch(expires_in) => {
-            let live = found.live.as_ref()?;
+            let live = found.live()?;
             let version = live.record.version();
             Some(context.store.touch(&live.handle, version, expires_in))
         }

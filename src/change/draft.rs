@@ -343,6 +343,11 @@ impl Draft {
 
     // What a load and a commit do.
 
+    /// Knows that the last-seen stamp was renewed.
+    pub(crate) fn touched(&mut self) {
+        self.live.iter_mut().for_each(Live::touched);
+    }
+
     /// Takes what is pending as work for a commit: all of it, or with an operation that is to be committed at once only
     /// what concerns its key.
     ///
