@@ -352,12 +352,12 @@ impl Draft {
     /// what concerns its key.
     ///
     /// A key cannot be told from the rest once everything was dropped, so after `clear` or an end all is taken; and so it
-    /// is where only a login may start a session.
+    /// is where only a login may start a session. What is taken is boxed, because it is large and goes from hand to hand.
     pub(crate) fn take_work(
         &mut self,
         now: Option<Operation>,
         default_lifetime: Lifetime,
-    ) -> Result<Work, Error> {
+    ) -> Result<Box<Work>, Error> {
         let takes_all = self.pending.end.is_some()
             || self.values.is_cleared()
             || self.origin == Origin::Superseded;
@@ -372,7 +372,7 @@ impl Draft {
             Some(_) => Pending::default(),
             None => std::mem::take(&mut self.pending),
         };
-        let mut work = Work {
+        let mut work = Box::new(Work {
             plan: Plan::NOTHING,
             live: self.live.clone(),
             remains: self.remains,
@@ -383,7 +383,7 @@ impl Draft {
             origin: self.origin,
             default_lifetime,
             is_partial: only.is_some(),
-        };
+        });
         work.plan = work.decide();
         Ok(work)
     }
@@ -394,7 +394,7 @@ impl Draft {
         &mut self,
         default_lifetime: Lifetime,
         needs: impl FnOnce(&Live) -> Upkeep,
-    ) -> Result<Work, Error> {
+    ) -> Result<Box<Work>, Error> {
         let mut work = self.take_work(None, default_lifetime)?;
         let needed = std::mem::take(&mut self.upkeep);
         if let Some(live) = work.live.as_ref().filter(|_| needed.is_any()) {
