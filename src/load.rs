@@ -1,12 +1,6 @@
 //! From an id to a session: what the store says, judged.
 
-use std::{
-    cmp::Reverse,
-    future::Future,
-    pin::{Pin, pin},
-    sync::Arc,
-    time::Duration,
-};
+use std::{cmp::Reverse, future::ready, pin::pin, sync::Arc, time::Duration};
 
 use crate::{
     change::{Draft, Live, Opener, Origin},
@@ -18,7 +12,7 @@ use crate::{
     record::Key,
     renewal::Renewal,
     revocation,
-    store::{Answer, Loaded, StoreError, StoreErrorKind},
+    store::{Answer, Later, Loaded, StoreError, StoreErrorKind},
 };
 
 /// What a request's ids turned out to be.
@@ -57,13 +51,13 @@ pub(crate) enum Loading {
 pub(crate) fn load(context: &Arc<Context>, first: Token, others: Vec<Token>) -> Loading {
     let answer = match context.store.load(&first.handle()).split() {
         Ok(answer) if others.is_empty() => return conclude_at_once(context, first, answer),
-        Ok(answer) => Answer::ready(answer),
-        Err(later) => Answer::boxed(later),
+        Ok(answer) => Box::pin(ready(answer)),
+        Err(later) => later,
     };
     let context = context.clone();
     Loading::Waiting(match others.is_empty() {
-        true => Box::pin(look_up(context, first, answer)),
-        false => Box::pin(look_up_all(context, first, answer, others)),
+        true => look_up(context, first, answer),
+        false => look_up_all(context, first, answer, others),
     })
 }
 
@@ -72,65 +66,67 @@ fn conclude_at_once(
     token: Token,
     answer: Result<Option<Loaded>, StoreError>,
 ) -> Loading {
-    let found = match judge(context, &token, answer) {
+    let mut found = match judge(context, &token, answer) {
         Ok(verdict) => Found::of(context, token, verdict),
         Err(error) => return Loading::Done(Err(error)),
     };
     match tell(context, &found).map(Answer::split) {
         None => Loading::Done(Ok(found)),
-        Some(Ok(answer)) => Loading::Done(Ok(found.told(context, answer))),
+        Some(Ok(answer)) => {
+            found.told(context, answer);
+            Loading::Done(Ok(found))
+        }
         Some(Err(later)) => {
             let context = context.clone();
             Loading::Waiting(Box::pin(async move {
-                let answer = within(context.load_timeout, later).await;
-                Ok(found.told(&context, answer))
+                found.told(&context, within(context.load_timeout, later).await);
+                Ok(found)
             }))
         }
     }
 }
 
-async fn look_up(
+/// Waits for the answer on one id. It is no `async fn`, whose future would keep twice what it is given.
+fn look_up(
     context: Arc<Context>,
     token: Token,
-    answer: Answer<Option<Loaded>>,
-) -> Result<Found, Error> {
-    let mut timer = pin!(sleep(context.load_timeout));
-    let answer = before(timer.as_mut(), answer).await;
-    let verdict = judge(&context, &token, answer)?;
-    Ok(conclude(&context, Found::of(&context, token, verdict), timer).await)
+    answer: Later<Option<Loaded>>,
+) -> Boxed<Result<Found, Error>> {
+    Box::pin(async move {
+        let mut timer = pin!(sleep(context.load_timeout));
+        let answer = before(timer.as_mut(), answer).await;
+        let verdict = judge(&context, &token, answer)?;
+        let mut found = Found::of(&context, token, verdict);
+        if let Some(answer) = tell(&context, &found) {
+            found.told(&context, before(timer, answer).await);
+        }
+        Ok(found)
+    })
 }
 
 /// Looks several ids up in the time that there is for one.
-async fn look_up_all(
+fn look_up_all(
     context: Arc<Context>,
     first: Token,
-    answer: Answer<Option<Loaded>>,
+    answer: Later<Option<Loaded>>,
     others: Vec<Token>,
-) -> Result<Found, Error> {
-    let mut timer = pin!(sleep(context.load_timeout));
-    let answer = before(timer.as_mut(), answer).await;
-    let verdict = judge(&context, &first, answer)?;
-    let mut verdicts = vec![(first, verdict)];
-    for token in others {
-        let answer = before(timer.as_mut(), context.store.load(&token.handle())).await;
-        let verdict = judge(&context, &token, answer)?;
-        verdicts.push((token, verdict));
-    }
-    Ok(conclude(&context, Found::of_all(&context, verdicts), timer).await)
-}
-
-async fn conclude(
-    context: &Arc<Context>,
-    found: Found,
-    timer: Pin<&mut impl Future<Output = ()>>,
-) -> Found {
-    match tell(context, &found) {
-        None => found,
-        Some(answer) => {
-            let answer = before(timer, answer).await;
-            found.told(context, answer)
+) -> Boxed<Result<Found, Error>> {
+    Box::pin(async move {
+        let mut timer = pin!(sleep(context.load_timeout));
+        let answer = before(timer.as_mut(), answer).await;
+        let verdict = judge(&context, &first, answer)?;
+        let mut verdicts = vec![(first, verdict)];
+        for token in others {
+            let answer = before(timer.as_mut(), context.store.load(&token.handle())).await;
+            let verdict = judge(&context, &token, answer)?;
+            verdicts.push((token, verdict));
         }
-    }
+        let mut found = Found::of_all(&context, verdicts);
+        if let Some(answer) = tell(&context, &found) {
+            found.told(&context, before(timer, answer).await);
+        }
+        Ok(found)
+    })
 }
 
 /// What one id turned out to be.
@@ -285,7 +281,7 @@ impl Found {
     }
 
     /// Takes the answer in: a touch that found another version, or nothing, is another request's business.
-    fn told(mut self, context: &Arc<Context>, answer: Result<bool, StoreError>) -> Self {
+    fn told(&mut self, context: &Arc<Context>, answer: Result<bool, StoreError>) {
         if let Some(Then::End(handle)) = self.then {
             context.watchers.gone(handle);
         }
@@ -303,7 +299,6 @@ impl Found {
                 context.observe(Event::new(EventKind::StoreFailed).because(&error));
             }
         }
-        self
     }
 }
 
