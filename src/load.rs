@@ -38,10 +38,6 @@ enum Then {
 }
 
 /// A load that is done, or one that waits for the store.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a box would cost each read an allocation"
-)]
 pub(crate) enum Loading {
     Done(Result<Found, Error>),
     Waiting(Boxed<Result<Found, Error>>),
