@@ -224,25 +224,25 @@ pub enum OnFailure {
 /// Waits for an answer for a limited time. One that is too late may or may not have been carried out.
 pub(crate) async fn within<T>(
     limit: Duration,
-    answer: impl Future<Output = Result<T, StoreError>>,
+    answer: impl Future<Output = Result<T, StoreError>> + Unpin,
 ) -> Result<T, StoreError> {
     before(pin!(sleep(limit)), answer).await
 }
 
 /// Waits for an answer until a timer has run down, which is then not to be asked again.
-pub(crate) async fn before<T>(
+///
+/// It is no `async fn`, whose future would keep the answer twice.
+pub(crate) fn before<T>(
     mut timer: Pin<&mut impl Future<Output = ()>>,
-    answer: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    let mut answer = pin!(answer);
-    std::future::poll_fn(|context| match answer.as_mut().poll(context) {
+    mut answer: impl Future<Output = Result<T, StoreError>> + Unpin,
+) -> impl Future<Output = Result<T, StoreError>> {
+    std::future::poll_fn(move |context| match Pin::new(&mut answer).poll(context) {
         task::Poll::Pending => timer
             .as_mut()
             .poll(context)
             .map(|()| Err(StoreError::unknown("the store did not answer in time"))),
         answered @ task::Poll::Ready(_) => answered,
     })
-    .await
 }
 
 /// Waits for a while; for ever without a runtime, where there is no timer and a store that needs one would have failed
@@ -432,6 +432,8 @@ impl Drop for Running {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -439,11 +441,7 @@ mod tests {
         use crate::store::StoreErrorKind;
         let late = within(Duration::from_secs(2), pending::<Result<(), StoreError>>()).await;
         assert_eq!(late.unwrap_err().kind(), StoreErrorKind::Unknown);
-        assert!(
-            within(Duration::from_secs(2), async { Ok(()) })
-                .await
-                .is_ok()
-        );
+        assert!(within(Duration::from_secs(2), ready(Ok(()))).await.is_ok());
     }
 
     #[tokio::test]

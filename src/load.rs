@@ -1,34 +1,28 @@
 //! From an id to a session: what the store says, judged.
 
-use std::{
-    cmp::Reverse,
-    future::Future,
-    pin::{Pin, pin},
-    sync::Arc,
-    time::Duration,
-};
+use std::{cmp::Reverse, future::ready, pin::pin, sync::Arc, time::Duration};
 
 use crate::{
-    change::{Live, Opener, Origin},
+    change::{Draft, Live, Opener, Origin},
     context::{Boxed, Context, before, sleep, within},
     error::{Error, ErrorKind},
     guard::Unreadable,
     id::{Handle, Token},
     observe::{EndReason, Event, EventKind, RejectReason},
     record::Key,
-    renewal::{Renewal, Upkeep},
+    renewal::Renewal,
     revocation,
-    store::{Answer, Loaded, StoreError, StoreErrorKind},
+    store::{Answer, Later, Loaded, StoreError, StoreErrorKind},
 };
 
 /// What a request's ids turned out to be.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) live: Option<Live>,
+    /// The session of an id that is live. It is large and goes from hand to hand, so it is boxed as soon as there is one.
+    pub(crate) draft: Option<Box<Draft>>,
     pub(crate) origin: Origin,
     /// The id that is live.
     pub(crate) token: Option<Token>,
-    pub(crate) upkeep: Upkeep,
     /// A record that is not trusted, and that only the id that came could have opened.
     pub(crate) remains: Option<Handle>,
     then: Option<Then>,
@@ -44,10 +38,6 @@ enum Then {
 }
 
 /// A load that is done, or one that waits for the store.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a box would cost each read an allocation"
-)]
 pub(crate) enum Loading {
     Done(Result<Found, Error>),
     Waiting(Boxed<Result<Found, Error>>),
@@ -57,13 +47,13 @@ pub(crate) enum Loading {
 pub(crate) fn load(context: &Arc<Context>, first: Token, others: Vec<Token>) -> Loading {
     let answer = match context.store.load(&first.handle()).split() {
         Ok(answer) if others.is_empty() => return conclude_at_once(context, first, answer),
-        Ok(answer) => Answer::ready(answer),
-        Err(later) => Answer::boxed(later),
+        Ok(answer) => Box::pin(ready(answer)),
+        Err(later) => later,
     };
     let context = context.clone();
     Loading::Waiting(match others.is_empty() {
-        true => Box::pin(look_up(context, first, answer)),
-        false => Box::pin(look_up_all(context, first, answer, others)),
+        true => look_up(context, first, answer),
+        false => look_up_all(context, first, answer, others),
     })
 }
 
@@ -72,72 +62,74 @@ fn conclude_at_once(
     token: Token,
     answer: Result<Option<Loaded>, StoreError>,
 ) -> Loading {
-    let found = match judge(context, &token, answer) {
+    let mut found = match judge(context, &token, answer) {
         Ok(verdict) => Found::of(context, token, verdict),
         Err(error) => return Loading::Done(Err(error)),
     };
     match tell(context, &found).map(Answer::split) {
         None => Loading::Done(Ok(found)),
-        Some(Ok(answer)) => Loading::Done(Ok(found.told(context, answer))),
+        Some(Ok(answer)) => {
+            found.told(context, answer);
+            Loading::Done(Ok(found))
+        }
         Some(Err(later)) => {
             let context = context.clone();
             Loading::Waiting(Box::pin(async move {
-                let answer = within(context.load_timeout, later).await;
-                Ok(found.told(&context, answer))
+                found.told(&context, within(context.load_timeout, later).await);
+                Ok(found)
             }))
         }
     }
 }
 
-async fn look_up(
+/// Waits for the answer on one id. It is no `async fn`, whose future would keep twice what it is given.
+fn look_up(
     context: Arc<Context>,
     token: Token,
-    answer: Answer<Option<Loaded>>,
-) -> Result<Found, Error> {
-    let mut timer = pin!(sleep(context.load_timeout));
-    let answer = before(timer.as_mut(), answer).await;
-    let verdict = judge(&context, &token, answer)?;
-    Ok(conclude(&context, Found::of(&context, token, verdict), timer).await)
+    answer: Later<Option<Loaded>>,
+) -> Boxed<Result<Found, Error>> {
+    Box::pin(async move {
+        let mut timer = pin!(sleep(context.load_timeout));
+        let answer = before(timer.as_mut(), answer).await;
+        let verdict = judge(&context, &token, answer)?;
+        let mut found = Found::of(&context, token, verdict);
+        if let Some(answer) = tell(&context, &found) {
+            found.told(&context, before(timer, answer).await);
+        }
+        Ok(found)
+    })
 }
 
 /// Looks several ids up in the time that there is for one.
-async fn look_up_all(
+fn look_up_all(
     context: Arc<Context>,
     first: Token,
-    answer: Answer<Option<Loaded>>,
+    answer: Later<Option<Loaded>>,
     others: Vec<Token>,
-) -> Result<Found, Error> {
-    let mut timer = pin!(sleep(context.load_timeout));
-    let answer = before(timer.as_mut(), answer).await;
-    let verdict = judge(&context, &first, answer)?;
-    let mut verdicts = vec![(first, verdict)];
-    for token in others {
-        let answer = before(timer.as_mut(), context.store.load(&token.handle())).await;
-        let verdict = judge(&context, &token, answer)?;
-        verdicts.push((token, verdict));
-    }
-    Ok(conclude(&context, Found::of_all(&context, verdicts), timer).await)
-}
-
-async fn conclude(
-    context: &Arc<Context>,
-    found: Found,
-    timer: Pin<&mut impl Future<Output = ()>>,
-) -> Found {
-    match tell(context, &found) {
-        None => found,
-        Some(answer) => {
-            let answer = before(timer, answer).await;
-            found.told(context, answer)
+) -> Boxed<Result<Found, Error>> {
+    Box::pin(async move {
+        let mut timer = pin!(sleep(context.load_timeout));
+        let answer = before(timer.as_mut(), answer).await;
+        let verdict = judge(&context, &first, answer)?;
+        let mut verdicts = vec![(first, verdict)];
+        for token in others {
+            let answer = before(timer.as_mut(), context.store.load(&token.handle())).await;
+            let verdict = judge(&context, &token, answer)?;
+            verdicts.push((token, verdict));
         }
-    }
+        let mut found = Found::of_all(&context, verdicts);
+        if let Some(answer) = tell(&context, &found) {
+            found.told(&context, before(timer, answer).await);
+        }
+        Ok(found)
+    })
 }
 
 /// What one id turned out to be.
 #[derive(Debug)]
 enum Verdict {
     Expired,
-    Live(Live, Upkeep, Option<Then>),
+    Live(Box<Draft>, Option<Then>),
     Reused,
     Superseded,
     Unknown,
@@ -183,7 +175,7 @@ fn judge(
                     Ok(opened) => {
                         let since = context.stopwatch();
                         let live = Live::of(handle, loaded, opener, opened, since);
-                        Verdict::Live(live, upkeep, touch)
+                        Verdict::Live(Box::new(Draft::live(live, upkeep)), touch)
                     }
                     Err(_) => Verdict::Untrusted(true),
                 }
@@ -196,10 +188,9 @@ fn judge(
 impl Found {
     pub(crate) const fn nothing(origin: Origin) -> Self {
         Self {
-            live: None,
+            draft: None,
             origin,
             token: None,
-            upkeep: Upkeep::NONE,
             remains: None,
             then: None,
         }
@@ -208,11 +199,10 @@ impl Found {
     fn of(context: &Context, token: Token, verdict: Verdict) -> Self {
         verdict.observe(context, token.handle());
         match verdict {
-            Verdict::Live(live, upkeep, then) => Self {
-                live: Some(live),
+            Verdict::Live(draft, then) => Self {
+                draft: Some(draft),
                 origin: Origin::Live,
                 token: Some(token),
-                upkeep,
                 remains: None,
                 then,
             },
@@ -274,17 +264,20 @@ impl Found {
     }
 
     fn handle(&self) -> Option<Handle> {
-        self.live.as_ref().map(|live| live.handle)
+        self.live().map(|live| live.handle)
     }
 
     /// Returns what opened the session, the latest first.
     fn opener(&self) -> Option<Reverse<Key>> {
-        let live = self.live.as_ref()?;
-        live.opener.came_as.map(Reverse)
+        self.live()?.opener.came_as.map(Reverse)
+    }
+
+    fn live(&self) -> Option<&Live> {
+        self.draft.as_ref()?.current()
     }
 
     /// Takes the answer in: a touch that found another version, or nothing, is another request's business.
-    fn told(mut self, context: &Arc<Context>, answer: Result<bool, StoreError>) -> Self {
+    fn told(&mut self, context: &Arc<Context>, answer: Result<bool, StoreError>) {
         if let Some(Then::End(handle)) = self.then {
             context.watchers.gone(handle);
         }
@@ -293,7 +286,7 @@ impl Found {
                 let kind = EventKind::Destroyed(EndReason::Reused);
                 context.observe(Event::new(kind).of(handle));
             }
-            (Ok(true), _) => self.live.iter_mut().for_each(Live::touched),
+            (Ok(true), _) => self.draft.iter_mut().for_each(|draft| draft.touched()),
             (Ok(false), _) => {}
             (Err(_), Some(Then::End(handle))) => {
                 revocation::keep_ending(context, handle, None, EndReason::Reused);
@@ -302,7 +295,6 @@ impl Found {
                 context.observe(Event::new(EventKind::StoreFailed).because(&error));
             }
         }
-        self
     }
 }
 
@@ -333,7 +325,7 @@ fn tell(context: &Context, found: &Found) -> Option<Answer<bool>> {
     match found.then? {
         Then::End(handle) => Some(context.store.delete(&handle)),
         Then::Touch(expires_in) => {
-            let live = found.live.as_ref()?;
+            let live = found.live()?;
             let version = live.record.version();
             Some(context.store.touch(&live.handle, version, expires_in))
         }

@@ -71,6 +71,7 @@ impl<S, L, E> SessionService<S, L, E> {
             transport,
             peer: peer_of.and_then(|peer_of| peer_of(request.headers(), request.extensions())),
             device: label_source.and_then(|source| source.read(request.headers())),
+            is_detached: false,
         };
         Arc::new(Slot::new(self.context.clone(), ids, withheld, client))
     }

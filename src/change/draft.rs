@@ -343,16 +343,21 @@ impl Draft {
 
     // What a load and a commit do.
 
+    /// Knows that the last-seen stamp was renewed.
+    pub(crate) fn touched(&mut self) {
+        self.live.iter_mut().for_each(Live::touched);
+    }
+
     /// Takes what is pending as work for a commit: all of it, or with an operation that is to be committed at once only
     /// what concerns its key.
     ///
     /// A key cannot be told from the rest once everything was dropped, so after `clear` or an end all is taken; and so it
-    /// is where only a login may start a session.
+    /// is where only a login may start a session. What is taken is boxed, because it is large and goes from hand to hand.
     pub(crate) fn take_work(
         &mut self,
         now: Option<Operation>,
         default_lifetime: Lifetime,
-    ) -> Result<Work, Error> {
+    ) -> Result<Box<Work>, Error> {
         let takes_all = self.pending.end.is_some()
             || self.values.is_cleared()
             || self.origin == Origin::Superseded;
@@ -367,7 +372,7 @@ impl Draft {
             Some(_) => Pending::default(),
             None => std::mem::take(&mut self.pending),
         };
-        let mut work = Work {
+        let mut work = Box::new(Work {
             plan: Plan::NOTHING,
             live: self.live.clone(),
             remains: self.remains,
@@ -378,7 +383,7 @@ impl Draft {
             origin: self.origin,
             default_lifetime,
             is_partial: only.is_some(),
-        };
+        });
         work.plan = work.decide();
         Ok(work)
     }
@@ -389,7 +394,7 @@ impl Draft {
         &mut self,
         default_lifetime: Lifetime,
         needs: impl FnOnce(&Live) -> Upkeep,
-    ) -> Result<Work, Error> {
+    ) -> Result<Box<Work>, Error> {
         let mut work = self.take_work(None, default_lifetime)?;
         let needed = std::mem::take(&mut self.upkeep);
         if let Some(live) = work.live.as_ref().filter(|_| needed.is_any()) {

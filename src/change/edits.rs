@@ -56,16 +56,6 @@ impl Edits {
         self.operations.into_iter().next_back()?.into_claimed()
     }
 
-    /// Takes them out and leaves none.
-    pub(crate) fn take(&mut self) -> Self {
-        Self {
-            operations: std::mem::take(&mut self.operations),
-            values: self.values.clone(),
-            differs: self.differs,
-            is_stale: self.is_stale,
-        }
-    }
-
     /// Tells whether they have not been made on this base yet.
     pub(crate) const fn is_stale(&self) -> bool {
         self.is_stale

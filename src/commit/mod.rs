@@ -21,7 +21,7 @@ use patience::{Attempt, Patience};
 use replacing::{Change, Replacing};
 
 use crate::{
-    change::{Edits, Live, Pending, Seen, Then, Work},
+    change::{Live, Pending, Seen, Then, Work},
     clock,
     context::{Boxed, Context, Turn},
     error::{Error, ErrorKind},
@@ -37,9 +37,8 @@ use crate::{
 /// What a commit has left behind.
 #[derive(Debug)]
 pub(crate) struct Committed {
-    pub(crate) live: Option<Live>,
-    /// What was done to the values, with the outcome of the run that was committed.
-    pub(crate) edits: Edits,
+    /// The record, and what was done to the values, with the outcome of the run that was committed.
+    pub(crate) work: Box<Work>,
     pub(crate) cookie: Cookie,
 }
 
@@ -72,7 +71,8 @@ pub(crate) struct Failure {
 /// A commit under way.
 pub(crate) struct Commit {
     context: Arc<Context>,
-    work: Work,
+    /// At the end it is what the commit has left behind.
+    work: Box<Work>,
     patience: Patience,
     /// What the index was told of a login, and is to forget if it fails.
     entered: Option<Entry>,
@@ -100,8 +100,12 @@ enum Step {
 }
 
 /// What follows a step.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would cost each step an allocation"
+)]
 enum Next {
-    Done(Committed),
+    Done(Cookie),
     Step(Step),
 }
 
@@ -116,7 +120,7 @@ struct Creating {
 }
 
 impl Commit {
-    pub(crate) fn new(context: Arc<Context>, work: Work) -> Self {
+    pub(crate) fn new(context: Arc<Context>, work: Box<Work>) -> Self {
         Self {
             patience: Patience::new(context.commit_timeout),
             context,
@@ -127,13 +131,21 @@ impl Commit {
         }
     }
 
+    /// Returns what it has left behind, once it is done.
+    pub(crate) fn committed(self: Box<Self>, cookie: Cookie) -> Committed {
+        Committed {
+            work: self.work,
+            cookie,
+        }
+    }
+
     /// Goes on for as long as the store answers.
-    pub(crate) fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<Committed, Failure>> {
+    pub(crate) fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<Cookie, Failure>> {
         let mut step = std::mem::replace(&mut self.step, Step::Done);
         let committed = loop {
             match ready!(self.poll_step(step, task)) {
                 Ok(Next::Step(next)) => step = next,
-                Ok(Next::Done(committed)) => break Ok(committed),
+                Ok(Next::Done(cookie)) => break Ok(cookie),
                 Err(error) => break Err(error),
             }
         };
@@ -141,21 +153,14 @@ impl Commit {
         let outcome = committed.as_ref().map(drop).map_err(Error::kind);
         meter::commit(outcome, &self.context.cookie_name);
         Poll::Ready(match committed {
-            Ok(committed) => Ok(Committed {
-                cookie: committed.cookie.or_forget(forget),
-                ..committed
-            }),
+            Ok(cookie) => Ok(cookie.or_forget(forget)),
             // Whoever came to read has read.
             Err(error) if self.work.is_upkeep_alone() => {
                 // Whoever ended it meanwhile has told of that, and nothing is left to renew.
                 if error.kind() != ErrorKind::Gone {
                     self.renewal_failed(&error);
                 }
-                Ok(Committed {
-                    live: self.work.live.take(),
-                    edits: self.work.edits.take(),
-                    cookie: Cookie::Keep,
-                })
+                Ok(Cookie::Keep)
             }
             Err(error) => {
                 self.forsake_a_failed_login();
@@ -243,7 +248,7 @@ impl Commit {
             Then::Create { .. } => self.create(Attempt::First, 1),
             Then::Nothing => {
                 self.work.live = None;
-                Ok(self.done(Cookie::Keep))
+                Ok(Next::Done(Cookie::Keep))
             }
             Then::Update { rotate, renew, .. } => self.update(rotate, renew),
         }
@@ -317,7 +322,7 @@ impl Commit {
         }
         let max_age = self.max_age(&live);
         self.work.live = Some(live);
-        Ok(self.done(Cookie::Set { token, max_age }))
+        Ok(Next::Done(Cookie::Set { token, max_age }))
     }
 
     /// Says that the id is forgotten, and whether there was a session whose user has ended it.
@@ -326,14 +331,6 @@ impl Commit {
         Cookie::Forget {
             ended: self.is_gone && end.is_some(),
         }
-    }
-
-    fn done(&mut self, cookie: Cookie) -> Next {
-        Next::Done(Committed {
-            live: self.work.live.take(),
-            edits: self.work.edits.take(),
-            cookie,
-        })
     }
 
     fn draw_version(&self) -> Result<Version, Error> {

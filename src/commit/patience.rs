@@ -61,8 +61,13 @@ impl Patience {
 
     /// Returns what is left of the time.
     fn remaining(&mut self) -> Duration {
-        let since = self.since.get_or_insert_with(Stopwatch::start);
-        self.total.saturating_sub(since.elapsed())
+        match self.since {
+            Some(since) => self.total.saturating_sub(since.elapsed()),
+            None => {
+                self.since = Some(Stopwatch::start());
+                self.total
+            }
+        }
     }
 
     fn poll_timer(&mut self, attempt: Attempt, task: &mut Task<'_>) -> Poll<()> {

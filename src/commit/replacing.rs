@@ -119,7 +119,7 @@ impl Commit {
         let (expected, old) = (live.record.version(), live.header());
         let next = step.applied_to(&old);
         if next.is_none() && !self.work.edits.differs {
-            return Ok(self.done(Cookie::Keep));
+            return Ok(Next::Done(Cookie::Keep));
         }
         let renewed = step.renewed.as_ref().zip(change.renewal.as_ref());
         let new = next.as_ref().unwrap_or(&old);
@@ -213,7 +213,7 @@ impl Commit {
     fn replay(&mut self, replacing: Replacing, fresh: Loaded) -> Result<Next, Error> {
         // What changed nothing on the record that was loaded is not done to another.
         if self.work.is_upkeep_alone() {
-            return Ok(self.done(Cookie::Keep));
+            return Ok(Next::Done(Cookie::Keep));
         }
         let handle = self.live().handle;
         self.context
@@ -309,7 +309,7 @@ impl Commit {
         Ok(Live::of(handle, fresh, opener, opened, since))
     }
 
-    fn finish(&mut self, replacing: Replacing) -> Next {
+    fn finish(&self, replacing: Replacing) -> Next {
         let next = self.live();
         if let Some(kind) = self.work.pending.event() {
             let generation = next.header().generation;
@@ -338,7 +338,7 @@ impl Commit {
             },
             (None, _) => Cookie::Keep,
         };
-        self.done(cookie)
+        Next::Done(cookie)
     }
 
     /// Returns the record that was loaded or created, or the successor that is on its way.

@@ -87,7 +87,7 @@ impl Unguarded {
     }
 
     /// Decides what to do; returns what was done if that is nothing.
-    fn begin(&mut self, work: Work) -> Result<Option<Edits>, Error> {
+    fn begin(&mut self, work: Box<Work>) -> Result<Option<Edits>, Error> {
         self.is_busy = true;
         let mut work = self.settled(work)?;
         if work.plan.is_nothing() {
@@ -99,16 +99,16 @@ impl Unguarded {
         Ok(None)
     }
 
-    fn settled(&mut self, work: Work) -> Result<Work, Error> {
+    fn settled(&mut self, work: Box<Work>) -> Result<Box<Work>, Error> {
         if !work.edits.is_stale() {
             return Ok(work);
         }
-        let unsettled = self.unsettled.insert(Box::new(work));
+        let unsettled = self.unsettled.insert(work);
         unsettled
             .settle()
             .inspect_err(|error| self.slot.observe_refusal(error))?;
         let settled = self.unsettled.take();
-        Ok(*settled.expect("it was put there"))
+        Ok(settled.expect("it was put there"))
     }
 
     fn leave<R>(&mut self, settle: impl FnOnce(&mut State) -> R) -> R {
@@ -129,8 +129,9 @@ impl Future for Unguarded {
             }
         }
         let commit = this.commit.as_mut().expect("something to wait for");
-        let committed = ready!(commit.poll(task));
-        this.commit = None;
+        let cookie = ready!(commit.poll(task));
+        let commit = this.commit.take().expect("it was polled");
+        let committed = cookie.map(|cookie| commit.committed(cookie));
         let slot = this.slot.clone();
         Poll::Ready(this.leave(|state| {
             let is_closed = state.closed;
@@ -158,7 +159,7 @@ impl Slot {
         &self,
         now: &mut Option<Operation>,
         task: &Task<'_>,
-    ) -> Poll<Result<Work, Error>> {
+    ) -> Poll<Result<Box<Work>, Error>> {
         let mut state = self.state.lock();
         if state.busy {
             return state.wait(task);
@@ -182,11 +183,8 @@ impl Open {
         committed: Result<Committed, Failure>,
     ) -> Result<Edits, Error> {
         match committed {
-            Ok(Committed {
-                live,
-                edits,
-                cookie,
-            }) => {
+            Ok(Committed { work, cookie }) => {
+                let Work { live, edits, .. } = *work;
                 // What is still pending is committed by the response, which waits for this.
                 let is_last = is_closed && !self.draft.is_changed();
                 let go_on = if is_last { Draft::close } else { Draft::rebase };

@@ -145,18 +145,18 @@ impl State {
         };
         match found {
             Ok(Found {
-                live,
+                draft,
                 origin,
                 token,
-                upkeep,
                 remains,
                 ..
             }) => {
-                let draft = match (live, remains) {
-                    (Some(live), _) => Draft::live(live, upkeep),
-                    (None, Some(handle)) => Draft::of_remains(handle),
-                    (None, None) => Draft::without_record(origin),
-                };
+                let draft = draft.unwrap_or_else(|| {
+                    Box::new(match remains {
+                        Some(handle) => Draft::of_remains(handle),
+                        None => Draft::without_record(origin),
+                    })
+                });
                 self.phase = Phase::Loaded(Open::new(draft, token, ambiguous));
                 Ok(())
             }

@@ -34,8 +34,6 @@ use crate::{
 pub(crate) struct Slot {
     context: Arc<Context>,
     client: Client,
-    /// It is a live connection's: there is no response that would commit it.
-    is_detached: bool,
     state: Mutex<State>,
 }
 
@@ -48,6 +46,8 @@ pub(crate) struct Client {
     pub(crate) peer: Option<PeerKey>,
     /// What the label of a login is made of.
     pub(crate) device: Option<HeaderValue>,
+    /// It is a live connection: there is no response that would commit what it does.
+    pub(crate) is_detached: bool,
 }
 
 /// Everything that a request knows of its session.
@@ -64,14 +64,14 @@ struct State {
 #[derive(Debug)]
 enum Phase {
     Failed(ErrorKind),
-    Loaded(Box<Open>),
+    Loaded(Open),
     Presented { ids: Presented, withheld: bool },
 }
 
 /// A session that is loaded, and what its request has to do with it.
 #[derive(Debug)]
 struct Open {
-    draft: Draft,
+    draft: Box<Draft>,
     /// The id that the browser holds, as far as this request knows.
     token: Option<Token>,
     /// The request brought several values under our name.
@@ -84,8 +84,8 @@ struct Open {
     used: bool,
     /// A change was refused for what the request is; a handler that ignores it does not get away with it.
     refused: Option<ErrorKind>,
-    /// Where an end is carried out if the request goes away.
-    runtime: Option<runtime::Handle>,
+    /// Where an end is carried out if the request goes away; boxed, because few requests end a session and all have a place.
+    runtime: Option<Box<runtime::Handle>>,
 }
 
 /// What has become of the handler.
@@ -119,22 +119,22 @@ impl Slot {
 
     /// Makes a place for what a live connection asks and does.
     pub(crate) fn detached(context: Arc<Context>, draft: Draft) -> Self {
-        let mut slot = Self::loaded(context, draft);
-        slot.is_detached = true;
-        slot
+        let client = Client {
+            is_detached: true,
+            ..Client::default()
+        };
+        Self::in_phase(context, client, Phase::of(draft))
     }
 
     /// Makes a place whose session is loaded, for tests of handlers.
     pub(crate) fn loaded(context: Arc<Context>, draft: Draft) -> Self {
-        let phase = Phase::Loaded(Open::new(draft, None, false));
-        Self::in_phase(context, Client::default(), phase)
+        Self::in_phase(context, Client::default(), Phase::of(draft))
     }
 
     const fn in_phase(context: Arc<Context>, client: Client, phase: Phase) -> Self {
         Self {
             context,
             client,
-            is_detached: false,
             state: Mutex::new(State::of(phase)),
         }
     }
@@ -190,7 +190,8 @@ impl Slot {
 
     /// Remembers where an end is to be carried out if the request goes away.
     pub(crate) fn remember_runtime(&self) {
-        self.state.lock().open().runtime = runtime::Handle::try_current().ok();
+        let runtime = runtime::Handle::try_current().ok().map(Box::new);
+        self.state.lock().open().runtime = runtime;
     }
 
     pub(crate) fn allow_cross_site(&self) -> Result<(), Error> {
@@ -271,7 +272,9 @@ impl Slot {
         if matches!(self.close(Outcome::Left), Closed::Commit) {
             let runtime = self.state.lock().open().runtime.take();
             let end = Unguarded::new(self.clone(), None);
-            self.context.background.finish(runtime, end);
+            self.context
+                .background
+                .finish(runtime.map(|runtime| *runtime), end);
         }
     }
 
@@ -291,7 +294,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if !self.is_detached {
+        if !self.client.is_detached {
             return;
         }
         let mut state = self.state.lock();
@@ -305,6 +308,12 @@ impl Drop for Slot {
                 None => event,
             });
         }
+    }
+}
+
+impl Phase {
+    fn of(draft: Draft) -> Self {
+        Self::Loaded(Open::new(Box::new(draft), None, false))
     }
 }
 
@@ -341,8 +350,8 @@ impl State {
 }
 
 impl Open {
-    fn new(draft: Draft, token: Option<Token>, ambiguous: bool) -> Box<Self> {
-        Box::new(Self {
+    const fn new(draft: Box<Draft>, token: Option<Token>, ambiguous: bool) -> Self {
+        Self {
             draft,
             token,
             ambiguous,
@@ -351,6 +360,6 @@ impl Open {
             used: false,
             refused: None,
             runtime: None,
-        })
+        }
     }
 }

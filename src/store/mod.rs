@@ -287,11 +287,6 @@ impl<T> Answer<T> {
         Self(State::Later(Box::pin(future)))
     }
 
-    /// Puts an answer together again that [`split`](Self::split) took apart.
-    pub(crate) const fn boxed(future: Later<T>) -> Self {
-        Self(State::Later(future))
-    }
-
     /// Takes the answer apart, so that one given at once needs no future.
     pub(crate) fn split(self) -> Result<Result<T, StoreError>, Later<T>> {
         match self.0 {
