@@ -18,7 +18,7 @@ use super::{
         Parameter::{self, Bytes, Number},
         Ready, Statement,
     },
-    whole::taken_apart,
+    whole,
 };
 use crate::{
     id::Handle,
@@ -113,7 +113,7 @@ impl Connection {
         let parameters = [Bytes(Some(handle.as_bytes()))];
         let query = store.statements.load.with(&parameters)?;
         let rows = self.rows(store, query).await?;
-        rows.first().map(loaded).transpose()
+        rows.first().map_or(Ok(None), loaded)
     }
 
     pub(super) async fn update(
@@ -253,11 +253,9 @@ impl Drop for Connection {
     }
 }
 
-pub(super) fn loaded(row: &MySqlRow) -> Result<Loaded, StoreError> {
-    let whole = row.try_get(0).map_err(StoreError::corrupt)?;
-    let row = taken_apart(whole);
-    row.ok_or_else(|| StoreError::corrupt("a column was cut off"))?
-        .loaded()
+/// Reads a row that begins with a whole record; `None` if that has expired.
+pub(super) fn loaded(row: &MySqlRow) -> Result<Option<Loaded>, StoreError> {
+    whole::loaded(row.try_get(0).map_err(StoreError::corrupt)?)
 }
 
 /// As long as a commit has by default.

@@ -196,7 +196,9 @@ impl Connection {
             let query = query.map_err(StoreError::unavailable)?;
             for row in self.rows(store, query).await? {
                 let handle = handle(&row, 1).map_err(StoreError::corrupt)?;
-                found.insert(handle, loaded(&row)?);
+                if let Some(loaded) = loaded(&row)? {
+                    found.insert(handle, loaded);
+                }
             }
         }
         Ok(in_places(handles, &found))
