@@ -47,19 +47,33 @@ impl Places {
     /// Takes a connection; waits a moment for a free place.
     pub(super) async fn take(self: &Arc<Self>) -> Result<Connection, StoreError> {
         let permit = self.place().await?;
-        let Some(idle) = self.pop() else {
+        match self.pop() {
+            Some(idle) if idle.since.elapsed() < TRUSTED => {
+                Ok(Connection::new(idle.connection, true, self.clone(), permit))
+            }
+            // In a box of its own, so that the usual way costs less memory than connecting does.
+            idle => Box::pin(self.make_sure(idle, permit)).await,
+        }
+    }
+
+    /// Makes sure that a connection is still there, and connects if it is not or there is none.
+    async fn make_sure(
+        self: &Arc<Self>,
+        idle: Option<Idle>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Connection, StoreError> {
+        let Some(idle) = idle else {
             let connection = self.connect(CONNECTING).await;
             let connection = connection.map_err(StoreError::unavailable)?;
             return Ok(Connection::new(connection, false, self.clone(), permit));
         };
-        let is_trusted = idle.since.elapsed() < TRUSTED;
-        let mut connection = Connection::new(idle.connection, is_trusted, self.clone(), permit);
-        if is_trusted || connection.is_there().await {
+        let mut connection = Connection::new(idle.connection, false, self.clone(), permit);
+        if connection.is_there().await {
             return Ok(connection);
         }
         // With it go the others, which have been idle for longer: the next one is new.
         drop(connection);
-        Box::pin(self.take()).await
+        self.take().await
     }
 
     async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {

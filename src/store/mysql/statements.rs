@@ -1,8 +1,9 @@
 //! The statements in MariaDB's and MySQL's words.
 
-use sqlx::{Arguments as _, AssertSqlSafe, Error, MySql, mysql::MySqlArguments, query::Query};
-
-use super::whole::{load, load_all};
+use super::{
+    ready::{Parameter, Ready, query},
+    whole::{load, load_all},
+};
 use crate::store::{
     StoreError,
     sql::{self, Dialect, Index, IndexStatements, REMEMBERED, Table, Taking, Text},
@@ -235,35 +236,6 @@ impl Statement {
         let parameters = self.places.iter().map(|place| parameters[*place]);
         query(&self.text, parameters).map_err(StoreError::unavailable)
     }
-}
-
-/// Makes a query of a text, with its parameters as they stand in it.
-pub(super) fn query<'a>(
-    text: &Text,
-    parameters: impl IntoIterator<Item = Parameter<'a>>,
-) -> Result<Ready, Error> {
-    let mut arguments = MySqlArguments::default();
-    for parameter in parameters {
-        let added = match parameter {
-            Parameter::Bytes(bytes) => arguments.add(bytes),
-            Parameter::Number(number) => arguments.add(number),
-            Parameter::List(list) => arguments.add(list),
-        };
-        added.map_err(Error::Encode)?;
-    }
-    Ok(sqlx::query_with(AssertSqlSafe(text.clone()), arguments))
-}
-
-/// A statement that only needs a connection.
-pub(super) type Ready = Query<'static, MySql, MySqlArguments>;
-
-/// A parameter of a statement.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Parameter<'a> {
-    Bytes(Option<&'a [u8]>),
-    Number(i64),
-    /// What [`list`] writes.
-    List(&'a str),
 }
 
 /// Writes a list as a statement takes it: one parameter, of whatever length.
