@@ -6,7 +6,7 @@ use super::{
 };
 use crate::store::{
     StoreError,
-    sql::{self, Dialect, Index, IndexStatements, REMEMBERED, Table, Taking, Text},
+    sql::{self, Dialect, Index, IndexStatements, REMEMBERED, Table, Taking, Text, Ttl},
 };
 
 pub(super) const DIALECT: Dialect = Dialect {
@@ -75,8 +75,8 @@ impl Statements {
         Self {
             create: Statement::new(&verbs.create),
             load: Statement::new(&load(table)),
-            update: Statement::new(&verbs.update),
-            touch: Statement::new(&verbs.touch),
+            update: Statement::new(&update(table)),
+            touch: Statement::new(&touch(table)),
             delete: Statement::new(&delete(table)),
             due: Statement::new(&due(table)),
             delete_records: delete_listed(table, "PRIMARY").into(),
@@ -108,6 +108,31 @@ impl Indexing {
             delete_principals: delete_principals(&principals).into(),
         }
     }
+}
+
+fn update(table: &Table) -> String {
+    let (now, moved) = (DIALECT.now, moved("$7", "$8"));
+    format!(
+        "UPDATE {table} SET version = $3, header = $4, payload = $5, principal = $6, {moved} \
+         WHERE handle = $1 AND version = $2 AND expires > {now}"
+    )
+}
+
+fn touch(table: &Table) -> String {
+    let (now, moved) = (DIALECT.now, moved("$3", "$4"));
+    format!("UPDATE {table} SET {moved} WHERE handle = $1 AND version = $2 AND expires > {now}")
+}
+
+/// Moves the stamps. The indexed one stays as it is while it is late enough and not too late.
+///
+/// The assignments are made from left to right, and each sees those before it; so the clock is asked once, and what it
+/// says is not computed four times.
+fn moved(expires_in: &str, slack: &str) -> String {
+    let (now, most) = (DIALECT.now, Ttl::MOST_SLACK);
+    format!(
+        "last_seen = {now}, expires = last_seen + {expires_in}, \
+         sweep_after = IF(sweep_after BETWEEN expires AND expires + {most}, sweep_after, expires + {slack})"
+    )
 }
 
 /// Deletes a record, and with it its entries.
