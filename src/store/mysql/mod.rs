@@ -157,12 +157,13 @@ impl fmt::Debug for MySqlStore {
     }
 }
 
+// Each puts its statement together when it has a connection, so that who waits for one keeps no copy of a record.
 impl SessionStore for MySqlStore {
     fn create(&self, handle: &Handle, record: &Record, expires_in: Duration) -> Answer<Created> {
-        let ttl = Ttl::new(expires_in);
-        let create = self.0.statements.create(*handle, record, ttl);
-        self.change(*handle, move |store, mut connection| async move {
-            connection.create(&store.0, create?).await
+        let (handle, record, ttl) = (*handle, record.clone(), Ttl::new(expires_in));
+        self.change(handle, move |store, mut connection| {
+            let create = store.0.statements.create(handle, &record, ttl);
+            async move { connection.create(&store.0, create?).await }
         })
     }
 
@@ -187,26 +188,29 @@ impl SessionStore for MySqlStore {
         record: &Record,
         expires_in: Duration,
     ) -> Answer<Updated> {
-        let (handle, ttl) = (*handle, Ttl::new(expires_in));
-        let update = self.0.statements.update(handle, expected, record, ttl);
-        self.change(handle, move |store, mut connection| async move {
-            let updated = connection.update(&store.0, update?, handle, expected);
-            updated.await
+        let (handle, record, ttl) = (*handle, record.clone(), Ttl::new(expires_in));
+        self.change(handle, move |store, mut connection| {
+            let update = store.0.statements.update(handle, expected, &record, ttl);
+            async move {
+                let updated = connection.update(&store.0, update?, handle, expected);
+                updated.await
+            }
         })
     }
 
     fn touch(&self, handle: &Handle, expected: Version, expires_in: Duration) -> Answer<bool> {
-        let ttl = Ttl::new(expires_in);
-        let touch = self.0.statements.touch(*handle, expected, ttl);
-        self.change(*handle, move |store, mut connection| async move {
-            connection.was_found(&store.0, touch?).await
+        let (handle, ttl) = (*handle, Ttl::new(expires_in));
+        self.change(handle, move |store, mut connection| {
+            let touch = store.0.statements.touch(handle, expected, ttl);
+            async move { connection.was_found(&store.0, touch?).await }
         })
     }
 
     fn delete(&self, handle: &Handle) -> Answer<bool> {
-        let delete = self.0.statements.delete(*handle);
-        self.change(*handle, move |store, mut connection| async move {
-            connection.was_found(&store.0, delete?).await
+        let handle = *handle;
+        self.change(handle, move |store, mut connection| {
+            let delete = store.0.statements.delete(handle);
+            async move { connection.was_found(&store.0, delete?).await }
         })
     }
 
