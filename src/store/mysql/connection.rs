@@ -3,28 +3,26 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{
-    Connection as _, MySqlConnection, Row as _,
+    Connection as _, Executor as _, MySqlConnection, Row as _,
     mysql::{MySqlQueryResult, MySqlRow},
 };
 use tokio::{
-    sync::OwnedSemaphorePermit,
+    sync::{OwnedMutexGuard, OwnedSemaphorePermit},
     time::{error::Elapsed, timeout},
 };
 
 use super::{
     Shared, failure,
     places::Places,
-    statements::{
-        Parameter::{self, Bytes, Number},
-        Ready, Statement,
-    },
-    whole::taken_apart,
+    ready::{Parameter, Ready},
+    statements::Statement,
+    whole,
 };
 use crate::{
     id::Handle,
     store::{
-        Created, Loaded, Record, StoreError, Updated, Version,
-        sql::{Ttl, missed, signed, timestamp},
+        Created, Loaded, StoreError, Updated, Version,
+        sql::{missed, timestamp},
     },
 };
 
@@ -38,6 +36,8 @@ pub(super) struct Connection {
     places: Arc<Places>,
     /// Given back after the connection.
     _permit: OwnedSemaphorePermit,
+    /// Given back after the place.
+    turn: Option<OwnedMutexGuard<()>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,13 @@ impl Connection {
             was_trusted,
             places,
             _permit: permit,
+            turn: None,
         }
+    }
+
+    /// Lets go of a turn when it is dropped.
+    pub(super) fn keep(&mut self, turn: OwnedMutexGuard<()>) {
+        self.turn = Some(turn);
     }
 
     /// Tells whether it was lost, perhaps before anything was asked.
@@ -84,22 +90,9 @@ impl Connection {
     pub(super) async fn create(
         &mut self,
         store: &Shared,
-        handle: Handle,
-        record: &Record,
-        ttl: Ttl,
+        create: Ready,
     ) -> Result<Created, StoreError> {
-        let parameters = [
-            Bytes(Some(handle.as_bytes())),
-            Number(signed(record.version())),
-            Bytes(Some(record.header())),
-            Bytes(Some(record.values())),
-            Bytes(record.principal().map(str::as_bytes)),
-            Number(ttl.expires_in),
-            Number(ttl.slack),
-        ];
-        let statement = &store.statements.create;
-        let done = self.execute(store, statement, &parameters).await?;
-        match done.last_insert_id() {
+        match self.carry_out(store, create).await?.last_insert_id() {
             0 => Ok(Created::Taken),
             millis => Ok(Created::Done(timestamp(millis.cast_signed())?)),
         }
@@ -108,68 +101,38 @@ impl Connection {
     pub(super) async fn load(
         &mut self,
         store: &Shared,
-        handle: Handle,
+        load: Ready,
     ) -> Result<Option<Loaded>, StoreError> {
-        let parameters = [Bytes(Some(handle.as_bytes()))];
-        let query = store.statements.load.with(&parameters)?;
-        let rows = self.rows(store, query).await?;
-        rows.first().map(loaded).transpose()
+        let rows = self.rows(store, load).await?;
+        rows.first().map_or(Ok(None), loaded)
     }
 
     pub(super) async fn update(
         &mut self,
         store: &Shared,
+        update: Ready,
         handle: Handle,
         expected: Version,
-        record: &Record,
-        ttl: Ttl,
     ) -> Result<Updated, StoreError> {
-        let parameters = [
-            Bytes(Some(handle.as_bytes())),
-            Number(signed(expected)),
-            Number(signed(record.version())),
-            Bytes(Some(record.header())),
-            Bytes(Some(record.values())),
-            Bytes(record.principal().map(str::as_bytes)),
-            Number(ttl.expires_in),
-            Number(ttl.slack),
-        ];
-        let statement = &store.statements.update;
-        let done = self.execute(store, statement, &parameters).await?;
-        match done.rows_affected() {
-            0 => Ok(missed(self.load(store, handle).await?, expected)),
+        match self.carry_out(store, update).await?.rows_affected() {
+            0 => {
+                let found = self.load(store, store.statements.load(handle)?);
+                Ok(missed(found.await?, expected))
+            }
             _ => Ok(Updated::Done),
         }
     }
 
-    pub(super) async fn touch(
+    /// Carries out a statement, and tells whether there was a row for it.
+    ///
+    /// These are the rows that were found: sqlx asks for them, and not for those that were changed, which a touch within
+    /// the same millisecond does not.
+    pub(super) async fn was_found(
         &mut self,
         store: &Shared,
-        handle: Handle,
-        expected: Version,
-        ttl: Ttl,
+        query: Ready,
     ) -> Result<bool, StoreError> {
-        let parameters = [
-            Bytes(Some(handle.as_bytes())),
-            Number(signed(expected)),
-            Number(ttl.expires_in),
-            Number(ttl.slack),
-        ];
-        let statement = &store.statements.touch;
-        let done = self.execute(store, statement, &parameters).await?;
-        // These are the rows that were found: sqlx asks for them, and not for those that were changed, which a touch
-        // within the same millisecond does not.
-        Ok(done.rows_affected() > 0)
-    }
-
-    pub(super) async fn delete(
-        &mut self,
-        store: &Shared,
-        handle: Handle,
-    ) -> Result<bool, StoreError> {
-        let parameters = [Bytes(Some(handle.as_bytes()))];
-        let statement = &store.statements.delete;
-        let done = self.execute(store, statement, &parameters).await?;
+        let done = self.carry_out(store, query).await?;
         Ok(done.rows_affected() > 0)
     }
 
@@ -187,7 +150,7 @@ impl Connection {
         store: &Shared,
         query: Ready,
     ) -> Result<MySqlQueryResult, StoreError> {
-        let done = timeout(ANSWER_TIMEOUT, query.execute(self.begin())).await;
+        let done = timeout(ANSWER_TIMEOUT, self.begin().execute(query)).await;
         self.end(store, done)
     }
 
@@ -196,7 +159,7 @@ impl Connection {
         store: &Shared,
         query: Ready,
     ) -> Result<Vec<MySqlRow>, StoreError> {
-        let rows = timeout(ANSWER_TIMEOUT, query.fetch_all(self.begin())).await;
+        let rows = timeout(ANSWER_TIMEOUT, self.begin().fetch_all(query)).await;
         self.end(store, rows)
     }
 
@@ -253,11 +216,9 @@ impl Drop for Connection {
     }
 }
 
-pub(super) fn loaded(row: &MySqlRow) -> Result<Loaded, StoreError> {
-    let whole = row.try_get(0).map_err(StoreError::corrupt)?;
-    let row = taken_apart(whole);
-    row.ok_or_else(|| StoreError::corrupt("a column was cut off"))?
-        .loaded()
+/// Reads a row that begins with a whole record; `None` if that has expired.
+pub(super) fn loaded(row: &MySqlRow) -> Result<Option<Loaded>, StoreError> {
+    whole::loaded(row.try_get(0).map_err(StoreError::corrupt)?)
 }
 
 /// As long as a commit has by default.

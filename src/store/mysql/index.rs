@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 
-use sqlx::{Error, Row as _, mysql::MySqlRow};
+use sqlx::{Error, Executor as _, Row as _, mysql::MySqlRow};
 
 use super::{
     MySqlStore, Shared,
     connection::{Connection, loaded},
-    statements::{
+    ready::{
         Parameter::{self, Bytes, List, Number},
-        Ready, hex, list, query,
+        Ready, query,
     },
+    statements::{hex, list},
 };
 use crate::{
     id::Handle,
@@ -122,9 +123,9 @@ impl Connection {
             Number(signed(entry.login)),
         ])?;
         let place = self.together(store, async |connection| {
-            match lock.execute(&mut *connection).await?.last_insert_id() {
+            match connection.execute(lock).await?.last_insert_id() {
                 0 => Ok(None),
-                _ => Ok(Some(insert.execute(connection).await?.last_insert_id())),
+                _ => Ok(Some(connection.execute(insert).await?.last_insert_id())),
             }
         });
         let Some(place) = place.await? else {
@@ -163,7 +164,7 @@ impl Connection {
         };
         for some in entries.chunks(AT_ONCE) {
             let parameters = [List(&list(some, pair)), of(principal)];
-            let query = query(&store.statements.index.leave, parameters);
+            let query = query(&store.statements.index.leave, parameters.into_iter());
             let query = query.map_err(StoreError::unavailable)?;
             self.carry_out(store, query).await?;
         }
@@ -196,7 +197,9 @@ impl Connection {
             let query = query.map_err(StoreError::unavailable)?;
             for row in self.rows(store, query).await? {
                 let handle = handle(&row, 1).map_err(StoreError::corrupt)?;
-                found.insert(handle, loaded(&row)?);
+                if let Some(loaded) = loaded(&row)? {
+                    found.insert(handle, loaded);
+                }
             }
         }
         Ok(in_places(handles, &found))
@@ -228,7 +231,7 @@ impl Connection {
 /// Makes a query about a list of handles.
 pub(super) fn listed(text: &Text, handles: &[Handle]) -> Result<Ready, Error> {
     let handles = list(handles, |handle| hex(handle.as_bytes()));
-    query(text, [List(&handles)])
+    query(text, [List(&handles)].into_iter())
 }
 
 /// Reads the handles of rows that have nothing else.

@@ -6,6 +6,7 @@ mod failure;
 mod finish;
 mod index;
 mod places;
+mod ready;
 mod schema;
 mod statements;
 mod sweeping;
@@ -119,8 +120,12 @@ impl MySqlStore {
                 return answer;
             }
             drop(connection);
-            let another = store.0.places.take().await?;
-            verb(store, another).await.0
+            let again = async move {
+                let another = store.0.places.take().await?;
+                verb(store, another).await.0
+            };
+            // In a box of its own, so that what hardly ever happens costs no memory.
+            Box::pin(again).await
         })
     }
 
@@ -137,12 +142,9 @@ impl MySqlStore {
         let store = self.clone();
         Answer::later(async move {
             let turn = store.0.turns.turn(handle).await?;
-            let answer = store.ask(|store, connection| async move {
-                let answer = verb(store, connection).await;
-                drop(turn);
-                answer
-            });
-            answer.await
+            let mut connection = store.0.places.take().await?;
+            connection.keep(turn);
+            Finished::new(verb(store, connection)).await
         })
     }
 }
@@ -155,19 +157,27 @@ impl fmt::Debug for MySqlStore {
     }
 }
 
+// Each puts its statement together when it has a connection, so that who waits for one keeps no copy of a record.
 impl SessionStore for MySqlStore {
     fn create(&self, handle: &Handle, record: &Record, expires_in: Duration) -> Answer<Created> {
         let (handle, record, ttl) = (*handle, record.clone(), Ttl::new(expires_in));
-        self.change(handle, move |store, mut connection| async move {
-            connection.create(&store.0, handle, &record, ttl).await
+        self.change(handle, move |store, mut connection| {
+            let create = store.0.statements.create(handle, &record, ttl);
+            async move { connection.create(&store.0, create?).await }
         })
     }
 
     fn load(&self, handle: &Handle) -> Answer<Option<Loaded>> {
         let handle = *handle;
-        self.read(move |store, mut connection| async move {
-            let loaded = connection.load(&store.0, handle).await;
-            (loaded, connection)
+        self.read(move |store, mut connection| {
+            let load = store.0.statements.load(handle);
+            async move {
+                let loaded = match load {
+                    Ok(load) => connection.load(&store.0, load).await,
+                    Err(error) => Err(error),
+                };
+                (loaded, connection)
+            }
         })
     }
 
@@ -179,23 +189,28 @@ impl SessionStore for MySqlStore {
         expires_in: Duration,
     ) -> Answer<Updated> {
         let (handle, record, ttl) = (*handle, record.clone(), Ttl::new(expires_in));
-        self.change(handle, move |store, mut connection| async move {
-            let updated = connection.update(&store.0, handle, expected, &record, ttl);
-            updated.await
+        self.change(handle, move |store, mut connection| {
+            let update = store.0.statements.update(handle, expected, &record, ttl);
+            async move {
+                let updated = connection.update(&store.0, update?, handle, expected);
+                updated.await
+            }
         })
     }
 
     fn touch(&self, handle: &Handle, expected: Version, expires_in: Duration) -> Answer<bool> {
         let (handle, ttl) = (*handle, Ttl::new(expires_in));
-        self.change(handle, move |store, mut connection| async move {
-            connection.touch(&store.0, handle, expected, ttl).await
+        self.change(handle, move |store, mut connection| {
+            let touch = store.0.statements.touch(handle, expected, ttl);
+            async move { connection.was_found(&store.0, touch?).await }
         })
     }
 
     fn delete(&self, handle: &Handle) -> Answer<bool> {
         let handle = *handle;
-        self.change(handle, move |store, mut connection| async move {
-            connection.delete(&store.0, handle).await
+        self.change(handle, move |store, mut connection| {
+            let delete = store.0.statements.delete(handle);
+            async move { connection.was_found(&store.0, delete?).await }
         })
     }
 

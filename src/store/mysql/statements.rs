@@ -1,11 +1,12 @@
 //! The statements in MariaDB's and MySQL's words.
 
-use sqlx::{Arguments as _, AssertSqlSafe, Error, MySql, mysql::MySqlArguments, query::Query};
-
-use super::whole::{load, load_all};
+use super::{
+    ready::{Parameter, Ready, query},
+    whole::{load, load_all},
+};
 use crate::store::{
     StoreError,
-    sql::{self, Dialect, Index, IndexStatements, REMEMBERED, Table, Taking, Text},
+    sql::{self, Dialect, Index, IndexStatements, REMEMBERED, Table, Taking, Text, Ttl},
 };
 
 pub(super) const DIALECT: Dialect = Dialect {
@@ -74,8 +75,8 @@ impl Statements {
         Self {
             create: Statement::new(&verbs.create),
             load: Statement::new(&load(table)),
-            update: Statement::new(&verbs.update),
-            touch: Statement::new(&verbs.touch),
+            update: Statement::new(&update(table)),
+            touch: Statement::new(&touch(table)),
             delete: Statement::new(&delete(table)),
             due: Statement::new(&due(table)),
             delete_records: delete_listed(table, "PRIMARY").into(),
@@ -107,6 +108,31 @@ impl Indexing {
             delete_principals: delete_principals(&principals).into(),
         }
     }
+}
+
+fn update(table: &Table) -> String {
+    let (now, moved) = (DIALECT.now, moved("$7", "$8"));
+    format!(
+        "UPDATE {table} SET version = $3, header = $4, payload = $5, principal = $6, {moved} \
+         WHERE handle = $1 AND version = $2 AND expires > {now}"
+    )
+}
+
+fn touch(table: &Table) -> String {
+    let (now, moved) = (DIALECT.now, moved("$3", "$4"));
+    format!("UPDATE {table} SET {moved} WHERE handle = $1 AND version = $2 AND expires > {now}")
+}
+
+/// Moves the stamps. The indexed one stays as it is while it is late enough and not too late.
+///
+/// The assignments are made from left to right, and each sees those before it; so the clock is asked once, and what it
+/// says is not computed four times.
+fn moved(expires_in: &str, slack: &str) -> String {
+    let (now, most) = (DIALECT.now, Ttl::MOST_SLACK);
+    format!(
+        "last_seen = {now}, expires = last_seen + {expires_in}, \
+         sweep_after = IF(sweep_after BETWEEN expires AND expires + {most}, sweep_after, expires + {slack})"
+    )
 }
 
 /// Deletes a record, and with it its entries.
@@ -235,35 +261,6 @@ impl Statement {
         let parameters = self.places.iter().map(|place| parameters[*place]);
         query(&self.text, parameters).map_err(StoreError::unavailable)
     }
-}
-
-/// Makes a query of a text, with its parameters as they stand in it.
-pub(super) fn query<'a>(
-    text: &Text,
-    parameters: impl IntoIterator<Item = Parameter<'a>>,
-) -> Result<Ready, Error> {
-    let mut arguments = MySqlArguments::default();
-    for parameter in parameters {
-        let added = match parameter {
-            Parameter::Bytes(bytes) => arguments.add(bytes),
-            Parameter::Number(number) => arguments.add(number),
-            Parameter::List(list) => arguments.add(list),
-        };
-        added.map_err(Error::Encode)?;
-    }
-    Ok(sqlx::query_with(AssertSqlSafe(text.clone()), arguments))
-}
-
-/// A statement that only needs a connection.
-pub(super) type Ready = Query<'static, MySql, MySqlArguments>;
-
-/// A parameter of a statement.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Parameter<'a> {
-    Bytes(Option<&'a [u8]>),
-    Number(i64),
-    /// What [`list`] writes.
-    List(&'a str),
 }
 
 /// Writes a list as a statement takes it: one parameter, of whatever length.

@@ -1,15 +1,16 @@
 //! Removing what has expired, and what the index need not remember.
 
-use sqlx::{Row as _, mysql::MySqlRow};
+use sqlx::{Executor as _, Row as _, mysql::MySqlRow};
 
 use super::{
     Shared,
     connection::Connection,
     index::{handles, listed},
-    statements::{
+    ready::{
         Parameter::{List, Number},
-        hex, list, query,
+        query,
     },
+    statements::{hex, list},
 };
 use crate::store::{
     StoreError,
@@ -31,13 +32,13 @@ impl Connection {
         let statements = &store.statements;
         let due = statements.due.with(&[Number(at_most(most))])?;
         let sweeping = self.together(store, async |connection| {
-            let mut due = handles(&due.fetch_all(&mut *connection).await?)?;
+            let mut due = handles(&connection.fetch_all(due).await?)?;
             due.sort_unstable();
             if due.is_empty() {
                 return Ok(0);
             }
             for text in [&statements.delete_records, &statements.index.delete_entries] {
-                listed(text, &due)?.execute(&mut *connection).await?;
+                connection.execute(listed(text, &due)?).await?;
             }
             Ok(due.len())
         });
@@ -53,14 +54,15 @@ impl Connection {
         if due == NONE {
             return Ok(0);
         }
-        let late = query(&statements.late, [List(&due)]).map_err(StoreError::unavailable)?;
+        let late =
+            query(&statements.late, [List(&due)].into_iter()).map_err(StoreError::unavailable)?;
         let late = self.rows(store, late).await?;
         let mut late = handles(&late).map_err(StoreError::corrupt)?;
         late.sort_unstable();
         let entries = listed(&statements.delete_entries, &late);
         self.carry_out(store, entries.map_err(StoreError::unavailable)?)
             .await?;
-        let forget = query(&statements.delete_principals, [List(&due)]);
+        let forget = query(&statements.delete_principals, [List(&due)].into_iter());
         let forgotten = self.carry_out(store, forget.map_err(StoreError::unavailable)?);
         Ok(forgotten.await?.rows_affected() as usize)
     }

@@ -69,7 +69,9 @@ pub(crate) struct Statements {
         reason = "that of MariaDB and MySQL puts the columns together"
     )]
     pub(crate) load: Text,
+    #[allow(dead_code, reason = "those of MariaDB and MySQL ask the clock once")]
     pub(crate) update: Text,
+    #[allow(dead_code, reason = "as that of the update")]
     pub(crate) touch: Text,
     #[allow(dead_code, reason = "that of MariaDB and MySQL deletes entries too")]
     pub(crate) delete: Text,
