@@ -51,6 +51,8 @@ fn per_request(workload: &Workload, index: usize) -> f64 {
 fn count(workload: &str, index: usize, requests: u32) -> f64 {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    // A thread that spins until another is done would keep the only processor to itself.
+    valgrind.arg("--fair-sched=yes");
     valgrind.arg(env::current_exe().expect("a program has a path"));
     valgrind.args([
         "--profile",
