@@ -13,6 +13,7 @@ use ::redis::{RedisConnectionInfo, RedisError, ServerError, Value};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
+    runtime,
     sync::Notify,
     task::AbortHandle,
     time::{sleep, timeout},
@@ -118,7 +119,8 @@ impl Connection {
                 Some(username) => command.arg(username),
                 None => command,
             };
-            self.ask(&command.arg(password)).await?;
+            let entered = self.ask(&command.arg(password)).await;
+            entered.map_err(without_arguments)?;
         }
         if settings.db() != 0 {
             let command = Command::new("SELECT").number(settings.db());
@@ -249,6 +251,28 @@ impl Connection {
     }
 }
 
+impl Drop for Connection {
+    /// What was sent is still answered, but by a server that is silent nothing is kept open.
+    fn drop(&mut self) {
+        let (driver, patience) = (self.driver.clone(), self.patience);
+        match runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move {
+                sleep(patience).await;
+                driver.abort();
+            })),
+            Err(_) => driver.abort(),
+        }
+    }
+}
+
+/// Leaves out what a server repeats of a command that it does not know: a password.
+fn without_arguments(error: RedisError) -> RedisError {
+    match error.code() {
+        Some(code) => io::Error::other(format!("it lets this user not in: {code}")).into(),
+        None => error,
+    }
+}
+
 impl Connected for Connection {
     fn is_open(&self) -> bool {
         self.wire.is_open()
@@ -323,3 +347,42 @@ pub(super) enum Asking {
 
 const BEAT: Duration = Duration::from_secs(1);
 const IDLE_BEATS: u32 = 15;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    fn access() -> Access {
+        Access {
+            settings: RedisConnectionInfo::default().set_password("secret"),
+            tls: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_that_a_server_repeats_is_in_no_error() {
+        let (stream, mut server) = duplex(1_024);
+        let access = access();
+        let opening = Connection::over(stream, &access, Expected::Node, BEAT);
+        let repeats = b"-ERR unknown command 'AUTH', with args beginning with: 'secret'\r\n";
+        let (opened, ()) = tokio::join!(opening, async {
+            server.read_u8().await.unwrap();
+            server.write_all(repeats).await.unwrap();
+        });
+        let error = opened.map(drop).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_kept_open_of_a_connection_to_a_server_that_says_nothing() {
+        let (stream, mut server) = duplex(1_024);
+        let access = access();
+        let opening = Connection::over(stream, &access, Expected::Node, BEAT);
+        assert!(timeout(BEAT, opening).await.is_err());
+        let mut said = Vec::new();
+        server.read_to_end(&mut said).await.unwrap();
+        assert!(said.starts_with(b"*2"));
+    }
+}

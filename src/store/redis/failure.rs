@@ -67,7 +67,7 @@ pub(super) fn lost(error: io::Error) -> StoreError {
 /// Tells whether the server takes nothing over this connection.
 pub(super) fn is_shut_out(error: &RedisError) -> bool {
     match error.code() {
-        None | Some("NOAUTH") => true,
+        None | Some("DENIED" | "NOAUTH") => true,
         Some(_) => error
             .detail()
             .is_some_and(|detail| detail.starts_with("max number of clients")),
@@ -91,6 +91,7 @@ const REFUSALS: &[&str] = &[
     "BUSY",
     "CLUSTERDOWN",
     "CROSSSLOT",
+    "DENIED",
     "LOADING",
     "MASTERDOWN",
     "MISCONF",

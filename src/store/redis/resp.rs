@@ -85,7 +85,10 @@ fn length(bytes: &[u8], depth: usize) -> io::Result<Option<usize>> {
     };
     match head {
         Head::Line | Head::Nil | Head::Number(_) => Ok(Some(line)),
-        Head::Bytes(count) => Ok(Some(line + count + END.len()).filter(|all| *all <= bytes.len())),
+        Head::Bytes(count) => Ok(line
+            .checked_add(count)
+            .and_then(|all| all.checked_add(END.len()))
+            .filter(|all| *all <= bytes.len())),
         Head::Answers(_) if depth == 0 => Err(no_answer("it is too deep")),
         Head::Answers(count) => {
             let mut all = line;
@@ -144,7 +147,11 @@ fn head(bytes: &[u8]) -> io::Result<Option<(Head, usize)>> {
     let (kind, text) = line
         .and_then(<[u8]>::split_first)
         .ok_or_else(|| no_answer("a line is empty"))?;
-    let count = |number: i64| usize::try_from(number).ok();
+    // Less than none is nil.
+    let count = |number: i64| match number < 0 {
+        true => None,
+        false => Some(usize::try_from(number).unwrap_or(usize::MAX)),
+    };
     let head = match kind {
         b'+' | b'-' => Head::Line,
         b':' => Head::Number(number(text)?),

@@ -108,8 +108,13 @@ impl<S> Driving<S> {
             begin += length;
             self.answer(answer)?;
         }
-        self.reading.copy_within(begin..self.filled, 0);
-        self.filled -= begin;
+        if begin > 0 {
+            self.reading.copy_within(begin..self.filled, 0);
+            self.filled -= begin;
+        }
+        if self.filled > MOST_READ {
+            return Err(no_answer("it is too long"));
+        }
         if self.filled == 0 && self.reading.len() > MOST_KEPT {
             self.reading = vec![0; ROOM];
         }
@@ -119,8 +124,10 @@ impl<S> Driving<S> {
     /// Hands an answer out to whom it is for; who does not wait any more does not miss it.
     fn answer(&mut self, answer: Value) -> io::Result<()> {
         match self.waiting.pop_front() {
-            None => return Err(no_answer("nothing was asked")),
+            None => return Err(unasked(&answer)),
             Some(Waiting::One(to)) => drop(to.send(answer)),
+            // Or what nobody waits for would be kept until the time has come.
+            Some(Waiting::Timed(to)) if to.is_closed() => {}
             Some(Waiting::Timed(to)) => match answer {
                 Value::Nil | Value::ServerError(_) => drop(to.send(answer)),
                 kept => self.timed.push((to, kept)),
@@ -141,12 +148,13 @@ impl<S> Driving<S> {
 
     /// Tells the time to those who want to know it, or why the server does not tell it.
     fn tell_time(&mut self, time: &Value) -> io::Result<()> {
+        let now = time_of(time);
+        if now.is_none() && !matches!(time, Value::ServerError(_)) {
+            return Err(no_answer("it does not tell the time"));
+        }
         for (to, kept) in self.timed.drain(..) {
-            drop(to.send(match (time, time_of(time)) {
-                (_, Some(now)) => with_time(kept, now),
-                (Value::ServerError(_), None) => time.clone(),
-                _ => return Err(no_answer("it does not tell the time")),
-            }));
+            let answer = now.map_or_else(|| time.clone(), |now| with_time(kept, now));
+            drop(to.send(answer));
         }
         Ok(())
     }
@@ -220,7 +228,17 @@ impl<S> Drop for Driving<S> {
     }
 }
 
+/// What a server says that was not asked: why it lets nobody in, perhaps.
+fn unasked(answer: &Value) -> io::Error {
+    match answer {
+        Value::ServerError(error) => io::Error::other(error.to_string()),
+        _ => no_answer("nothing was asked"),
+    }
+}
+
 /// What is read and sent at once without more room.
 const ROOM: usize = 64 * 1024;
 /// From how much room on it is given back.
 pub(super) const MOST_KEPT: usize = 1024 * 1024;
+/// From how many bytes on an answer is none: as many as a server stores under a key, and some.
+const MOST_READ: usize = 513 * 1024 * 1024;

@@ -300,6 +300,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_server_that_lets_nobody_in_is_quoted() {
+        let (wire, driver, mut server) = connected();
+        server.say("-DENIED it runs in protected mode\r\n").await;
+        driver.await.unwrap();
+        let error = wire.ask(&get("a")).await.unwrap_err().to_string();
+        assert!(error.contains("protected mode"), "{error}");
+    }
+
+    #[tokio::test]
     async fn it_ends_when_nobody_can_ask_and_all_is_answered() {
         let (wire, driver, mut server) = connected();
         let a = get("a");
