@@ -265,11 +265,13 @@ impl Drop for Connection {
     }
 }
 
-/// Leaves out what a server repeats of a command that it does not know: a password.
+/// Leaves out what a server repeats of a command that it does not know: a password. Why it lets nobody in is kept.
 fn without_arguments(error: RedisError) -> RedisError {
     match error.code() {
-        Some(code) => io::Error::other(format!("it lets this user not in: {code}")).into(),
-        None => error,
+        Some(code) if !failure::is_shut_out(&error) => {
+            io::Error::other(format!("the server does not let this user in: {code}")).into()
+        }
+        _ => error,
     }
 }
 
@@ -361,18 +363,26 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_password_that_a_server_repeats_is_in_no_error() {
+    /// Returns the error of whom a server answers so.
+    async fn refused(answer: &str) -> String {
         let (stream, mut server) = duplex(1_024);
         let access = access();
         let opening = Connection::over(stream, &access, Expected::Node, BEAT);
-        let repeats = b"-ERR unknown command 'AUTH', with args beginning with: 'secret'\r\n";
         let (opened, ()) = tokio::join!(opening, async {
             server.read_u8().await.unwrap();
-            server.write_all(repeats).await.unwrap();
+            server.write_all(answer.as_bytes()).await.unwrap();
         });
         let error = opened.map(drop).unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+        format!("{error} {error:?}")
+    }
+
+    #[tokio::test]
+    async fn a_password_that_a_server_repeats_is_in_no_error_and_why_it_is_full_is() {
+        let repeats = "-ERR unknown command 'AUTH', with args beginning with: 'secret'\r\n";
+        let error = refused(repeats).await;
+        assert!(!error.contains("secret"), "{error}");
+        let error = refused("-ERR max number of clients reached\r\n").await;
+        assert!(error.contains("max number of clients"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]
