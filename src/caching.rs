@@ -26,13 +26,13 @@ pub(crate) fn protect(
     exposure: Exposure,
     transport: Option<&HeaderTransport>,
 ) {
-    vary(headers, transport);
-    if matches!(exposure, Exposure::Cookie | Exposure::Header) {
+    if matches!(exposure, Exposure::Cookie | Exposure::Header) && has_any(headers, &SHARED_ONLY) {
         SHARED_ONLY
             .iter()
             .for_each(|name| drop(headers.remove(name)));
     }
-    let expires = headers.contains_key(EXPIRES);
+    let expires = has_any(headers, &[EXPIRES]);
+    vary(headers, transport);
     match headers.entry(CACHE_CONTROL) {
         Entry::Vacant(place) => {
             place.insert(match exposure {
@@ -55,6 +55,11 @@ pub(crate) fn protect(
             }
         }
     }
+}
+
+/// Goes through the names, of which a response has few: that costs less than one look into the map.
+fn has_any(headers: &HeaderMap, names: &[HeaderName]) -> bool {
+    headers.keys().any(|name| names.contains(name))
 }
 
 /// Names all that a session may have been found by.
