@@ -6,7 +6,10 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
+    collections::{
+        BinaryHeap, HashMap,
+        hash_map::Entry::{Occupied, Vacant},
+    },
     hash::{BuildHasherDefault, Hasher},
 };
 
@@ -22,6 +25,8 @@ pub(super) struct Shard {
     entries: Entries,
     anonymous: Queue,
     signed_in: Queue,
+    /// No place is earlier, so that the queues, which are not at hand, need not be looked at for each verb.
+    first: Option<Timestamp>,
     /// How many sessions there were at most since memory was given back.
     most: usize,
 }
@@ -62,15 +67,17 @@ impl Shard {
         entry: Entry,
         room: impl FnOnce(&Entry) -> bool,
     ) -> Placed {
-        if self.live(handle, entry.created).is_some() {
-            return Placed::Taken;
-        }
-        if !room(&entry) {
-            return Placed::NoRoom;
-        }
-        let replaced = self.remove(handle);
-        self.queue(*handle, entry.queued, entry.is_anonymous);
-        self.entries.insert(*handle, entry);
+        let (queued, is_anonymous) = (entry.queued, entry.is_anonymous);
+        let replaced = match self.entries.entry(*handle) {
+            Occupied(old) if old.get().is_live(entry.created) => return Placed::Taken,
+            _ if !room(&entry) => return Placed::NoRoom,
+            Occupied(mut old) => Some(old.insert(entry)),
+            Vacant(place) => {
+                place.insert(entry);
+                None
+            }
+        };
+        self.queue(*handle, queued, is_anonymous);
         self.most = self.most.max(self.entries.len());
         Placed::Done(replaced)
     }
@@ -173,6 +180,9 @@ impl Shard {
     /// Removes a few sessions that have expired.
     pub(super) fn sweep(&mut self, now: Timestamp) -> Vec<Entry> {
         let mut swept = Vec::new();
+        if self.first.is_none_or(|first| now < first) {
+            return swept;
+        }
         for _ in 0..SWEPT_PER_VERB {
             let due = [&self.anonymous, &self.signed_in].map(|queue| is_due(queue, now));
             let queue = match due {
@@ -183,6 +193,8 @@ impl Shard {
             let next = queue.pop();
             swept.extend(next.and_then(|Reverse(place)| self.settle(place, now)));
         }
+        let firsts = [&self.anonymous, &self.signed_in].map(first);
+        self.first = firsts.into_iter().flatten().min();
         swept
     }
 
@@ -252,6 +264,7 @@ impl Shard {
             false => &mut self.signed_in,
         };
         queue.push(Reverse((deadline, handle)));
+        self.first = Some(self.first.map_or(deadline, |first| first.min(deadline)));
     }
 
     /// Gives memory back once most of it is for sessions that are gone, or for places that are stale.
@@ -298,6 +311,10 @@ impl Shard {
         for (handle, entry) in &self.entries {
             let place = (entry.queued, *handle);
             assert!(entry.queued <= entry.deadline, "its place is too late");
+            assert!(
+                self.first.is_some_and(|first| first <= entry.queued),
+                "its place is not looked at"
+            );
             assert!(
                 has(&self.anonymous, place) || !entry.is_anonymous && has(&self.signed_in, place),
                 "its place is missing"
@@ -358,10 +375,12 @@ fn counting(entries: &mut Entries, (queued, handle): Place) -> Option<&mut Entry
         .filter(|entry| entry.queued == queued)
 }
 
+fn first(queue: &Queue) -> Option<Timestamp> {
+    queue.peek().map(|Reverse((deadline, _))| *deadline)
+}
+
 fn is_due(queue: &Queue, now: Timestamp) -> bool {
-    queue
-        .peek()
-        .is_some_and(|Reverse((deadline, _))| *deadline <= now)
+    first(queue).is_some_and(|deadline| deadline <= now)
 }
 
 /// Takes eight of a handle's bytes for its hash.
