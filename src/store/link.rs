@@ -46,10 +46,15 @@ impl<C: Connected> Link<C> {
         self.0.borrow().up().map(|connection| at(connection))
     }
 
+    /// Returns the connection if there is one at this moment.
+    pub(super) fn at_hand(&self) -> Option<Arc<C>> {
+        self.0.borrow().up().cloned()
+    }
+
     /// Returns the connection; waits a moment for one that is being made.
     pub(super) async fn connection(&self) -> Result<Arc<C>, StoreError> {
-        if let Some(connection) = self.0.borrow().up() {
-            return Ok(connection.clone());
+        if let Some(connection) = self.at_hand() {
+            return Ok(connection);
         }
         // In a box, for it is seldom that this is due.
         Box::pin(self.wait()).await

@@ -138,6 +138,9 @@ impl Way {
             Some((cut, then)) if cut == said => {
                 state.cut = None;
                 state.is_away = then == Then::Away;
+                if state.is_away {
+                    self.cut_off.notify_waiters();
+                }
                 true
             }
             _ => false,

@@ -10,7 +10,7 @@ use tenure::{
 use super::{
     HANDLE, HOUR,
     bed::{
-        redis::{Redis, Space},
+        redis::{Redis, Space, client::Client},
         visitor,
     },
     costs, record, version,
@@ -306,4 +306,29 @@ async fn the_requests_of_a_store_that_is_gone_are_over() {
     while server.info("connected_clients") != before {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn while_a_connection_is_made_again_the_others_stand_in_for_it() {
+    let server = Redis::start();
+    let mut asking = Client::connect(server.port()).unwrap();
+    let mut ask = |command: &str| asking.ask(command).unwrap().to_string();
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    while !ask("INFO clients").contains("connected_clients:4") {
+        tokio::task::yield_now().await;
+    }
+    let clients = ask("CLIENT LIST");
+    let ids = clients
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("id="));
+    ask("CONFIG SET maxclients 1");
+    ask(&format!("CLIENT KILL ID {}", ids.last().unwrap()));
+    for lane in 0..16 {
+        let handle = Handle::from_bytes([lane; 16]);
+        // The first that goes over it may be who finds it gone.
+        if store.load(&handle).await.is_err() {
+            assert_eq!(store.load(&handle).await.unwrap(), None, "{lane}");
+        }
+    }
+    assert!(ask("INFO clients").contains("connected_clients:3"));
 }

@@ -80,8 +80,12 @@ impl Node {
             Some(_) => &self.waiting,
             None => &self.links,
         };
-        let link = &links[usize::from(lane) % links.len()];
-        let connection = link.connection().await?;
+        let (before, from) = links.split_at(usize::from(lane) % links.len());
+        // Any other will do while its own is made again.
+        let connection = match from.iter().chain(before).find_map(Link::at_hand) {
+            Some(connection) => connection,
+            None => from[0].connection().await?,
+        };
         connection.carry_out(request, asking, replicas).await
     }
 
