@@ -318,11 +318,11 @@ async fn while_a_connection_is_made_again_the_others_stand_in_for_it() {
         tokio::task::yield_now().await;
     }
     let clients = ask("CLIENT LIST");
-    let ids = clients
+    let mut ids = clients
         .split_whitespace()
         .filter_map(|word| word.strip_prefix("id="));
     ask("CONFIG SET maxclients 1");
-    ask(&format!("CLIENT KILL ID {}", ids.last().unwrap()));
+    ask(&format!("CLIENT KILL ID {}", ids.next_back().unwrap()));
     for lane in 0..16 {
         let handle = Handle::from_bytes([lane; 16]);
         // The first that goes over it may be who finds it gone.
