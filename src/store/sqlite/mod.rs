@@ -89,7 +89,7 @@ impl SqliteStore {
     /// * `synchronous = FULL`: a commit is on the disk before it is answered. With less a logout could be undone by a
     ///   power cut, and somebody be signed in again.
     /// * `busy_timeout` of two seconds: less than half of a commit's time, so that it is an error of this store.
-    /// * Four connections; one for a database in memory, which lives as long as the connection.
+    /// * Eight connections; one for a database in memory, which lives as long as the connection.
     ///
     /// # Errors
     ///
@@ -302,6 +302,6 @@ fn pool_options(url: &str) -> SqlitePoolOptions {
 }
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-const CONNECTIONS: u32 = 4;
+const CONNECTIONS: u32 = 8;
 const OPENING: Duration = Duration::from_secs(5);
 const OPENING_PAUSE: Duration = Duration::from_millis(20);
