@@ -130,7 +130,7 @@ async fn without_a_free_connection_requests_are_unavailable_until_there_is_one()
     let layer = impatient(&store);
     let cookie = member(&layer).await;
     let mut held = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..store.pool().options().get_max_connections() {
         held.push(store.pool().acquire().await.unwrap());
     }
     assert_eq!(read(&layer, &cookie).await, UNAVAILABLE);
