@@ -70,7 +70,7 @@ use crate::{clock::Timestamp, id::Handle, principal::PrincipalId};
 ///
 /// # Connections
 ///
-/// Verbs of all requests are pipelined over three connections to each server. All go to primaries: a server that has
+/// Verbs of all requests are pipelined over four connections to each server. All go to primaries: a server that has
 /// become a replica is left within a second, and one instead of which Sentinels name another as soon as they do: they
 /// are asked five times a second. A lost connection is made again, with back-off; meanwhile verbs fail at once. A server
 /// that answers nobody is given up after three seconds.

@@ -177,7 +177,7 @@ impl link::Maker for Maker {
 
 /// With one, the server and this process wait for each other in turns, for all that is under way is in one packet. With
 /// many, packets are small.
-const CONNECTIONS: usize = 3;
+const CONNECTIONS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many connections there are for changes that wait for replicas.
 const WAITING: usize = 8;

@@ -27,11 +27,18 @@ impl Command {
         command.arg(name)
     }
 
-    pub(super) fn arg(mut self, argument: impl AsRef<[u8]>) -> Self {
-        let argument = argument.as_ref();
+    pub(super) fn arg(self, argument: impl AsRef<[u8]>) -> Self {
+        self.arg_of(&[argument.as_ref()])
+    }
+
+    /// Adds an argument that is given in parts.
+    pub(super) fn arg_of(mut self, parts: &[&[u8]]) -> Self {
         self.arguments += 1;
-        line(b'$', argument.len(), &mut self.bytes);
-        self.bytes.extend_from_slice(argument);
+        let length = parts.iter().map(|part| part.len()).sum();
+        line(b'$', length, &mut self.bytes);
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
         self.bytes.extend_from_slice(END);
         self
     }

@@ -29,8 +29,7 @@ impl Request {
     pub(super) fn create(key: &[u8], record: &Record, expires_in: Duration) -> Self {
         Self::of(&CREATE, key, record)
             .with(&beginning(record.version()))
-            .with(&header(record))
-            .with(record.values())
+            .with_record(record)
             .expiring(expires_in)
     }
 
@@ -52,8 +51,7 @@ impl Request {
         Self::of(&UPDATE, key, record)
             .with(&beginning(expected))
             .with(&beginning(record.version()))
-            .with(&header(record))
-            .with(record.values())
+            .with_record(record)
             .expiring(expires_in)
     }
 
@@ -127,6 +125,13 @@ impl Request {
         self
     }
 
+    /// Adds what stands behind the stamps.
+    fn with_record(mut self, record: &Record) -> Self {
+        let (len, header) = header(record);
+        self.command = self.command.arg_of(&[&len, header, record.values()]);
+        self
+    }
+
     fn expiring(mut self, expires_in: Duration) -> Self {
         self.command = self.command.number(millis(expires_in));
         self
@@ -165,7 +170,7 @@ static CREATE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "$NOW
 local stamp = struct.pack('>I8', now)
-if redis.call('SET', KEYS[1], ARGV[1] .. stamp .. stamp .. ARGV[2] .. ARGV[3], 'NX', 'PX', ARGV[4]) then
+if redis.call('SET', KEYS[1], ARGV[1] .. stamp .. stamp .. ARGV[2], 'NX', 'PX', ARGV[3]) then
     return now
 end
 return redis.call('GETRANGE', KEYS[1], 0, 28)",
@@ -190,11 +195,11 @@ static UPDATE: LazyLock<Script> = LazyLock::new(|| {
 $NOW
 if $IS_EXPECTED then
     local stamps = string.sub(found, 10, 17) .. struct.pack('>I8', now)
-    redis.call('SET', KEYS[1], ARGV[2] .. stamps .. ARGV[3] .. ARGV[4], 'PX', ARGV[5])
+    redis.call('SET', KEYS[1], ARGV[2] .. stamps .. ARGV[3], 'PX', ARGV[4])
     return 1
 end
 if string.sub(found, 1, 9) == ARGV[2] then
-    redis.call('PEXPIRE', KEYS[1], ARGV[5])
+    redis.call('PEXPIRE', KEYS[1], ARGV[4])
 end
 local kept = redis.call('GET', KEYS[1])
 return kept and {kept, now}",
@@ -214,9 +219,9 @@ return redis.call('EXISTS', KEYS[1]) == 1 and found",
     )
 });
 
-/// The server's clock in milliseconds.
+/// The server's clock in milliseconds. There is a fraction, which falls away where the number is packed or answered.
 const NOW: &str = "local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)";
+local now = time[1] * 1000 + time[2] / 1000";
 
 /// Whether what was found begins as a record of the expected version does.
 const IS_EXPECTED: &str = "#found == 29 and string.sub(found, 1, 9) == ARGV[1]";
@@ -248,7 +253,7 @@ mod tests {
             (&b"EVAL"[..], UPDATE.text.as_bytes())
         );
         assert_eq!(named[2..], whole[2..]);
-        assert_eq!(named.len(), 9);
+        assert_eq!(named.len(), 8);
         assert!(Request::delete(b"key").with_text().is_none());
     }
 

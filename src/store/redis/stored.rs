@@ -68,11 +68,11 @@ pub(super) fn beginning(version: Version) -> [u8; 9] {
     bytes
 }
 
-/// Writes the header with its length, as it follows the stamps; the values follow it.
-pub(super) fn header(record: &Record) -> Vec<u8> {
+/// Writes the length of the header, as it follows the stamps; the header follows it, and the values follow that.
+pub(super) fn header(record: &Record) -> ([u8; 4], &[u8]) {
     let header = record.header();
     let len = u32::try_from(header.len()).expect("a header is a few hundred bytes");
-    [&len.to_be_bytes(), header].concat()
+    (len.to_be_bytes(), header)
 }
 
 const FORMAT: u8 = 1;
@@ -83,11 +83,13 @@ mod tests {
 
     /// As the scripts put it together.
     fn written(record: &Record, created: u64, last_seen: u64) -> Vec<u8> {
+        let (len, header) = header(record);
         [
             &beginning(record.version())[..],
             &created.to_be_bytes(),
             &last_seen.to_be_bytes(),
-            &header(record),
+            &len,
+            header,
             record.values(),
         ]
         .concat()

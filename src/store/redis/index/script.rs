@@ -127,7 +127,7 @@ end
 local left = redis.call('ZRANGE', KEYS[1], 0, 1, 'WITHSCORES')
 if left[1] and #left[1] == 32 and not left[3] then
     $NOW
-    redis.call('PEXPIRE', KEYS[1], -left[2] - now)
+    redis.call('PEXPIRE', KEYS[1], math.floor(-left[2] - now))
 end
 return 1",
     )
@@ -138,7 +138,7 @@ static RESTAMP: LazyLock<Script> = LazyLock::new(|| {
         "$KEPT
 $NOW
 if stamp then redis.call('ZREM', KEYS[1], stamp) end
-redis.call('ZADD', KEYS[1], -now - 86400000, ARGV[1])
+redis.call('ZADD', KEYS[1], -math.floor(now) - 86400000, ARGV[1])
 if #kept == 0 then redis.call('PEXPIRE', KEYS[1], 86400000) end
 return kept",
     )
