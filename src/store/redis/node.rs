@@ -80,22 +80,29 @@ impl Node {
             Some(_) => &self.waiting,
             None => &self.links,
         };
-        let (before, from) = links.split_at(usize::from(lane) % links.len());
-        // Any other will do while its own is made again.
-        let connection = match from.iter().chain(before).find_map(Link::at_hand) {
-            Some(connection) => connection,
-            None => from[0].connection().await?,
-        };
+        let connection = connection(links, usize::from(lane)).await?;
         connection.carry_out(request, asking, replicas).await
     }
 
     /// Returns a connection for a question beside the verbs.
     pub(super) async fn connection(&self) -> Result<Arc<Connection>, StoreError> {
-        self.links[0].connection().await
+        connection(&self.links, 0).await
     }
 
     pub(super) fn is_up(&self) -> bool {
-        self.links[0].look(|_| ()).is_some()
+        self.links.iter().any(|link| link.look(|_| ()).is_some())
+    }
+}
+
+/// Returns the connection of a lane, or another one while that is made again.
+async fn connection(
+    links: &[Link<Connection>],
+    lane: usize,
+) -> Result<Arc<Connection>, StoreError> {
+    let (before, from) = links.split_at(lane % links.len());
+    match from.iter().chain(before).find_map(Link::at_hand) {
+        Some(connection) => Ok(connection),
+        None => from[0].connection().await,
     }
 }
 
