@@ -23,6 +23,9 @@ pub(super) trait Connected: Send + Sync + 'static {
 
     /// Waits until another connection is to take this one's place.
     fn given_up(&self) -> impl Future<Output = ()> + Send;
+
+    /// Is told that another connection takes this one's place, which was lost or given up.
+    fn has_left(&self) {}
 }
 
 /// A place for a connection, kept filled by a task that ends with it.
@@ -98,8 +101,8 @@ async fn keep<M: Maker>(maker: M, state: watch::Sender<State<M::Connection>>) {
                 let connection = Arc::new(connection);
                 state.send_replace(State::Up(connection.clone()));
                 tokio::select! {
-                    _ = driver => {}
-                    () = connection.given_up() => {}
+                    _ = driver => connection.has_left(),
+                    () = connection.given_up() => connection.has_left(),
                     () = state.closed() => {}
                 }
                 state.send_replace(State::Connecting);

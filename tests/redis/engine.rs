@@ -309,26 +309,37 @@ async fn the_requests_of_a_store_that_is_gone_are_over() {
 }
 
 #[tokio::test]
-async fn while_a_connection_is_made_again_the_others_stand_in_for_it() {
+async fn the_connections_to_a_server_are_left_together_and_the_first_new_one_does_for_all() {
     let server = Redis::start();
     let mut asking = Client::connect(server.port()).unwrap();
     let mut ask = |command: &str| asking.ask(command).unwrap().to_string();
+    let ids = |clients: &str| -> Vec<u64> {
+        let words = clients.split_whitespace();
+        let ids = words.filter_map(|word| word.strip_prefix("id="));
+        ids.map(|id| id.parse().unwrap()).collect()
+    };
     let store = RedisStore::connect(&server.url()).await.unwrap();
-    while !ask("INFO clients").contains("connected_clients:5") {
+    while ask("CLIENT LIST").matches("cmd=role").count() < 4 {
         tokio::task::yield_now().await;
     }
-    let clients = ask("CLIENT LIST");
-    let mut ids = clients
-        .split_whitespace()
-        .filter_map(|word| word.strip_prefix("id="));
-    ask("CONFIG SET maxclients 1");
-    ask(&format!("CLIENT KILL ID {}", ids.next_back().unwrap()));
-    for lane in 0..16 {
-        let handle = Handle::from_bytes([lane; 16]);
-        // The first that goes over it may be who finds it gone.
-        if store.load(&handle).await.is_err() {
-            assert_eq!(store.load(&handle).await.unwrap(), None, "{lane}");
-        }
+    let own = ids(&ask("CLIENT INFO"))[0];
+    let before = ids(&ask("CLIENT LIST"));
+    let last = before.iter().rfind(|id| **id != own).unwrap();
+    // There is room for one.
+    ask("CONFIG SET maxclients 2");
+    ask(&format!("CLIENT KILL ID {last}"));
+    while ids(&ask("CLIENT LIST"))
+        .iter()
+        .any(|id| *id != own && before.contains(id))
+    {
+        tokio::task::yield_now().await;
     }
-    assert!(ask("INFO clients").contains("connected_clients:4"));
+    let handle = |lane| Handle::from_bytes([lane; 16]);
+    while store.load(&handle(0)).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    for lane in 0..16 {
+        assert_eq!(store.load(&handle(lane)).await.unwrap(), None, "{lane}");
+    }
+    assert!(ask("INFO clients").contains("connected_clients:2"));
 }

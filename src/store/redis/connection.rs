@@ -22,6 +22,7 @@ use tokio::{
 use super::{
     address::{Access, Address},
     failure::{self, Refusal},
+    group::Member,
     replicas::Replicas,
     resp::Command,
     script::Request,
@@ -45,6 +46,7 @@ pub(super) struct Connection {
     patience: Duration,
     is_used: AtomicBool,
     is_unfit: Notify,
+    member: Member,
     /// Who has named this server, and where it is.
     named: Option<(Arc<Asked>, Address)>,
     number: u64,
@@ -66,6 +68,7 @@ impl Connection {
         access: &Access,
         expected: Expected,
         patience: Duration,
+        member: Member,
     ) -> Result<(Self, Driver), RedisError> {
         match address {
             Address::Tcp(host, port) => {
@@ -73,16 +76,16 @@ impl Connection {
                 // Or an answer waits for an acknowledgement.
                 stream.set_nodelay(true)?;
                 match &access.tls {
-                    None => Self::over(stream, access, expected, patience).await,
+                    None => Self::over(stream, access, expected, patience, member).await,
                     Some(tls) => {
                         let stream = tls.over(stream, host).await?;
-                        Self::over(stream, access, expected, patience).await
+                        Self::over(stream, access, expected, patience, member).await
                     }
                 }
             }
             Address::Unix(path) => {
                 let stream = UnixStream::connect(path).await?;
-                Self::over(stream, access, expected, patience).await
+                Self::over(stream, access, expected, patience, member).await
             }
         }
     }
@@ -92,6 +95,7 @@ impl Connection {
         access: &Access,
         expected: Expected,
         patience: Duration,
+        member: Member,
     ) -> Result<(Self, Driver), RedisError> {
         let number = Random::System.draw_number(process::id().into());
         let number = number.map_err(io::Error::other)?;
@@ -104,6 +108,7 @@ impl Connection {
             patience,
             is_used: AtomicBool::new(false),
             is_unfit: Notify::new(),
+            member,
             named: None,
             number,
         };
@@ -281,12 +286,14 @@ impl Connected for Connection {
     }
 
     /// Asks the server now and then, and each second while verbs are sent: one that answers nobody, or that has become
-    /// a replica without having closed the connection, is given up. So is one instead of which another is named.
+    /// a replica without having closed the connection, is given up. So is one instead of which another is named, and one
+    /// of whose group another has left.
     async fn given_up(&self) {
         for beat in (0..IDLE_BEATS).cycle() {
             tokio::select! {
                 () = self.is_unfit.notified() => return,
                 () = self.another_is_named() => return,
+                () = self.member.another_has_left() => return,
                 () = sleep(BEAT) => {}
             }
             if !self.is_used.swap(false, Ordering::Relaxed) && beat > 0 {
@@ -299,6 +306,10 @@ impl Connected for Connection {
                 Err(_) => return self.driver.abort(),
             }
         }
+    }
+
+    fn has_left(&self) {
+        self.member.leave();
     }
 }
 
@@ -367,7 +378,7 @@ mod tests {
     async fn refused(answer: &str) -> String {
         let (stream, mut server) = duplex(1_024);
         let access = access();
-        let opening = Connection::over(stream, &access, Expected::Node, BEAT);
+        let opening = Connection::over(stream, &access, Expected::Node, BEAT, Member::default());
         let (opened, ()) = tokio::join!(opening, async {
             server.read_u8().await.unwrap();
             server.write_all(answer.as_bytes()).await.unwrap();
@@ -389,7 +400,7 @@ mod tests {
     async fn nothing_is_kept_open_of_a_connection_to_a_server_that_says_nothing() {
         let (stream, mut server) = duplex(1_024);
         let access = access();
-        let opening = Connection::over(stream, &access, Expected::Node, BEAT);
+        let opening = Connection::over(stream, &access, Expected::Node, BEAT, Member::default());
         assert!(timeout(BEAT, opening).await.is_err());
         let mut said = Vec::new();
         server.read_to_end(&mut said).await.unwrap();

@@ -1,6 +1,6 @@
 //! What an error says about the verb it ended.
 
-use std::io;
+use std::{error::Error, io};
 
 use ::redis::{RedisError, ServerError};
 
@@ -72,6 +72,12 @@ pub(super) fn is_shut_out(error: &RedisError) -> bool {
             .detail()
             .is_some_and(|detail| detail.starts_with("max number of clients")),
     }
+}
+
+/// Tells whether the server is there and has refused: for that it need not be another one.
+pub(super) fn is_refusal(error: &SetupError) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref());
+    source.is_some_and(|error: &RedisError| error.code().is_some())
 }
 
 /// Says what is wrong with a server that cannot be used.

@@ -5,6 +5,7 @@ mod builder;
 mod cluster;
 mod connection;
 mod failure;
+mod group;
 mod index;
 mod keys;
 mod many;

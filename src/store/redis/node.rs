@@ -8,6 +8,7 @@ use super::{
     address::{Access, Address, Sentinels},
     connection::{Asking, Connection, Expected, Said},
     failure,
+    group::{Group, Member},
     replicas::Replicas,
     script::Request,
     sentinels::Asked,
@@ -112,6 +113,7 @@ pub(super) struct Maker {
     source: Source,
     access: Access,
     patience: Duration,
+    group: Group,
 }
 
 /// Where a server is.
@@ -137,18 +139,23 @@ impl Maker {
             source,
             access: kind.access.clone(),
             patience: kind.patience,
+            group: Group::new(),
         }
     }
 
     /// Connects to the server, and sees that it is what it is to be.
     pub(super) async fn open(&self) -> Result<(Connection, Driver), SetupError> {
+        let member = self.group.join();
         match &self.source {
-            Source::At(address) => self.open_at(address, Expected::Primary).await,
-            Source::NodeAt(address) => self.open_at(address, Expected::Node).await,
+            Source::At(address) => self.open_at(address, Expected::Primary, member).await,
+            Source::NodeAt(address) => self.open_at(address, Expected::Node, member).await,
             Source::Sentinels(asked) => {
                 let address = asked.primary().await?;
-                let opened = self.open_at(&address, Expected::Primary).await;
-                if opened.is_err() {
+                let opened = self.open_at(&address, Expected::Primary, member).await;
+                if opened
+                    .as_ref()
+                    .is_err_and(|error| !failure::is_refusal(error))
+                {
                     asked.forget();
                 }
                 let (connection, driver) = opened?;
@@ -161,8 +168,9 @@ impl Maker {
         &self,
         address: &Address,
         expected: Expected,
+        member: Member,
     ) -> Result<(Connection, Driver), SetupError> {
-        let opened = Connection::open(address, &self.access, expected, self.patience).await;
+        let opened = Connection::open(address, &self.access, expected, self.patience, member).await;
         let (connection, driver) = opened.map_err(failure::setup)?;
         match connection.is_as_expected().await.map_err(failure::setup)? {
             true => Ok((connection, driver)),

@@ -21,6 +21,7 @@ use super::{
     address::{Address, Sentinels},
     connection::{Connection, Expected},
     failure,
+    group::Member,
     resp::Command,
 };
 use crate::store::{SetupError, link::in_full};
@@ -105,7 +106,8 @@ impl Asked {
 
     async fn connect(&self, sentinel: &Address) -> Result<Connection, String> {
         let access = &self.sentinels.access;
-        let opened = Connection::open(sentinel, access, Expected::Node, ASKING).await;
+        let opened =
+            Connection::open(sentinel, access, Expected::Node, ASKING, Member::default()).await;
         opened
             .map(|(connection, _driver)| connection)
             .map_err(|error| in_full(&error))
