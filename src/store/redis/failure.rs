@@ -128,6 +128,16 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_refuses_is_there_and_one_that_is_gone_or_no_primary_is_not() {
+        let full = parse_redis_value(b"-ERR max number of clients reached\r\n");
+        let full = full.unwrap().extract_error().unwrap_err();
+        let gone = RedisError::from(io::Error::from(io::ErrorKind::ConnectionRefused));
+        assert!(is_refusal(&setup(full)));
+        assert!(!is_refusal(&setup(gone)));
+        assert!(!is_refusal(&read_only()));
+    }
+
+    #[test]
     fn each_word_of_the_server_is_sorted() {
         for (line, expected) in [
             (
