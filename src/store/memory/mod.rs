@@ -453,8 +453,8 @@ fn shard_of(handle: &Handle) -> usize {
     usize::from(u16::from_be_bytes([bytes[0], bytes[1]])) % SHARDS
 }
 
-/// So many that one of a million sessions' shards holds two thousand, and nothing that is done to a whole shard takes
-/// long; so few that they stay in a processor's cache.
+/// So many that one of a million sessions' shards holds two thousand, and what is done to a whole shard takes half a
+/// millisecond at most; with more of them, a session that begins finds less of its shard in a processor's cache.
 const SHARDS: usize = 512;
 
 /// How often all shards are searched in vain at most: a full store may be asked at any rate.

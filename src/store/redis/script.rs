@@ -219,7 +219,8 @@ return redis.call('EXISTS', KEYS[1]) == 1 and found",
     )
 });
 
-/// The server's clock in milliseconds. There is a fraction, which falls away where the number is packed or answered.
+/// The server's clock in milliseconds. There is a fraction, which falls away where the number is packed or answered; who
+/// gives it to a command rounds it.
 const NOW: &str = "local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000";
 

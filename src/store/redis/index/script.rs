@@ -127,7 +127,7 @@ end
 local left = redis.call('ZRANGE', KEYS[1], 0, 1, 'WITHSCORES')
 if left[1] and #left[1] == 32 and not left[3] then
     $NOW
-    redis.call('PEXPIRE', KEYS[1], math.floor(-left[2] - now))
+    redis.call('PEXPIRE', KEYS[1], math.ceil(-left[2] - now))
 end
 return 1",
     )
