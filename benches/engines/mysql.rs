@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::{
     bed::mariadb::{MariaDb, client, run},
     request,
-    subject::{PAYLOAD, SESSIONS, Site, Subject},
+    subject::{RECORD, SESSIONS, Site, Subject, written},
 };
 
 /// As many as the store has by default.
@@ -64,7 +64,7 @@ impl Minimum {
             "CREATE TABLE minimum (id binary(16) PRIMARY KEY, version bigint NOT NULL, payload mediumblob NOT NULL, \
              expires bigint NOT NULL) ENGINE=InnoDB; \
              INSERT INTO minimum SELECT UNHEX(LPAD(HEX(seq), 32, '0')), 0, REPEAT('x', {}), 1 FROM seq_0_to_{SESSIONS}",
-            PAYLOAD + 250
+            RECORD
         );
         run(&mut client(url).await, &text).await;
         let mut connections = Vec::new();
@@ -88,7 +88,7 @@ impl Minimum {
         let update = "UPDATE minimum SET version = ?, payload = ?, expires = expires + 1 WHERE id = ? AND version = ?";
         let changed = sqlx::query(update)
             .bind(version + 1)
-            .bind(vec![b'y'; PAYLOAD + 250])
+            .bind(written(version))
             .bind(id(session))
             .bind(version)
             .execute(&mut connection)

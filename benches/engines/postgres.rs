@@ -8,7 +8,7 @@ use tokio_postgres::{Client, Statement};
 use super::{
     bed::postgres::{Postgres, client},
     request,
-    subject::{PAYLOAD, SESSIONS, Site, Subject},
+    subject::{RECORD, SESSIONS, Site, Subject, written},
 };
 
 /// As many as the store has by default.
@@ -66,7 +66,7 @@ impl Minimum {
              expires bigint NOT NULL) WITH (fillfactor = 70); \
              INSERT INTO minimum SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), 0, \
              convert_to(repeat('x', {}), 'UTF8'), 1 FROM generate_series(0, {SESSIONS}) AS n",
-            PAYLOAD + 250
+            RECORD
         );
         setup.batch_execute(&text).await.expect("a table");
         let mut connections = Vec::new();
@@ -83,7 +83,7 @@ impl Minimum {
     async fn write(self: Arc<Self>, session: usize) {
         let version = self.version(session).await;
         let Connection { client, update, .. } = &self.0[session % CONNECTIONS];
-        let payload = vec![b'y'; PAYLOAD + 250];
+        let payload = written(version);
         let changed = client
             .execute(update, &[&id(session), &version, &(version + 1), &payload])
             .await;

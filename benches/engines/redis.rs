@@ -8,7 +8,7 @@ use tenure::store::RedisStore;
 use super::{
     bed::redis::Redis,
     request,
-    subject::{PAYLOAD, SESSIONS, Site, Subject},
+    subject::{RECORD, SESSIONS, Site, Subject},
 };
 
 pub(crate) struct Prepared {
@@ -113,9 +113,9 @@ fn key(session: usize) -> String {
     format!("tenure:{session:022}")
 }
 
-/// As large as a session of the site: 29 bytes, a header, the values.
+/// As large as a session of the site: version and stamps, and the record.
 fn record() -> Vec<u8> {
-    vec![1; 29 + 250 + PAYLOAD]
+    vec![1; 29 + RECORD]
 }
 
 const HOUR: i64 = 3_600_000;

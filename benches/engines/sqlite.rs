@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use super::{
     bed::folder::Folder,
     request,
-    subject::{PAYLOAD, SESSIONS, Site, Subject},
+    subject::{RECORD, SESSIONS, Site, Subject, written},
 };
 
 pub(crate) struct Prepared {
@@ -66,7 +66,7 @@ impl Minimum {
              expires INTEGER NOT NULL); \
              WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < {SESSIONS}) \
              INSERT INTO minimum SELECT CAST(printf('%016d', n) AS BLOB), 0, zeroblob({}), 1 FROM numbers",
-            PAYLOAD + 250
+            RECORD
         );
         let made = sqlx::raw_sql(AssertSqlSafe(text)).execute(&pool).await;
         made.expect("a table");
@@ -88,7 +88,7 @@ impl Minimum {
             .bind(id(session))
             .bind(version)
             .bind(version + 1)
-            .bind(vec![b'y'; PAYLOAD + 250])
+            .bind(written(version))
             .execute(&self.pool)
             .await;
         assert_eq!(changed.expect("an answer").rows_affected(), 1);
