@@ -5,6 +5,8 @@
 //! own clock stamps and expires. Each sentence below is a test of the conformance suite (feature `conformance`).
 
 mod backoff;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+mod causes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod index;

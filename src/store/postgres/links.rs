@@ -9,7 +9,8 @@ use super::{connection::Connection, statements::Statements};
 use crate::{
     id::Handle,
     store::{
-        link::{self, Driver, in_full},
+        causes::in_full,
+        link::{self, Driver},
         sql::Table,
     },
 };

@@ -22,7 +22,6 @@ use crate::{
     id::Handle,
     store::{
         Record, StoreError, StoreErrorKind, Updated, Version,
-        link::in_full,
         sql::{Ttl, handle, signed},
     },
     sync::Mutex,
@@ -258,13 +257,8 @@ impl<'a> Columns<'a> {
 
 /// Tells all what one error says.
 fn refuse(writes: Vec<Write>, error: &StoreError) {
-    let cause = in_full(error);
     for write in writes {
-        let error = match error.kind() {
-            StoreErrorKind::Unknown => StoreError::unknown(cause.clone()),
-            _ => StoreError::unavailable(cause.clone()),
-        };
-        drop(write.answer.send(Err(error)));
+        drop(write.answer.send(Err(error.again())));
     }
 }
 

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::store::{
     SetupError, StoreError,
-    link::{self, Driver, Link, in_full},
+    causes::in_full,
+    link::{self, Driver, Link},
 };
 
 /// What a verb does, and so which connection it goes over.
