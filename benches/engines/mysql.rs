@@ -63,8 +63,7 @@ impl Minimum {
         let text = format!(
             "CREATE TABLE minimum (id binary(16) PRIMARY KEY, version bigint NOT NULL, payload mediumblob NOT NULL, \
              expires bigint NOT NULL) ENGINE=InnoDB; \
-             INSERT INTO minimum SELECT UNHEX(LPAD(HEX(seq), 32, '0')), 0, REPEAT('x', {}), 1 FROM seq_0_to_{SESSIONS}",
-            RECORD
+             INSERT INTO minimum SELECT UNHEX(LPAD(HEX(seq), 32, '0')), 0, REPEAT('x', {RECORD}), 1 FROM seq_0_to_{SESSIONS}"
         );
         run(&mut client(url).await, &text).await;
         let mut connections = Vec::new();

@@ -65,8 +65,7 @@ impl Minimum {
             "CREATE TABLE minimum (id bytea PRIMARY KEY, version bigint NOT NULL, payload bytea NOT NULL, \
              expires bigint NOT NULL) WITH (fillfactor = 70); \
              INSERT INTO minimum SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), 0, \
-             convert_to(repeat('x', {}), 'UTF8'), 1 FROM generate_series(0, {SESSIONS}) AS n",
-            RECORD
+             convert_to(repeat('x', {RECORD}), 'UTF8'), 1 FROM generate_series(0, {SESSIONS}) AS n"
         );
         setup.batch_execute(&text).await.expect("a table");
         let mut connections = Vec::new();

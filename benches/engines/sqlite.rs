@@ -65,8 +65,7 @@ impl Minimum {
             "CREATE TABLE minimum (id BLOB PRIMARY KEY, version INTEGER NOT NULL, payload BLOB NOT NULL, \
              expires INTEGER NOT NULL); \
              WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < {SESSIONS}) \
-             INSERT INTO minimum SELECT CAST(printf('%016d', n) AS BLOB), 0, zeroblob({}), 1 FROM numbers",
-            RECORD
+             INSERT INTO minimum SELECT CAST(printf('%016d', n) AS BLOB), 0, zeroblob({RECORD}), 1 FROM numbers"
         );
         let made = sqlx::raw_sql(AssertSqlSafe(text)).execute(&pool).await;
         made.expect("a table");
