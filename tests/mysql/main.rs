@@ -8,6 +8,7 @@ mod faults;
 mod index;
 mod leftovers;
 mod live;
+mod loading;
 mod model;
 mod principals;
 mod promises;

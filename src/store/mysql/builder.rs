@@ -6,6 +6,7 @@ use sqlx::{ConnectOptions as _, mysql::MySqlConnectOptions};
 
 use super::{
     MySqlStore, Shared,
+    loading::Loads,
     places::{Places, Turns},
     schema,
     statements::Statements,
@@ -97,6 +98,7 @@ impl MySqlStoreBuilder {
             statements: Statements::new(&table),
             table,
             places,
+            loads: Loads::default(),
             turns: Turns::new(),
         })))
     }

@@ -1,6 +1,6 @@
 //! One connection: the verbs as its statements.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use sqlx::{
     Connection as _, Executor as _, MySqlConnection, Row as _,
@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{
     Shared, failure,
+    index::handle,
     places::Places,
     ready::{Parameter, Ready},
     statements::Statement,
@@ -98,12 +99,28 @@ impl Connection {
         }
     }
 
+    /// Loads a few records by one statement.
+    pub(super) async fn find(
+        &mut self,
+        store: &Shared,
+        handles: &[Handle],
+    ) -> Result<HashMap<Handle, Result<Option<Loaded>, StoreError>>, StoreError> {
+        let query = store.statements.load_some(handles)?;
+        let rows = self.rows(store, query).await?;
+        let found = rows.iter().map(|row| {
+            let handle = handle(row, 1).map_err(StoreError::corrupt)?;
+            Ok((handle, loaded(row)))
+        });
+        found.collect()
+    }
+
     pub(super) async fn load(
         &mut self,
         store: &Shared,
-        load: Ready,
+        handle: Handle,
     ) -> Result<Option<Loaded>, StoreError> {
-        let rows = self.rows(store, load).await?;
+        let query = store.statements.load(handle)?;
+        let rows = self.rows(store, query).await?;
         rows.first().map_or(Ok(None), loaded)
     }
 
@@ -116,8 +133,8 @@ impl Connection {
     ) -> Result<Updated, StoreError> {
         match self.carry_out(store, update).await?.rows_affected() {
             0 => {
-                let found = self.load(store, store.statements.load(handle)?);
-                Ok(missed(found.await?, expected))
+                let found = self.load(store, handle).await?;
+                Ok(missed(found, expected))
             }
             _ => Ok(Updated::Done),
         }

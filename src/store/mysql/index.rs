@@ -239,7 +239,7 @@ pub(super) fn handles(rows: &[MySqlRow]) -> Result<Vec<Handle>, Error> {
     rows.iter().map(|row| handle(row, 0)).collect()
 }
 
-fn handle(row: &MySqlRow, column: usize) -> Result<Handle, Error> {
+pub(super) fn handle(row: &MySqlRow, column: usize) -> Result<Handle, Error> {
     let bytes: &[u8] = row.try_get(column)?;
     let bytes = bytes
         .try_into()

@@ -5,6 +5,7 @@ mod connection;
 mod failure;
 mod finish;
 mod index;
+mod loading;
 mod places;
 mod ready;
 mod schema;
@@ -19,6 +20,7 @@ pub use builder::MySqlStoreBuilder;
 use self::{
     connection::Connection,
     finish::Finished,
+    loading::Loads,
     places::{Places, Turns},
     statements::Statements,
 };
@@ -37,8 +39,8 @@ use crate::id::Handle;
 ///
 /// # What it guarantees
 ///
-/// A verb is one prepared statement, one round trip and a transaction of its own; only an update that meets another
-/// version asks once more, for the fresh record. The isolation level is *read committed*, whatever the server's default
+/// A verb is one prepared statement, one round trip and a transaction of its own; an update that meets another version
+/// asks once more, for the fresh record, and loads that wait for a connection share a statement. The isolation level is *read committed*, whatever the server's default
 /// is. An answer is given when the server has committed, as durably as `innodb_flush_log_at_trx_commit` says. The clock
 /// is the server's: a node whose clock is wrong changes nothing, and neither does a time zone.
 ///
@@ -72,6 +74,7 @@ struct Shared {
     table: Table,
     statements: Statements,
     places: Arc<Places>,
+    loads: Loads,
     turns: Turns,
 }
 
@@ -114,19 +117,28 @@ impl MySqlStore {
         T: Send + 'static,
         F: Future<Output = (Result<T, StoreError>, Connection)> + Send + 'static,
     {
-        self.ask(|store, connection| async move {
-            let (answer, connection) = verb(store.clone(), connection).await;
-            if !connection.was_lost_while_idle() {
-                return answer;
-            }
-            drop(connection);
-            let again = async move {
-                let another = store.0.places.take().await?;
-                verb(store, another).await.0
-            };
-            // In a box of its own, so that what hardly ever happens costs no memory.
-            Box::pin(again).await
-        })
+        self.ask(|store, connection| store.read_on(connection, verb))
+    }
+
+    async fn read_on<T, F>(
+        self,
+        connection: Connection,
+        verb: impl Fn(Self, Connection) -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = (Result<T, StoreError>, Connection)>,
+    {
+        let (answer, connection) = verb(self.clone(), connection).await;
+        if !connection.was_lost_while_idle() {
+            return answer;
+        }
+        drop(connection);
+        let again = async move {
+            let another = self.0.places.take().await?;
+            verb(self, another).await.0
+        };
+        // In a box of its own, so that what hardly ever happens costs no memory.
+        Box::pin(again).await
     }
 
     /// Does so when it is a handle's turn.
@@ -168,17 +180,7 @@ impl SessionStore for MySqlStore {
     }
 
     fn load(&self, handle: &Handle) -> Answer<Option<Loaded>> {
-        let handle = *handle;
-        self.read(move |store, mut connection| {
-            let load = store.0.statements.load(handle);
-            async move {
-                let loaded = match load {
-                    Ok(load) => connection.load(&store.0, load).await,
-                    Err(error) => Err(error),
-                };
-                (loaded, connection)
-            }
-        })
+        Answer::later(self.clone().load_one(*handle))
     }
 
     fn update(

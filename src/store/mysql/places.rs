@@ -46,7 +46,15 @@ impl Places {
 
     /// Takes a connection; waits a moment for a free place.
     pub(super) async fn take(self: &Arc<Self>) -> Result<Connection, StoreError> {
-        let permit = self.place().await?;
+        let place = self.place().await?;
+        self.connection(place).await
+    }
+
+    /// Takes a connection in a place.
+    pub(super) async fn connection(
+        self: &Arc<Self>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Connection, StoreError> {
         match self.pop() {
             Some(idle) if idle.since.elapsed() < TRUSTED => {
                 Ok(Connection::new(idle.connection, true, self.clone(), permit))
@@ -76,8 +84,14 @@ impl Places {
         self.take().await
     }
 
-    async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        if let Ok(place) = self.free.clone().try_acquire_owned() {
+    /// Takes a place if one is free.
+    pub(super) fn free(&self) -> Option<OwnedSemaphorePermit> {
+        self.free.clone().try_acquire_owned().ok()
+    }
+
+    /// Takes a place; waits a moment for a free one.
+    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        if let Some(place) = self.free() {
             return Ok(place);
         }
         let place = timeout(PLACE_TIMEOUT, self.free.clone().acquire_owned()).await;

@@ -112,6 +112,15 @@ impl Statements {
         self.load.with(&[Bytes(Some(handle.as_bytes()))])
     }
 
+    /// Loads one or a few. There are not as many statements as numbers of handles: some are asked for twice.
+    pub(super) fn load_some(&self, handles: &[Handle]) -> Result<Ready, StoreError> {
+        let count = handles.len().next_power_of_two();
+        let handles = handles.iter().cycle().take(count);
+        let parameters = handles.map(|handle| Bytes(Some(handle.as_bytes())));
+        let text = &self.load_some[count.ilog2() as usize];
+        query(text, parameters).map_err(StoreError::unavailable)
+    }
+
     pub(super) fn update(
         &self,
         handle: Handle,

@@ -11,7 +11,7 @@ pub(super) fn load(table: &Table) -> String {
     format!("SELECT {WHOLE} AS whole FROM {table} WHERE handle = $1")
 }
 
-/// Reads the records of a list, each with its handle.
+/// Reads several records, each with its handle.
 pub(super) fn load_all(records: &str) -> String {
     format!("SELECT {WHOLE} AS whole, handle FROM {records}")
 }
