@@ -31,7 +31,7 @@ use crate::{
     meter,
     observe::{Event, EventKind},
     record::{Header, Record, Version},
-    store::{Answer, Created, Entry, Loaded, StoreError, StoreErrorKind, Updated},
+    store::{Answer, Created, Entry, Later, Loaded, StoreError, StoreErrorKind, Updated},
 };
 
 /// What a commit has left behind.
@@ -88,7 +88,7 @@ enum Step {
     Begin,
     /// A session is to be ended if it is still of a generation.
     Check(u64, Answer<Option<Loaded>>),
-    Create(Creating, Answer<Created>),
+    Create(Creating, Later<Created>),
     Delete(Attempt, Answer<bool>),
     /// It is over, or between two steps.
     Done,
@@ -282,7 +282,10 @@ impl Commit {
             attempt,
             draws,
         };
-        Ok(Next::Step(Step::Create(creating, answer)))
+        match answer.split() {
+            Ok(created) => self.created(creating, created),
+            Err(later) => Ok(Next::Step(Step::Create(creating, later))),
+        }
     }
 
     fn created(

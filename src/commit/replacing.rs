@@ -158,7 +158,10 @@ impl Commit {
             self.context
                 .store
                 .update(&next.handle, expected, &next.record, replacing.expires_in);
-        Next::Step(Step::Replace(replacing, answer))
+        match answer.at_hand() {
+            Some(Ok(Updated::Done)) => self.finish(replacing),
+            _ => Next::Step(Step::Replace(replacing, answer)),
+        }
     }
 
     pub(super) fn replaced(

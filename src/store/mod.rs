@@ -289,6 +289,14 @@ impl<T> Answer<T> {
         Self(State::Later(Box::pin(future)))
     }
 
+    /// Returns the answer if it was given at once.
+    pub(crate) const fn at_hand(&self) -> Option<&Result<T, StoreError>> {
+        match &self.0 {
+            State::Ready(result) => result.as_ref(),
+            State::Later(_) => None,
+        }
+    }
+
     /// Takes the answer apart, so that one given at once needs no future.
     pub(crate) fn split(self) -> Result<Result<T, StoreError>, Later<T>> {
         match self.0 {
