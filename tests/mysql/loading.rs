@@ -179,6 +179,21 @@ async fn loads_whose_connection_was_lost_are_carried_out_on_another() {
 }
 
 #[tokio::test]
+async fn loads_that_the_server_refuses_together_are_carried_out_one_by_one() {
+    let database = Database::new().await;
+    let store = store(&database, 3).await;
+    // A view has no index that could be named.
+    let view =
+        "RENAME TABLE tenure_sessions TO kept; CREATE VIEW tenure_sessions AS SELECT * FROM kept";
+    run(&mut database.client().await, view).await;
+    let numbers: Vec<u8> = (0..4).cycle().take(40).collect();
+    let loads = ask(&store, &numbers).await;
+    for (number, loaded) in numbers.iter().zip(all(loads).await) {
+        assert_eq!(of(loaded), (*number < 3).then_some(u64::from(*number)));
+    }
+}
+
+#[tokio::test]
 async fn loads_that_cannot_be_carried_out_are_all_refused() {
     let mut server = MariaDb::start();
     let database = server.database().await;

@@ -41,6 +41,9 @@ pub(super) struct Connection {
     turn: Option<OwnedMutexGuard<()>>,
 }
 
+/// What became of several loads; a handle of which there is nothing may be missing.
+type Found = HashMap<Handle, Result<Option<Loaded>, StoreError>>;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Busy,
@@ -99,19 +102,31 @@ impl Connection {
         }
     }
 
-    /// Loads a few records by one statement.
-    pub(super) async fn find(
+    /// Loads a few records by one statement, or one by one if the server refuses that: one of them may be to blame.
+    pub(super) async fn load_some(
         &mut self,
         store: &Shared,
         handles: &[Handle],
-    ) -> Result<HashMap<Handle, Result<Option<Loaded>, StoreError>>, StoreError> {
+    ) -> Result<Found, StoreError> {
         let query = store.statements.load_some(handles)?;
-        let rows = self.rows(store, query).await?;
+        let rows = match self.rows(store, query).await {
+            Ok(rows) => rows,
+            Err(_) if self.state == State::Idle => return Ok(self.load_each(store, handles).await),
+            Err(error) => return Err(error),
+        };
         let found = rows.iter().map(|row| {
             let handle = handle(row, 1).map_err(StoreError::corrupt)?;
             Ok((handle, loaded(row)))
         });
         found.collect()
+    }
+
+    async fn load_each(&mut self, store: &Shared, handles: &[Handle]) -> Found {
+        let mut found = Found::new();
+        for handle in handles {
+            found.insert(*handle, self.load(store, *handle).await);
+        }
+        found
     }
 
     pub(super) async fn load(

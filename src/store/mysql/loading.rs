@@ -118,7 +118,7 @@ impl MySqlStore {
                 let find = self.read_on(connection, |store, mut connection| {
                     let handles = handles.clone();
                     async move {
-                        let found = connection.find(&store.0, &handles).await;
+                        let found = connection.load_some(&store.0, &handles).await;
                         (found, connection)
                     }
                 });

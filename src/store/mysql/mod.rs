@@ -40,9 +40,10 @@ use crate::id::Handle;
 /// # What it guarantees
 ///
 /// A verb is one prepared statement, one round trip and a transaction of its own; an update that meets another version
-/// asks once more, for the fresh record, and loads that wait for a connection share a statement. The isolation level is *read committed*, whatever the server's default
-/// is. An answer is given when the server has committed, as durably as `innodb_flush_log_at_trx_commit` says. The clock
-/// is the server's: a node whose clock is wrong changes nothing, and neither does a time zone.
+/// asks once more, for the fresh record, and loads that wait for a connection share a statement. The isolation level is
+/// *read committed*, whatever the server's default is. An answer is given when the server has committed, as durably as
+/// `innodb_flush_log_at_trx_commit` says. The clock is the server's: a node whose clock is wrong changes nothing, and
+/// neither does a time zone.
 ///
 /// Of the [index of principals](PrincipalIndex) a login is a short transaction, which waits until earlier logins of the
 /// same principal are committed, and a statement that finds them. Entries go with their record, in the statement that
@@ -50,10 +51,10 @@ use crate::id::Handle;
 ///
 /// # Connections
 ///
-/// A connection carries one statement at a time, so there may be as many at once as there are connections; others wait.
-/// Changes of one session take turns within a process: they are carried out in the order they were asked for, and a row
-/// that somebody has locked holds up one connection. A connection that was idle is asked whether it is still there
-/// before it is trusted, so one that the server has closed overnight costs nobody an error.
+/// A connection carries one statement at a time, so there may be as many statements at once as there are connections;
+/// other verbs wait. Changes of one session take turns within a process: they are carried out in the order they were
+/// asked for, and a row that somebody has locked holds up one connection. A connection that was idle is asked whether it
+/// is still there before it is trusted, so one that the server has closed overnight costs nobody an error.
 ///
 /// TLS is a feature of sqlx, such as `sqlx/tls-rustls`, and `?ssl-mode=VERIFY_IDENTITY` in the URL.
 ///
@@ -111,7 +112,7 @@ impl MySqlStore {
         })
     }
 
-    /// Does so, and once more if the connection was lost before it was asked: the server has restarted, say.
+    /// Reads so, and once more if the connection was lost before it was asked: the server has restarted, say.
     fn read<T, F>(&self, verb: impl Fn(Self, Connection) -> F + Send + 'static) -> Answer<T>
     where
         T: Send + 'static,
@@ -120,6 +121,7 @@ impl MySqlStore {
         self.ask(|store, connection| store.read_on(connection, verb))
     }
 
+    /// Reads on a connection, and once more on another if it was lost before it was asked.
     async fn read_on<T, F>(
         self,
         connection: Connection,
@@ -141,7 +143,7 @@ impl MySqlStore {
         Box::pin(again).await
     }
 
-    /// Does so when it is a handle's turn.
+    /// Carries a verb out when it is a handle's turn.
     fn change<T, F>(
         &self,
         handle: Handle,
