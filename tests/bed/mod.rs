@@ -11,7 +11,9 @@
 pub mod account;
 #[cfg(feature = "keyring")]
 pub mod canaries;
+pub mod clocks;
 pub mod customer;
+pub mod cuts;
 pub mod engine;
 pub mod folder;
 pub mod gated;

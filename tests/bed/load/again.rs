@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use http::StatusCode;
-use tenure::{Error, Session, SessionLayer};
+use tenure::{Error, Session, SessionInfo, SessionLayer};
 
 use crate::bed::visitor::{Told, send, told};
 
@@ -53,6 +53,17 @@ pub async fn until_it_starts(layer: &SessionLayer) -> String {
         Told::Id(cookie) => cookie,
         told => panic!("{told:?}"),
     }
+}
+
+/// Asks again until the sessions of somebody are listed.
+pub(super) async fn until_they_are_listed(layer: &SessionLayer, name: &str) -> Vec<SessionInfo> {
+    for _ in 0..TRIES {
+        if let Ok(listed) = layer.sessions().list(name).await {
+            return listed;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    panic!("the sessions cannot be listed");
 }
 
 /// Asks again until what an engine has lost of the index is there again.
