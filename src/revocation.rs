@@ -231,16 +231,15 @@ async fn keep_deleting(
     generation: Option<u64>,
     reason: EndReason,
 ) {
-    let mut pause = FIRST_PAUSE;
-    for _ in 0..MAX_DELETIONS {
+    for pause in pauses() {
+        sleep(pause).await;
         match delete_unless_another(&context, handle, generation).await {
             Ok(true) => {
                 return context.observe(Event::new(EventKind::Destroyed(reason)).of(handle));
             }
             Ok(false) => return,
-            Err(_) => sleep(pause).await,
+            Err(_) => {}
         }
-        pause *= 2;
     }
     let error = Error::new(ErrorKind::Store)
         .with_source("a session that was to be ended could not be deleted");
@@ -287,6 +286,9 @@ pub(crate) const PAGE: usize = 500;
 /// How many are ended at once.
 const AT_ONCE: usize = 100;
 
-/// Half a second, doubled each time: the deletion is tried for about a minute.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const MAX_DELETIONS: usize = 8;
+/// How long to wait before each try of what must not be left undone: at once, after half a second, and twice as long each
+/// time, for about a minute.
+pub(crate) fn pauses() -> impl Iterator<Item = Duration> {
+    let pauses = (0..7).map(|doubled| Duration::from_millis(500 << doubled));
+    std::iter::once(Duration::ZERO).chain(pauses)
+}

@@ -1,6 +1,6 @@
 //! Letting a login in: the index is told of it before its record is.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::{Change, Commit, Next, Step, refused};
 use crate::{
@@ -185,24 +185,18 @@ async fn leave(context: Arc<Context>, principal: PrincipalId, entries: Vec<Entry
     let Some(index) = context.store.index() else {
         return;
     };
-    let mut pause = FIRST_PAUSE;
-    for _ in 0..MOST_TRIES {
+    for pause in revocation::pauses() {
+        sleep(pause).await;
         let left = index.leave(&principal, &entries);
         if within(context.commit_timeout, left).await.is_ok() {
             return;
         }
-        sleep(pause).await;
-        pause *= 2;
     }
 }
 
 /// Stands for all later logins of a session that is the principal's already. Its first one is entered and stays; this one
 /// has its stamp compared, and needs nothing taken back.
 const RENEWED: Version = Version::from_u64(0);
-
-/// Half a second, doubled each time: it is tried for about a minute, as an end is.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const MOST_TRIES: usize = 8;
 
 /// Who has fewer sessions has none looked at.
 const TIDIED: usize = 8;
