@@ -5,8 +5,6 @@
 //! own clock stamps and expires. Each sentence below is a test of the conformance suite (feature `conformance`).
 
 mod backoff;
-#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
-mod causes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod index;
@@ -338,7 +336,8 @@ impl<T> fmt::Debug for Answer<T> {
 #[derive(Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
-    source: Box<dyn error::Error + Send + Sync>,
+    /// Shared by all verbs that one failure meets.
+    source: Arc<dyn error::Error + Send + Sync>,
 }
 
 impl StoreError {
@@ -365,7 +364,16 @@ impl StoreError {
     fn new(kind: StoreErrorKind, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         Self {
             kind,
-            source: source.into(),
+            source: source.into().into(),
+        }
+    }
+
+    /// Says the same to another verb that has waited for the same answer.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
+    fn again(&self) -> Self {
+        Self {
+            kind: self.kind,
+            source: self.source.clone(),
         }
     }
 

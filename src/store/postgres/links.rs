@@ -9,8 +9,7 @@ use super::{connection::Connection, statements::Statements};
 use crate::{
     id::Handle,
     store::{
-        causes::in_full,
-        link::{self, Driver},
+        link::{self, Driver, in_full},
         sql::Table,
     },
 };

@@ -15,8 +15,7 @@ use super::{
 };
 use crate::store::{
     SetupError, StoreError,
-    causes::in_full,
-    link::{self, Driver, Link},
+    link::{self, Driver, Link, in_full},
 };
 
 /// What a verb does, and so which connection it goes over.

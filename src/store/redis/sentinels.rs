@@ -24,7 +24,7 @@ use super::{
     group::Member,
     resp::Command,
 };
-use crate::store::{SetupError, causes::in_full};
+use crate::store::{SetupError, link::in_full};
 
 /// Sentinels, asked in turn: one that is not up to date is not asked for ever. A task asks one after the other, as long as
 /// somebody wants to know.

@@ -24,7 +24,7 @@ use super::{
     slots::{Slots, redirection, slot},
 };
 use crate::{
-    store::{SetupError, StoreError, causes::in_full},
+    store::{SetupError, StoreError, link::in_full},
     sync::Mutex,
 };
 
