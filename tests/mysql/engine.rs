@@ -18,6 +18,7 @@ use super::{
         mariadb::{Database, MariaDb, kill, number, run},
         visitor,
     },
+    contention::until_one_waits_at,
     open, record, version,
 };
 
@@ -71,6 +72,42 @@ pub(super) async fn heard(client: &mut MySqlConnection) -> Vec<String> {
     run(client, "TRUNCATE mysql.general_log").await;
     heard
 }
+
+/// The server behind a name may be another one now, and the old one may be there still.
+#[tokio::test]
+async fn a_connection_that_somebody_had_when_another_was_lost_is_not_used_again() {
+    let database = Database::new().await;
+    let store = open(&database).await;
+    let other = Handle::from_bytes([8; 16]);
+    for handle in [&HANDLE, &other] {
+        store.create(handle, &record(1), HOUR).await.unwrap();
+    }
+    let mut client = database.client().await;
+    let change = "START TRANSACTION; UPDATE tenure_sessions SET payload = '' WHERE handle = REPEAT(CHAR(7), 16)";
+    run(&mut client, change).await;
+    let busy = tokio::spawn({
+        let store = store.clone();
+        async move { store.touch(&HANDLE, version(1), HOUR).await }
+    });
+    until_one_waits_at(&database, "UPDATE").await;
+    store.load(&other).await.unwrap().unwrap();
+    let idle = number(&mut client, &format!("{CONNECTION} AND command = 'Sleep'")).await;
+    kill(&mut client, idle).await;
+    store.load(&other).await.unwrap().unwrap();
+    let busy_one = number(
+        &mut client,
+        &format!("{CONNECTION} AND info LIKE 'UPDATE%'"),
+    )
+    .await;
+    run(&mut client, "COMMIT").await;
+    assert!(busy.await.unwrap().unwrap());
+    let is_open =
+        format!("SELECT count(*) FROM information_schema.processlist WHERE id = {busy_one}");
+    while number(&mut client, &is_open).await > 0 {}
+}
+
+const CONNECTION: &str = "SELECT CAST(max(id) AS SIGNED) FROM information_schema.processlist \
+                          WHERE db = DATABASE() AND user = 'tenure'";
 
 #[tokio::test]
 async fn touches_within_one_millisecond_are_all_made() {

@@ -106,6 +106,27 @@ async fn a_user_who_may_not_write_is_told_what_to_grant() {
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
 }
 
+#[tokio::test]
+async fn a_right_that_is_missing_is_noticed_at_the_start() {
+    let database = Database::new().await;
+    for rights in [
+        "INSERT, SELECT, UPDATE",
+        "DELETE, SELECT, UPDATE",
+        "DELETE, INSERT, SELECT",
+    ] {
+        open(&database).await;
+        let url = user(&database, rights, "").await;
+        let store = MySqlStore::connect(&url).await.unwrap();
+        let error = store.check().await.unwrap_err();
+        said(&error, SetupErrorKind::Unreachable, "grant the user SELECT");
+    }
+    let empty = Database::new().await;
+    let url = user(&empty, "DELETE, INSERT, SELECT, UPDATE", "").await;
+    let store = MySqlStore::connect(&url).await.unwrap();
+    let error = store.migrate().await.unwrap_err();
+    said(&error, SetupErrorKind::Unreachable, "grant the user CREATE");
+}
+
 /// Makes a user with some rights to the tables, and returns the address with his name.
 async fn user(database: &Database, rights: &str, password: &str) -> String {
     let name = format!("clerk_{:08x}", getrandom::u32().unwrap());
@@ -282,7 +303,7 @@ async fn a_wrong_user_password_or_database_and_a_missing_encryption_are_named() 
             &database.url().replace(database.name(), "nowhere"),
             "there is no such database",
         ),
-        (&elsewhere, "grant the user"),
+        (&elsewhere, "or the user has no rights in it"),
         (
             &format!("{}?ssl-mode=REQUIRED", database.url()),
             "is TLS set up on both sides",

@@ -92,7 +92,7 @@ impl MySqlStoreBuilder {
         let places = Arc::new(Places::new(options, self.connections));
         let mut connection = places.client().await?;
         schema::check_release(&mut connection).await?;
-        places.give_back(connection);
+        places.keep(connection, 0);
         let table = self.table.quoted_with('`');
         Ok(MySqlStore(Arc::new(Shared {
             statements: Statements::new(&table),

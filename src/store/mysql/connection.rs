@@ -1,20 +1,20 @@
 //! One connection: the verbs as its statements.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use sqlx::{
     Connection as _, Executor as _, MySqlConnection, Row as _,
     mysql::{MySqlQueryResult, MySqlRow},
 };
 use tokio::{
-    sync::{OwnedMutexGuard, OwnedSemaphorePermit},
+    sync::OwnedMutexGuard,
     time::{error::Elapsed, timeout},
 };
 
 use super::{
     Shared, failure,
     index::handle,
-    places::Places,
+    places::Place,
     ready::{Parameter, Ready},
     statements::Statement,
     whole,
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     id::Handle,
     store::{
-        Created, Loaded, StoreError, Updated, Version,
+        Created, Loaded, StoreError, StoreErrorKind, Updated, Version,
         sql::{missed, timestamp},
     },
 };
@@ -34,9 +34,8 @@ pub(super) struct Connection {
     state: State,
     /// It had been idle, and was not asked whether it still is there.
     was_trusted: bool,
-    places: Arc<Places>,
     /// Given back after the connection.
-    _permit: OwnedSemaphorePermit,
+    place: Place,
     /// Given back after the place.
     turn: Option<OwnedMutexGuard<()>>,
 }
@@ -53,18 +52,12 @@ enum State {
 }
 
 impl Connection {
-    pub(super) const fn new(
-        connection: MySqlConnection,
-        was_trusted: bool,
-        places: Arc<Places>,
-        permit: OwnedSemaphorePermit,
-    ) -> Self {
+    pub(super) const fn new(connection: MySqlConnection, was_trusted: bool, place: Place) -> Self {
         Self {
             connection: Some(connection),
             state: State::Idle,
             was_trusted,
-            places,
-            _permit: permit,
+            place,
             turn: None,
         }
     }
@@ -111,8 +104,10 @@ impl Connection {
         let query = store.statements.load_some(handles)?;
         let rows = match self.rows(store, query).await {
             Ok(rows) => rows,
-            Err(_) if self.state == State::Idle => return Ok(self.load_each(store, handles).await),
-            Err(error) => return Err(error),
+            Err(error) if self.state != State::Idle || error.kind() == StoreErrorKind::Unknown => {
+                return Err(error);
+            }
+            Err(_) => return self.load_each(store, handles).await,
         };
         let found = rows.iter().map(|row| {
             let handle = handle(row, 1).map_err(StoreError::corrupt)?;
@@ -121,12 +116,16 @@ impl Connection {
         found.collect()
     }
 
-    async fn load_each(&mut self, store: &Shared, handles: &[Handle]) -> Found {
+    /// Loads one by one, for as long as the connection is in order.
+    async fn load_each(&mut self, store: &Shared, handles: &[Handle]) -> Result<Found, StoreError> {
         let mut found = Found::new();
         for handle in handles {
-            found.insert(*handle, self.load(store, *handle).await);
+            match self.load(store, *handle).await {
+                Err(error) if self.state != State::Idle => return Err(error),
+                loaded => drop(found.insert(*handle, loaded)),
+            }
         }
-        found
+        Ok(found)
     }
 
     pub(super) async fn load(
@@ -241,8 +240,8 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         match (self.state, self.connection.take()) {
-            (State::Idle, Some(connection)) => self.places.give_back(connection),
-            (State::Lost, _) => self.places.forget(),
+            (State::Idle, Some(connection)) => self.place.give_back(connection),
+            (State::Lost, _) => self.place.give_up(),
             _ => {}
         }
     }

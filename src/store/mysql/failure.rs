@@ -45,6 +45,7 @@ pub(super) fn verb(error: Error, table: &Table) -> StoreError {
 /// takes writes.
 pub(super) fn needs_another_connection(error: &Error) -> bool {
     match (number(error), error) {
+        (Some(TOOK_TOO_LONG | TOOK_TOO_LONG_ON_MYSQL), _) => false,
         (Some(number), _) => is_read_only(number) || is_in_doubt(number) || number == TOO_LARGE,
         (None, Error::ColumnDecode { .. } | Error::Decode(_) | Error::Encode(_)) => false,
         (None, _) => true,
@@ -59,7 +60,11 @@ pub(super) fn setup(error: Error) -> SetupError {
         Some(ACCESS_DENIED | ACCESS_DENIED_WITHOUT_PASSWORD) => {
             "it knows no such user from this host, or the password is another"
         }
-        Some(DATABASE_DENIED | TABLE_DENIED | COLUMN_DENIED) => {
+        Some(DATABASE_DENIED) => "there is no such database, or the user has no rights in it",
+        Some(TABLE_DENIED) if error.to_string().contains("CREATE command") => {
+            "the tables are missing: grant the user CREATE, or let another one run what `ddl` returns"
+        }
+        Some(TABLE_DENIED | COLUMN_DENIED) => {
             "grant the user SELECT, INSERT, UPDATE and DELETE on the tables"
         }
         Some(NO_SUCH_DATABASE) => "there is no such database: create it, or correct the URL",
@@ -106,7 +111,7 @@ const fn is_in_doubt(number: u16) -> bool {
     matches!(
         number,
         COMMIT_FAILED | DISK_ERROR | IDLE_FOR_TOO_LONG | INTERRUPTED | KILLED | NETWORK_FIRST
-            ..=NETWORK_LAST | ROLLBACK_FAILED | SHUTDOWN
+            ..=NETWORK_LAST | ROLLBACK_FAILED | SHUTDOWN | TOOK_TOO_LONG | TOOK_TOO_LONG_ON_MYSQL
     )
 }
 
@@ -141,5 +146,9 @@ const READ_ONLY_TRANSACTION: u16 = 1792;
 const READ_ONLY_MODE: u16 = 1836;
 /// MariaDB's alone.
 const KILLED: u16 = 1927;
+/// MariaDB's alone, by `max_statement_time`.
+const TOOK_TOO_LONG: u16 = 1969;
+/// MySQL's alone, by `max_execution_time`.
+const TOOK_TOO_LONG_ON_MYSQL: u16 = 3024;
 /// MySQL's alone.
 const IDLE_FOR_TOO_LONG: u16 = 4031;

@@ -1,6 +1,10 @@
 //! As many connections as there are places, and turns at a session.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use sqlx::{
     ConnectOptions as _, Connection as _, Executor as _, MySqlConnection,
@@ -26,8 +30,15 @@ use crate::{
 pub(super) struct Places {
     options: MySqlConnectOptions,
     free: Arc<Semaphore>,
+    connections: Mutex<Connections>,
+}
+
+#[derive(Default)]
+struct Connections {
     /// The last that came back is the first to go, so the first has been idle for longest.
-    idle: Mutex<Vec<Idle>>,
+    idle: Vec<Idle>,
+    /// How often all were given up: what was opened before comes back no more.
+    generation: u64,
 }
 
 struct Idle {
@@ -40,7 +51,7 @@ impl Places {
         Self {
             options,
             free: Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS))),
-            idle: Mutex::default(),
+            connections: Mutex::default(),
         }
     }
 
@@ -55,12 +66,18 @@ impl Places {
         self: &Arc<Self>,
         permit: OwnedSemaphorePermit,
     ) -> Result<Connection, StoreError> {
-        match self.pop() {
+        let (idle, generation) = self.pop();
+        let place = Place {
+            places: self.clone(),
+            generation,
+            _permit: permit,
+        };
+        match idle {
             Some(idle) if idle.since.elapsed() < TRUSTED => {
-                Ok(Connection::new(idle.connection, true, self.clone(), permit))
+                Ok(Connection::new(idle.connection, true, place))
             }
             // In a box of its own, so that the usual way costs less memory than connecting does.
-            idle => Box::pin(self.make_sure(idle, permit)).await,
+            idle => Box::pin(self.make_sure(idle, place)).await,
         }
     }
 
@@ -68,14 +85,14 @@ impl Places {
     async fn make_sure(
         self: &Arc<Self>,
         idle: Option<Idle>,
-        permit: OwnedSemaphorePermit,
+        place: Place,
     ) -> Result<Connection, StoreError> {
         let Some(idle) = idle else {
             let connection = self.connect(CONNECTING).await;
             let connection = connection.map_err(StoreError::unavailable)?;
-            return Ok(Connection::new(connection, false, self.clone(), permit));
+            return Ok(Connection::new(connection, false, place));
         };
-        let mut connection = Connection::new(idle.connection, false, self.clone(), permit);
+        let mut connection = Connection::new(idle.connection, false, place);
         if connection.is_there().await {
             return Ok(connection);
         }
@@ -118,26 +135,57 @@ impl Places {
         }
     }
 
-    pub(super) fn give_back(&self, connection: MySqlConnection) {
+    /// Keeps a connection for the next, unless all of its time were given up.
+    pub(super) fn keep(&self, connection: MySqlConnection, generation: u64) {
         let since = Stopwatch::start();
-        self.idle.lock().push(Idle { connection, since });
+        let mut connections = self.connections.lock();
+        if generation == connections.generation {
+            connections.idle.push(Idle { connection, since });
+        }
     }
 
-    /// Closes the connections that nobody has: one was lost, and they may be too.
-    pub(super) fn forget(&self) {
-        let idle = std::mem::take(&mut *self.idle.lock());
-        drop(idle);
+    /// Gives up all connections of a generation, also those that somebody has: one was lost, or its server is not the one
+    /// to ask, and so it may be with them.
+    fn forget(&self, generation: u64) {
+        let mut connections = self.connections.lock();
+        if generation == connections.generation {
+            connections.generation += 1;
+            let idle = std::mem::take(&mut connections.idle);
+            drop(connections);
+            drop(idle);
+        }
     }
 
-    fn pop(&self) -> Option<Idle> {
-        self.idle.lock().pop()
+    fn pop(&self) -> (Option<Idle>, u64) {
+        let mut connections = self.connections.lock();
+        (connections.idle.pop(), connections.generation)
+    }
+}
+
+/// A place that a connection is in; it is free when this is dropped.
+pub(super) struct Place {
+    places: Arc<Places>,
+    /// That of the connection.
+    generation: u64,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// Keeps the connection for the next who takes a place.
+    pub(super) fn give_back(&self, connection: MySqlConnection) {
+        self.places.keep(connection, self.generation);
+    }
+
+    /// Gives it up, and with it all of its time.
+    pub(super) fn give_up(&self) {
+        self.places.forget(self.generation);
     }
 }
 
 impl Drop for Places {
     /// Says goodbye to the server, which otherwise notes down each connection that just ends.
     fn drop(&mut self) {
-        let idle = std::mem::take(&mut *self.idle.lock());
+        let idle = std::mem::take(&mut self.connections.lock().idle);
         if let Ok(runtime) = runtime::Handle::try_current() {
             runtime.spawn(async move {
                 for idle in idle {
@@ -150,18 +198,24 @@ impl Drop for Places {
 
 /// Lets those who change one session take turns. Who waits here holds no connection, so that a row that somebody has
 /// locked holds up one of them and not all.
-pub(super) struct Turns(Box<[Arc<Queue<()>>]>);
+pub(super) struct Turns {
+    queues: Box<[Arc<Queue<()>>]>,
+    /// Nobody can tell who shares a queue with whom.
+    key: RandomState,
+}
 
 impl Turns {
     pub(super) fn new() -> Self {
-        Self((0..QUEUES).map(|_| Arc::default()).collect())
+        Self {
+            queues: (0..QUEUES).map(|_| Arc::default()).collect(),
+            key: RandomState::new(),
+        }
     }
 
-    /// Waits for a handle's turn. Handles are random, so few share one.
+    /// Waits for a handle's turn. Few share one.
     pub(super) async fn turn(&self, handle: Handle) -> Result<OwnedMutexGuard<()>, StoreError> {
-        let [first, second, ..] = *handle.as_bytes();
-        let number = usize::from(u16::from_be_bytes([first, second]));
-        let queue = &self.0[number % QUEUES];
+        let number = self.key.hash_one(handle) as usize % QUEUES;
+        let queue = &self.queues[number];
         if let Ok(turn) = queue.clone().try_lock_owned() {
             return Ok(turn);
         }

@@ -142,7 +142,7 @@ async fn layout_of(
     get(&row, 0)
 }
 
-/// Asks for the right to write, and changes nothing.
+/// Asks for the rights to write, and changes nothing.
 async fn check_writable(
     connection: &mut MySqlConnection,
     table: &Table,
@@ -154,10 +154,21 @@ async fn check_writable(
     let (Some((number, _)), Some((key, _))) = (number, key) else {
         return Ok(());
     };
-    let text =
-        format!("UPDATE {table} SET {number} = {number} WHERE {key} = '' AND {number} <> {number}");
-    let done = sqlx::query(AssertSqlSafe(text)).execute(connection).await;
-    done.map(drop).map_err(failure::setup)
+    let no_row = format!("WHERE {key} = '' AND {number} <> {number}");
+    let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+    let names = names.join(", ");
+    for text in [
+        format!("UPDATE {table} SET {number} = {number} {no_row}"),
+        format!("INSERT INTO {table} ({names}) SELECT {names} FROM {table} {no_row}"),
+        format!("DELETE FROM {table} {no_row}"),
+    ] {
+        let query = sqlx::query(AssertSqlSafe(text));
+        query
+            .execute(&mut *connection)
+            .await
+            .map_err(failure::setup)?;
+    }
+    Ok(())
 }
 
 /// The parameters of [`OF_TABLE`].
