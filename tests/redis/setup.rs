@@ -7,14 +7,22 @@ use std::{
 };
 
 use tenure::{
-    CredentialStamp,
+    CredentialStamp, SessionLayer,
     store::{
         Entered, Entry, PrincipalIndex, RedisStore, SessionStore, SetupError, SetupErrorKind,
         StoreErrorKind, Updated,
     },
 };
 
-use super::{HANDLE, HOUR, bed::redis::Redis, record, version};
+use super::{
+    HANDLE, HOUR,
+    bed::{
+        load::member,
+        redis::Redis,
+        visitor::{OK, count, principal},
+    },
+    record, version,
+};
 
 fn said(error: &SetupError, kind: SetupErrorKind, words: &str) {
     assert_eq!(error.kind(), kind, "{error:?}");
@@ -27,6 +35,30 @@ fn said(error: &SetupError, kind: SetupErrorKind, words: &str) {
 
 async fn refused(url: &str) -> SetupError {
     RedisStore::connect(url).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn the_rights_that_the_documents_name_are_all_that_is_needed() {
+    let text = include_str!("../../docs/stores.md");
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("ACL SETUSER app"));
+    let server = Redis::start();
+    server.ask(line.expect("a line to copy"));
+    let url = server.url().replace("://", "://app:secret@");
+    let layer = SessionLayer::new(RedisStore::connect(&url).await.unwrap());
+    let mut cookies = Vec::new();
+    for _ in 0..10 {
+        cookies.push(member(&layer).await);
+    }
+    assert_eq!(count(&layer, &cookies[0]).await, OK);
+    let sessions = layer.sessions();
+    assert_eq!(sessions.list("ada").await.unwrap().len(), 10);
+    let stamp = CredentialStamp::of(b"another password");
+    sessions.credentials_changed("ada", stamp).await.unwrap();
+    assert_eq!(sessions.count("ada").await.unwrap(), 0);
+    assert_eq!(sessions.repair().await.unwrap(), 0);
+    assert_eq!(principal(&layer, &cookies[0]).await, None);
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! One connection to a server: how it is made and let in, and what a verb is over it.
 
 use std::{
-    future, io, process,
+    future, io,
+    pin::pin,
+    process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -239,6 +241,29 @@ impl Connection {
         }
     }
 
+    /// Waits until it is known that the server takes no writes, that another is named, or that another of the group has left.
+    async fn is_out_of_place(&self) {
+        tokio::select! {
+            () = self.is_unfit.notified() => {}
+            () = self.another_is_named() => {}
+            () = self.member.another_has_left() => {}
+        }
+    }
+
+    /// Waits until the server tells whether it is what it is to be, for as long as it answers others meanwhile: they may
+    /// wait for replicas, and whoever asks stands behind them.
+    async fn answered(&self) -> Option<Result<bool, RedisError>> {
+        let mut asking = pin!(self.is_as_expected());
+        self.wire.was_heard();
+        loop {
+            match timeout(self.patience, asking.as_mut()).await {
+                Ok(answer) => return Some(answer),
+                Err(_) if self.wire.was_heard() => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
     /// Tells whether the server is what it is to be. One that will not say is believed.
     pub(super) async fn is_as_expected(&self) -> Result<bool, RedisError> {
         let question = match self.expected {
@@ -291,19 +316,21 @@ impl Connected for Connection {
     async fn given_up(&self) {
         for beat in (0..IDLE_BEATS).cycle() {
             tokio::select! {
-                () = self.is_unfit.notified() => return,
-                () = self.another_is_named() => return,
-                () = self.member.another_has_left() => return,
+                () = self.is_out_of_place() => return,
                 () = sleep(BEAT) => {}
             }
             if !self.is_used.swap(false, Ordering::Relaxed) && beat > 0 {
                 continue;
             }
-            match timeout(self.patience, self.is_as_expected()).await {
-                Ok(Ok(true)) => {}
-                Ok(_) => return,
+            let answer = tokio::select! {
+                () = self.is_out_of_place() => return,
+                answer = self.answered() => answer,
+            };
+            match answer {
+                Some(Ok(true)) => {}
+                Some(_) => return,
                 // Or it would be waited for as long as TCP does.
-                Err(_) => return self.driver.abort(),
+                None => return self.driver.abort(),
             }
         }
     }

@@ -43,9 +43,13 @@ pub(super) fn refusal(error: &ServerError) -> Refusal {
     }
 }
 
-/// Returns the word that an error begins with. Before Redis 7 an error within a script is a text that tells of it.
+/// Returns the word that an error begins with. Before Redis 7 an error within a script is a text that tells of it, and a
+/// right that is missing within one still is.
 fn code(error: &ServerError) -> &str {
     let details = error.details().unwrap_or_default();
+    if details.starts_with("The user executing the script can't") {
+        return "NOPERM";
+    }
     if error.code() != "ERR" || !details.starts_with("Error running script") {
         return error.code();
     }
@@ -195,6 +199,10 @@ mod tests {
             ("NOSCRIPT No matching script.", Refusal::Unavailable),
             (
                 "NOPERM User app has no permissions to run the 'evalsha' command",
+                Refusal::Unavailable,
+            ),
+            (
+                "ERR The user executing the script can't run this command or subcommand script: f00, on @user_script:4.",
                 Refusal::Unavailable,
             ),
             ("NOAUTH Authentication required.", Refusal::Unavailable),

@@ -109,6 +109,7 @@ impl<S> Driving<S> {
             self.answer(answer)?;
         }
         if begin > 0 {
+            self.line.lock().was_heard = true;
             self.reading.copy_within(begin..self.filled, 0);
             self.filled -= begin;
         }

@@ -27,6 +27,8 @@ struct Line {
     is_timed: bool,
     /// Wakes the task, once it has seen that there is nothing to send.
     waker: Option<Waker>,
+    /// The server has answered something since somebody last wanted to know.
+    was_heard: bool,
     /// Nobody is left who could ask.
     is_closing: bool,
     /// Why nothing is sent any more.
@@ -53,6 +55,11 @@ impl Wire {
 
     pub(super) fn is_open(&self) -> bool {
         self.0.lock().over.is_none()
+    }
+
+    /// Tells whether the server has answered anything since this was last asked.
+    pub(super) fn was_heard(&self) -> bool {
+        std::mem::take(&mut self.0.lock().was_heard)
     }
 
     /// Asks something that has one answer.
@@ -237,6 +244,28 @@ mod tests {
                 .contains("does not tell the time")
         );
         assert!(!wire.is_open());
+    }
+
+    #[tokio::test]
+    async fn a_server_is_heard_when_it_answers_anybody() {
+        let (wire, _driver, mut server) = connected();
+        assert!(!wire.was_heard());
+        let (a, b) = (get("a"), get("b"));
+        let serve = async {
+            server.packet().await;
+            server.say("$1\r\nA\r\n").await;
+        };
+        let mut late = Box::pin(wire.ask(&b));
+        let (answered, ()) = join!(wire.ask(&a), serve);
+        assert_eq!(text(answered), "A");
+        let waker = Waker::noop();
+        assert!(
+            late.as_mut()
+                .poll(&mut Task::from_waker(waker))
+                .is_pending()
+        );
+        assert!(wire.was_heard());
+        assert!(!wire.was_heard(), "not since");
     }
 
     #[tokio::test]
