@@ -134,9 +134,18 @@ fn kind(url: &str) -> &str {
     match scheme {
         "mariadb" | "mysql" => "mysql",
         "postgres" | "postgresql" => "postgres",
-        "redis" | "redis-cluster" | "redis-sentinel" => "redis",
+        scheme if is_redis(scheme) => "redis",
         other => other,
     }
+}
+
+/// Tells whether a scheme is one of Redis' and Valkey's: of a server, Sentinels or a Cluster, with TLS or a socket.
+fn is_redis(scheme: &str) -> bool {
+    let rest = scheme
+        .strip_prefix("redis")
+        .or_else(|| scheme.strip_prefix("valkey"));
+    let rest = rest.map(|rest| rest.strip_prefix('s').unwrap_or(rest));
+    rest.is_some_and(|rest| ["", "+unix", "-cluster", "-sentinel"].contains(&rest))
 }
 
 fn refusal(kind: &str) -> String {
@@ -157,3 +166,26 @@ const DATA_IS_MISSING: &str =
     "Redis keeps sessions; say which file is to keep users and orders: `--data shop.db`";
 const DATA_IS_THERE: &str =
     "users and orders are kept where the sessions are; `--data` is for sessions in Redis";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_is_told_by_its_scheme() {
+        for (url, expected) in [
+            ("memory", "memory"),
+            ("sqlite:shop.db", "sqlite"),
+            ("postgresql://host/shop", "postgres"),
+            ("mariadb://host/shop", "mysql"),
+            ("redis://host", "redis"),
+            ("redis+unix:///run/redis.sock", "redis"),
+            ("rediss-sentinel://host?service=name", "redis"),
+            ("valkey-cluster://host", "redis"),
+            ("valkeys://host", "redis"),
+            ("redisql://host", "redisql"),
+        ] {
+            assert_eq!(kind(url), expected, "{url}");
+        }
+    }
+}
