@@ -90,20 +90,25 @@ async fn a_connection_that_somebody_had_when_another_was_lost_is_not_used_again(
         async move { store.touch(&HANDLE, version(1), HOUR).await }
     });
     until_one_waits_at(&database, "UPDATE").await;
-    store.load(&other).await.unwrap().unwrap();
-    let idle = number(&mut client, &format!("{CONNECTION} AND command = 'Sleep'")).await;
-    kill(&mut client, idle).await;
-    store.load(&other).await.unwrap().unwrap();
     let busy_one = number(
         &mut client,
         &format!("{CONNECTION} AND info LIKE 'UPDATE%'"),
     )
     .await;
+    store.load(&other).await.unwrap().unwrap();
+    let idle = number(&mut client, &format!("{CONNECTION} AND command = 'Sleep'")).await;
+    kill(&mut client, idle).await;
+    store.load(&other).await.unwrap().unwrap();
     run(&mut client, "COMMIT").await;
     assert!(busy.await.unwrap().unwrap());
     let is_open =
         format!("SELECT count(*) FROM information_schema.processlist WHERE id = {busy_one}");
-    while number(&mut client, &is_open).await > 0 {}
+    for _ in 0..1_000 {
+        if number(&mut client, &is_open).await == 0 {
+            return;
+        }
+    }
+    panic!("it is kept");
 }
 
 const CONNECTION: &str = "SELECT CAST(max(id) AS SIGNED) FROM information_schema.processlist \

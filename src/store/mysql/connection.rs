@@ -12,7 +12,8 @@ use tokio::{
 };
 
 use super::{
-    Shared, failure,
+    Shared,
+    failure::{self, Concerns},
     index::handle,
     places::Place,
     ready::{Parameter, Ready},
@@ -46,6 +47,8 @@ type Found = HashMap<Handle, Result<Option<Loaded>, StoreError>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Busy,
+    /// It is not to be asked again.
+    Closed,
     Idle,
     /// It is gone, or the server is not the one that should be asked; so may be the others.
     Lost,
@@ -69,7 +72,7 @@ impl Connection {
 
     /// Tells whether it was lost, perhaps before anything was asked.
     pub(super) fn was_lost_while_idle(&self) -> bool {
-        self.was_trusted && self.state == State::Lost
+        self.was_trusted && matches!(self.state, State::Closed | State::Lost)
     }
 
     /// Makes sure that it is still there.
@@ -79,7 +82,7 @@ impl Connection {
         let is_there = matches!(ping, Ok(Ok(())));
         self.state = match is_there {
             true => State::Idle,
-            false => State::Lost,
+            false => State::Closed,
         };
         is_there
     }
@@ -229,9 +232,10 @@ impl Connection {
         answer: Result<Result<T, sqlx::Error>, Elapsed>,
     ) -> Result<T, StoreError> {
         let answer = answer.map_err(StoreError::unknown)?;
-        self.state = match &answer {
-            Err(error) if failure::needs_another_connection(error) => State::Lost,
-            _ => State::Idle,
+        self.state = match answer.as_ref().map_err(failure::concerns) {
+            Ok(_) | Err(Concerns::Nobody) => State::Idle,
+            Err(Concerns::This) => State::Closed,
+            Err(Concerns::All) => State::Lost,
         };
         answer.map_err(|error| failure::verb(error, &store.table))
     }

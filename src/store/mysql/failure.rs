@@ -41,14 +41,25 @@ pub(super) fn verb(error: Error, table: &Table) -> StoreError {
     }
 }
 
-/// Tells whether the next statement would fail too: the connection is gone, or the server is no longer the one that
-/// takes writes.
-pub(super) fn needs_another_connection(error: &Error) -> bool {
+/// Whom an error concerns, besides its statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Concerns {
+    /// All connections of its time: this one is gone, or the server is no longer the one that takes writes.
+    All,
+    Nobody,
+    /// Its connection, over which the next statement may fail too.
+    This,
+}
+
+pub(super) fn concerns(error: &Error) -> Concerns {
     match (number(error), error) {
-        (Some(TOOK_TOO_LONG | TOOK_TOO_LONG_ON_MYSQL), _) => false,
-        (Some(number), _) => is_read_only(number) || is_in_doubt(number) || number == TOO_LARGE,
-        (None, Error::ColumnDecode { .. } | Error::Decode(_) | Error::Encode(_)) => false,
-        (None, _) => true,
+        (Some(TOOK_TOO_LONG | TOOK_TOO_LONG_ON_MYSQL), _) => Concerns::Nobody,
+        (Some(number), _) if is_read_only(number) || number == SHUTDOWN => Concerns::All,
+        (Some(number), _) if is_in_doubt(number) || number == TOO_LARGE => Concerns::This,
+        (None, Error::ColumnDecode { .. } | Error::Decode(_) | Error::Encode(_)) | (Some(_), _) => {
+            Concerns::Nobody
+        }
+        (None, _) => Concerns::All,
     }
 }
 

@@ -98,6 +98,7 @@ impl Places {
         }
         // With it go the others, which have been idle for longer: the next one is new.
         drop(connection);
+        drop(std::mem::take(&mut self.connections.lock().idle));
         self.take().await
     }
 
