@@ -255,13 +255,15 @@ impl Connection {
     async fn answered(&self) -> Option<Result<bool, RedisError>> {
         let mut asking = pin!(self.is_as_expected());
         self.wire.was_heard();
-        loop {
+        for _ in 0..MOST_WAITS {
             match timeout(self.patience, asking.as_mut()).await {
                 Ok(answer) => return Some(answer),
                 Err(_) if self.wire.was_heard() => {}
                 Err(_) => return None,
             }
         }
+        // More is asked than it can do.
+        None
     }
 
     /// Tells whether the server is what it is to be. One that will not say is believed.
@@ -387,12 +389,15 @@ pub(super) enum Asking {
 
 const BEAT: Duration = Duration::from_secs(1);
 const IDLE_BEATS: u32 = 15;
+/// For how many times its patience a server may answer others first.
+const MOST_WAITS: usize = 5;
 
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
+    use crate::clock::Stopwatch;
 
     fn access() -> Access {
         Access {
@@ -421,6 +426,42 @@ mod tests {
         assert!(!error.contains("secret"), "{error}");
         let error = refused("-ERR max number of clients reached\r\n").await;
         assert!(error.contains("max number of clients"), "{error}");
+    }
+
+    /// Returns for how many seconds a connection is kept whose server says something that often, and never what it is.
+    async fn kept_by(says: impl Fn(u64) -> bool) -> u64 {
+        let (stream, mut server) = duplex(1_024);
+        let settings = RedisConnectionInfo::default();
+        let access = Access {
+            settings,
+            tls: None,
+        };
+        let opening = Connection::over(stream, &access, Expected::Primary, BEAT, Member::default());
+        let (connection, driver) = opening.await.unwrap();
+        let start = Stopwatch::start();
+        let serve = async {
+            server.write_all(b"$1000\r\n").await.unwrap();
+            sleep(BEAT / 2).await;
+            for second in 0.. {
+                if says(second) {
+                    server.write_all(b"x").await.unwrap();
+                }
+                sleep(BEAT).await;
+            }
+        };
+        tokio::select! {
+            () = serve => unreachable!(),
+            () = connection.given_up() => {}
+        }
+        drop(driver);
+        start.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_says_something_is_not_taken_for_silent_but_not_waited_for_without_end() {
+        assert_eq!(kept_by(|_| false).await, 2);
+        assert_eq!(kept_by(|second| second < 3).await, 4);
+        assert_eq!(kept_by(|_| true).await, 6);
     }
 
     #[tokio::test(start_paused = true)]

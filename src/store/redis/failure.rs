@@ -55,7 +55,7 @@ fn code(error: &ServerError) -> &str {
     }
     let words = details.split([' ', ':', '-']);
     let known = |word: &&str| ["OOM", "READONLY", "WRONGTYPE"].contains(word);
-    // A script that fails has not written.
+    // A script that fails has not written; one that lacks a right may have done what comes before, which does no harm twice.
     words.into_iter().find(known).unwrap_or(IN_SCRIPT)
 }
 

@@ -109,7 +109,6 @@ impl<S> Driving<S> {
             self.answer(answer)?;
         }
         if begin > 0 {
-            self.line.lock().was_heard = true;
             self.reading.copy_within(begin..self.filled, 0);
             self.filled -= begin;
         }
@@ -187,6 +186,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driving<S> {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, text)));
         }
         self.filled += count;
+        self.line.lock().was_heard = true;
         Poll::Ready(self.hand_out())
     }
 

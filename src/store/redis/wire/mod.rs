@@ -27,7 +27,7 @@ struct Line {
     is_timed: bool,
     /// Wakes the task, once it has seen that there is nothing to send.
     waker: Option<Waker>,
-    /// The server has answered something since somebody last wanted to know.
+    /// The server has said something since somebody last wanted to know.
     was_heard: bool,
     /// Nobody is left who could ask.
     is_closing: bool,
@@ -57,7 +57,7 @@ impl Wire {
         self.0.lock().over.is_none()
     }
 
-    /// Tells whether the server has answered anything since this was last asked.
+    /// Tells whether the server has said anything since this was last asked.
     pub(super) fn was_heard(&self) -> bool {
         std::mem::take(&mut self.0.lock().was_heard)
     }
