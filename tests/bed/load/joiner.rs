@@ -12,7 +12,7 @@ use http::StatusCode;
 use tenure::{ErrorKind, Session, SessionLayer};
 use tokio::sync::watch;
 
-use super::{Seen, ask, note};
+use super::{Seen, again::until_they_are_listed, ask, note};
 use crate::bed::visitor::{Told, send, told};
 
 /// The browsers that are signed in as far as they were told.
@@ -108,7 +108,7 @@ impl Joiner {
         for _ in 0..TRIES {
             if self.sign_out(node).await {
                 self.look(node).await;
-                let listed = node.sessions().list(NAME).await.unwrap();
+                let listed = until_they_are_listed(node, NAME).await;
                 assert_eq!(listed.len(), 0, "{listed:?}");
                 return;
             }

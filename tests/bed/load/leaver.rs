@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::{
     Seen,
-    again::{signed_in, until_it_is_read},
+    again::{signed_in, until_it_is_read, until_they_are_listed},
     ask, note,
 };
 use crate::bed::visitor::{Told, principal, told};
@@ -49,7 +49,7 @@ impl Leaver {
 
     /// Tells whether it is among the sessions of its principal. There may be others, of logins that were refused too late.
     async fn is_listed(&self, node: &SessionLayer) -> bool {
-        let listed = node.sessions().list(self.name.as_str()).await.unwrap();
+        let listed = until_they_are_listed(node, self.name.as_str()).await;
         let mut listed = listed.iter().map(|info| info.handle().to_string());
         let (_, id) = self.cookie.split_once('=').unwrap();
         listed.any(|handle| handle[..WHOLE] == id[..WHOLE])
