@@ -78,24 +78,48 @@ async fn the_printed_statements_make_what_is_checked() {
     assert_eq!(indexes, 2);
 }
 
+/// Connects as a user with some rights to the tables.
+async fn connected_with(database: &Database, rights: &str) -> PostgresStore {
+    let role = format!("clerk_{:08x}", getrandom::u32().unwrap());
+    let grants = format!(
+        "CREATE ROLE {role} LOGIN; REVOKE CREATE ON SCHEMA public FROM public; \
+         GRANT {rights} ON tenure_sessions, tenure_sessions_logins, tenure_sessions_principals TO {role}; \
+         GRANT SELECT ON tenure_sessions_schema TO {role}"
+    );
+    let client = database.client().await;
+    client.batch_execute(&grants).await.unwrap();
+    let url = database.url().replace("tenure@", &format!("{role}@"));
+    PostgresStore::connect(&url).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_is_noticed_at_the_start() {
+    let database = Database::new().await;
+    open(&database).await;
+    for (rights, missing) in [
+        ("SELECT", "it lacks INSERT, UPDATE, DELETE"),
+        ("SELECT, INSERT, UPDATE", "it lacks DELETE"),
+    ] {
+        let store = connected_with(&database, rights).await;
+        let error = store.check().await.unwrap_err();
+        said(&error, SetupErrorKind::Unreachable, "grant the user SELECT");
+        assert!(
+            error.source().unwrap().to_string().contains(missing),
+            "{error:?}"
+        );
+    }
+    let drop = "DROP TABLE tenure_sessions, tenure_sessions_logins, tenure_sessions_principals";
+    let store = connected_with(&database, "SELECT").await;
+    database.client().await.batch_execute(drop).await.unwrap();
+    let error = store.migrate().await.unwrap_err();
+    said(&error, SetupErrorKind::Unreachable, "grant the user CREATE");
+}
+
 #[tokio::test]
 async fn a_user_who_may_make_no_tables_finds_those_that_are_there() {
     let database = Database::new().await;
     open(&database).await;
-    let role = format!("clerk_{:08x}", getrandom::u32().unwrap());
-    let grants = format!(
-        "CREATE ROLE {role} LOGIN; REVOKE CREATE ON SCHEMA public FROM public; \
-         GRANT SELECT, INSERT, UPDATE, DELETE ON tenure_sessions, tenure_sessions_logins, tenure_sessions_principals TO {role}; \
-         GRANT SELECT ON tenure_sessions_schema TO {role}"
-    );
-    database
-        .client()
-        .await
-        .batch_execute(&grants)
-        .await
-        .unwrap();
-    let url = database.url().replace("tenure@", &format!("{role}@"));
-    let store = PostgresStore::connect(&url).await.unwrap();
+    let store = connected_with(&database, "SELECT, INSERT, UPDATE, DELETE").await;
     store.migrate().await.unwrap();
     store.create(&HANDLE, &record(1), HOUR).await.unwrap();
     let entry = Entry::new(HANDLE, version(1));

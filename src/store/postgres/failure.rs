@@ -62,6 +62,10 @@ pub(super) fn needs_another_connection(error: &Error) -> bool {
 pub(super) fn setup(error: Error) -> SetupError {
     match error.code() {
         Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => read_only().because(error),
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) if message(&error).contains("schema") => {
+            SetupError::unreachable(TO_CREATE, error)
+        }
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => SetupError::unreachable(RIGHTS, error),
         _ => SetupError::unreachable(MEND, error),
     }
 }
@@ -92,4 +96,6 @@ fn is_rolled_back(error: &Error) -> bool {
     error.parsed_severity() == Some(Severity::Error) && !is_in_doubt
 }
 
+const TO_CREATE: &str = "the tables are missing: grant the user CREATE on the schema, or let another one run what `ddl` returns";
+pub(super) const RIGHTS: &str = "grant the user SELECT, INSERT, UPDATE and DELETE on the tables";
 pub(super) const MEND: &str = "is it running, are the address, the user and the rights as they should be, and is TLS set up on both sides?";

@@ -34,7 +34,7 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// If a table is missing or has another layout, or the database takes no writes.
+    /// If a table is missing or has another layout, the user lacks a right, or the database takes no writes.
     pub async fn check(&self) -> Result<(), SetupError> {
         let table = &self.0.table;
         let client = client(&self.0.connect).await?;
@@ -42,6 +42,7 @@ impl PostgresStore {
         for (table, columns) in tables(&DIALECT, table) {
             let found = columns_of(&client, &table).await?;
             check_columns(&table, &columns, &found)?;
+            check_rights(&client, &table).await?;
         }
         check_layout(table, layout_of(&client, &table.of_layout()).await?)
     }
@@ -85,6 +86,22 @@ async fn check_writable(client: &Client) -> Result<(), SetupError> {
     match get::<String>(&row, 0)? == "on" {
         true => Err(failure::read_only()),
         false => Ok(()),
+    }
+}
+
+/// Rights to each column do as well, where there are such.
+async fn check_rights(client: &Client, table: &Table) -> Result<(), SetupError> {
+    let text = "SELECT string_agg(name, ', ') FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS name \
+                WHERE NOT CASE name WHEN 'DELETE' THEN has_table_privilege($1::text, name) \
+                ELSE has_any_column_privilege($1::text, name) END";
+    let row = client.query_one(text, &[&table.to_string()]).await;
+    let missing: Option<String> = get(&row.map_err(failure::setup)?, 0)?;
+    match missing {
+        None => Ok(()),
+        Some(missing) => {
+            let missing = format!("on {table} it lacks {missing}");
+            Err(SetupError::unreachable(failure::RIGHTS, missing))
+        }
     }
 }
 
