@@ -116,7 +116,7 @@ async fn a_server_that_is_no_cluster_is_named() {
     said(
         &error,
         SetupErrorKind::Unreachable,
-        "cluster support disabled",
+        "let the URL begin with `redis://`",
     );
 }
 
@@ -125,12 +125,16 @@ async fn a_wrong_password_is_named_and_the_right_one_opens() {
     let server = Redis::start_with(&["requirepass right"]);
     let with = |user: &str| server.url().replace("//", &format!("//{user}@"));
     let error = refused(&with(":wrong")).await;
-    said(&error, SetupErrorKind::Unreachable, "the password");
+    said(
+        &error,
+        SetupErrorKind::Unreachable,
+        "the user or the password is another",
+    );
     let error = refused(&server.url()).await;
     said(
         &error,
         SetupErrorKind::Unreachable,
-        "Authentication required",
+        "put the password into the URL",
     );
     let store = RedisStore::connect(&with(":right")).await.unwrap();
     store.create(&HANDLE, &record(1), HOUR).await.unwrap();

@@ -86,7 +86,24 @@ pub(super) fn is_refusal(error: &SetupError) -> bool {
 
 /// Says what is wrong with a server that cannot be used.
 pub(super) fn setup(error: RedisError) -> SetupError {
-    SetupError::unreachable(MEND, error)
+    SetupError::unreachable(mend(&error.to_string()), error)
+}
+
+/// Says what helps, by the words of a server, or those of its answer that is none.
+pub(super) fn mend(words: &str) -> &'static str {
+    let said = |part: &str| words.contains(part);
+    match () {
+        () if said("NOAUTH") => "put the password into the URL: `redis://:password@host`",
+        () if said("WRONGPASS") || said("invalid password") => {
+            "the user or the password is another"
+        }
+        () if said("DB index is out of range") => "it has no database of this number",
+        () if said("cluster support disabled") => {
+            "it is no Cluster: let the URL begin with `redis://`"
+        }
+        () if said("has sent what is no answer") => "is this Redis?",
+        () => MEND,
+    }
 }
 
 pub(super) fn read_only() -> SetupError {

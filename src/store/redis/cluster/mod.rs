@@ -45,7 +45,7 @@ impl Cluster {
             is_stale: Notify::new(),
         });
         let slots = members.slots(0).await;
-        let slots = slots.map_err(|cause| SetupError::unreachable(failure::MEND, cause))?;
+        let slots = slots.map_err(|cause| SetupError::unreachable(failure::mend(&cause), cause))?;
         let (sender, slots) = watch::channel(slots);
         tokio::spawn(keep(members.clone(), sender));
         Ok(Self { members, slots })
