@@ -292,3 +292,16 @@ pub(crate) fn pauses() -> impl Iterator<Item = Duration> {
     let pauses = (0..7).map(|doubled| Duration::from_millis(500 << doubled));
     std::iter::once(Duration::ZERO).chain(pauses)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_must_not_be_left_undone_is_tried_for_a_minute_and_nobody_waits_after_the_last_try() {
+        let pauses: Vec<_> = pauses().collect();
+        assert_eq!(pauses[..3], [0, 500, 1_000].map(Duration::from_millis));
+        let all = pauses.iter().sum::<Duration>();
+        assert_eq!((pauses.len(), all.as_millis()), (8, 63_500));
+    }
+}

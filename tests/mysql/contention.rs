@@ -70,6 +70,25 @@ pub(super) async fn until_one_waits_at(database: &Database, verb: &str) {
 
 const THEIRS: &str = "UPDATE tenure_sessions SET version = 99, payload = 'theirs'";
 
+/// By `max_statement_time`, which may strike after the commit as well.
+#[tokio::test]
+async fn a_change_that_took_too_long_may_have_been_made() {
+    let server = MariaDb::start_with(&["max-statement-time=1"]);
+    let database = server.database().await;
+    let store = open(&database).await;
+    store.create(&HANDLE, &record(1), HOUR).await.unwrap();
+    let mut other = database.client().await;
+    run(&mut other, &format!("START TRANSACTION; {THEIRS}")).await;
+    let error = store.touch(&HANDLE, version(1), HOUR).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unknown, "{error:?}");
+    assert!(
+        format!("{error:?}").contains("max_statement_time"),
+        "{error:?}"
+    );
+    run(&mut other, "ROLLBACK").await;
+    assert!(store.touch(&HANDLE, version(1), HOUR).await.unwrap());
+}
+
 #[tokio::test]
 async fn an_update_that_waited_for_another_update_brings_the_fresh_record() {
     let database = Database::new().await;

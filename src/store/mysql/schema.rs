@@ -34,7 +34,7 @@ impl MySqlStore {
     ///
     /// # Errors
     ///
-    /// If a table is missing or has another layout, or the database takes no writes.
+    /// If a table is missing or has another layout, the user lacks a right, or the database takes no writes.
     pub async fn check(&self) -> Result<(), SetupError> {
         let mut connection = self.0.places.client().await?;
         let checked = self.check_by(&mut connection).await;
