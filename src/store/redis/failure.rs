@@ -47,7 +47,7 @@ pub(super) fn refusal(error: &ServerError) -> Refusal {
 /// right that is missing within one still is.
 fn code(error: &ServerError) -> &str {
     let details = error.details().unwrap_or_default();
-    if details.starts_with("The user executing the script can't") {
+    if NO_RIGHT.iter().any(|begin| details.starts_with(begin)) {
         return "NOPERM";
     }
     if error.code() != "ERR" || !details.starts_with("Error running script") {
@@ -111,6 +111,12 @@ pub(super) fn read_only() -> SetupError {
 }
 
 const IN_SCRIPT: &str = "SCRIPT";
+
+/// How a server begins to say that a right is missing within a script: Redis 7, and 8.
+const NO_RIGHT: [&str; 2] = [
+    "The user executing the script can't",
+    "ACL failure in script",
+];
 
 /// What a server says that has not carried out a command.
 const REFUSALS: &[&str] = &[
@@ -220,6 +226,10 @@ mod tests {
             ),
             (
                 "ERR The user executing the script can't run this command or subcommand script: f00, on @user_script:4.",
+                Refusal::Unavailable,
+            ),
+            (
+                "ERR ACL failure in script: User app has no permissions to run the 'set' command",
                 Refusal::Unavailable,
             ),
             ("NOAUTH Authentication required.", Refusal::Unavailable),
