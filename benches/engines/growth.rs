@@ -1,4 +1,5 @@
-//! What a million sessions take on PostgreSQL and Redis, and what an hour's touches leave behind, in fast motion.
+//! What a million sessions take on PostgreSQL and Redis, what an hour's touches leave behind, in fast motion, and what others
+//! notice when a million expire at once.
 
 use std::{
     sync::Arc,
@@ -8,30 +9,33 @@ use std::{
 use http::StatusCode;
 use tenure::{
     Handle, Session, SessionLayer,
-    store::{PostgresStore, RedisStore, SessionStore, Version},
+    store::{Created, PostgresStore, Record, RedisStore, SessionStore, Version},
 };
 use tokio_postgres::{Client, Row};
 
 use super::{
-    TASKS,
+    Round, TASKS,
     bed::{
         postgres::{Postgres, client},
-        redis::Redis,
+        redis::{Console, Redis},
         visitor::visit,
     },
     million::{self, ROWS, Rows},
-    subject::PAYLOAD,
+    request, round,
+    subject::{PAYLOAD, SESSIONS},
 };
 
-/// How many sessions are in use, and how often each is touched in an hour: every three minutes.
-const IN_USE: usize = 100_000;
+/// How often each session is touched in an hour: every three minutes.
 const TOUCHES: usize = 20;
 const MEMBERS: usize = 100_000;
 const IDLE: Duration = Duration::from_secs(1_800);
+/// In that time all are there.
+const CREATING: Duration = Duration::from_secs(45);
 
 pub(crate) async fn measure() {
     postgres().await;
     redis().await;
+    redis_expires().await;
 }
 
 async fn postgres() {
@@ -42,15 +46,15 @@ async fn postgres() {
     let server = kept.downcast_ref::<Postgres>().expect("it is kept");
     let client = client(&server.url("postgres")).await;
     sizes("as they were written", &client).await;
-    let in_use = in_use(&client).await;
+    let sessions = sessions(&client).await;
     let begun = Instant::now();
     for _ in 0..TOUCHES {
-        touch_all(&store, &in_use).await;
+        touch_all(&store, &sessions).await;
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let rate = (TOUCHES * IN_USE) as f64 / seconds;
+    let rate = (TOUCHES * ROWS) as f64 / seconds;
     sizes(
-        &format!("after {TOUCHES} touches of {IN_USE} of them, {rate:.0} a second"),
+        &format!("after {TOUCHES} touches of each, {rate:.0} a second"),
         &client,
     )
     .await;
@@ -61,9 +65,9 @@ async fn postgres() {
     sizes("and a VACUUM", &client).await;
 }
 
-async fn in_use(client: &Client) -> Arc<[(Handle, Version)]> {
-    let ask = format!("SELECT handle, version FROM tenure_sessions WHERE version <= {IN_USE}");
-    let rows = client.query(&ask, &[]).await.expect("rows");
+async fn sessions(client: &Client) -> Arc<[(Handle, Version)]> {
+    let ask = "SELECT handle, version FROM tenure_sessions";
+    let rows = client.query(ask, &[]).await.expect("rows");
     let row = |row: &Row| {
         let handle = row.get::<_, &[u8]>(0).try_into().expect("16 bytes");
         let version = u64::try_from(row.get::<_, i64>(1)).expect("it is above zero");
@@ -72,10 +76,10 @@ async fn in_use(client: &Client) -> Arc<[(Handle, Version)]> {
     rows.iter().map(row).collect()
 }
 
-/// Touches all that are in use once, with several tasks.
-async fn touch_all(store: &PostgresStore, in_use: &Arc<[(Handle, Version)]>) {
-    let (store, sessions) = (store.clone(), in_use.clone());
-    in_tasks(IN_USE, move |number| {
+/// Touches all of them once, with several tasks.
+async fn touch_all(store: &PostgresStore, sessions: &Arc<[(Handle, Version)]>) {
+    let (store, sessions) = (store.clone(), sessions.clone());
+    in_tasks(ROWS, move |number| {
         let (handle, version) = sessions[number];
         let touch = store.touch(&handle, version, IDLE);
         async move { assert!(touch.await.expect("an answer")) }
@@ -126,6 +130,54 @@ async fn redis() {
         "| signed in, one session each | {MEMBERS} | {} B |",
         (used() - visitors) / MEMBERS as u64
     );
+}
+
+/// Lets a million sessions expire at the same moment, and loads others.
+async fn redis_expires() {
+    println!(
+        "\n| Redis: {ROWS} sessions expire at once | loads a second | p50 | p99 | longest |\n|---|---|---|---|---|"
+    );
+    let server = Redis::start();
+    let store = RedisStore::connect(&server.url()).await.expect("a server");
+    let console = Console::open(&server.url()).await;
+    let expire = Instant::now() + CREATING;
+    let create = {
+        let store = store.clone();
+        move |number: usize| {
+            let expires_in = match number < SESSIONS {
+                true => IDLE,
+                false => expire - Instant::now(),
+            };
+            let record = Record::new(Version::from_u64(1), [1; 60], [2; PAYLOAD]);
+            let created = store.create(&handle(number), &record, expires_in);
+            async move { assert!(matches!(created.await, Ok(Created::Done(_)))) }
+        }
+    };
+    in_tasks(SESSIONS + ROWS, create).await;
+    let loads = request(move |session| {
+        let loaded = store.load(&handle(session));
+        async move { assert!(loaded.await.expect("an answer").is_some()) }
+    });
+    let kept = async || console.run::<usize>("DBSIZE").await;
+    let line = |when: &str, round: Round| {
+        let [p50, p99, longest] = [round.p50, round.p99, round.longest].map(|time| time * 1e3);
+        let rate = round.rate;
+        println!("| {when} | {rate:.0} | {p50:.2} ms | {p99:.2} ms | {longest:.1} ms |");
+    };
+    line("before", round(&loads).await);
+    assert_eq!(kept().await, SESSIONS + ROWS, "it took too long");
+    tokio::time::sleep(expire - Instant::now()).await;
+    while kept().await > SESSIONS {
+        line("while they go", round(&loads).await);
+    }
+    line("afterwards", round(&loads).await);
+}
+
+fn handle(number: usize) -> Handle {
+    let mut bytes = [0; Handle::LEN];
+    // The first byte chooses the connection.
+    bytes[..8].copy_from_slice(&(number as u64).to_le_bytes());
+    Handle::from_bytes(bytes)
 }
 
 async fn begin(layer: SessionLayer, member: Option<u64>) {

@@ -11,13 +11,21 @@ use tokio::sync::Semaphore;
 
 use super::{
     TASKS,
-    bed::{redis::Redis, visitor::visit},
+    bed::{
+        redis::{
+            Redis,
+            cluster::{Cluster, Watch},
+        },
+        visitor::visit,
+    },
     million::{self, Rows},
 };
 
 /// How many sessions somebody has.
 const SIZES: [usize; 3] = [10, 1_000, 10_000];
 const TRIES: usize = 9;
+/// Of the Cluster; each has a replica.
+const PRIMARIES: usize = 3;
 
 pub(crate) async fn measure() {
     println!(
@@ -30,9 +38,21 @@ pub(crate) async fn measure() {
     let (store, _kept) = million::mariadb(Rows::Live).await;
     of("MariaDB", &store).await;
     let server = Redis::start();
-    let store = RedisStore::connect(&server.url()).await.expect("a server");
     server.send(&["EVAL", &others(), "0"]);
+    // Not before: a server that is busy for so long is taken for silent.
+    let store = RedisStore::connect(&server.url()).await.expect("a server");
     of("Redis", &store).await;
+    drop(server);
+    let cluster = Cluster::start(Watch::Calm, &["enable-debug-command local"]);
+    let primaries = &cluster.nodes()[..PRIMARIES];
+    for primary in primaries {
+        primary.ask(&format!(
+            "DEBUG POPULATE {} other 600",
+            million::ROWS / PRIMARIES
+        ));
+    }
+    let store = RedisStore::connect(&cluster.url()).await;
+    of("Redis Cluster", &store.expect("a cluster")).await;
 }
 
 /// A script that fills a server with others.
