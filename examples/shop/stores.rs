@@ -34,6 +34,7 @@ impl Stores {
     pub(crate) async fn open(options: &Options) -> Result<Self, Failure> {
         let (url, data) = (&*options.store, options.data.as_deref());
         match (kind(url), data) {
+            (other, _) if !KINDS.contains(&other) => Err(refusal(other).into()),
             (kind, _) if kind != "redis" && options.prefix.is_some() => {
                 Err(PREFIX_IS_NOTHING.into())
             }
@@ -159,6 +160,7 @@ fn refusal(kind: &str) -> String {
     )
 }
 
+const KINDS: [&str; 5] = ["memory", "mysql", "postgres", "redis", "sqlite"];
 const STORES: &str = "`--store` takes `memory`, `sqlite:shop.db`, `postgres://user@host/database`, \
     `mysql://user@host/database`, `redis://host`, `redis-sentinel://host,host?service=name` or `redis-cluster://host,host`";
 const PREFIX_IS_NOTHING: &str = "`--prefix` is for sessions in Redis";

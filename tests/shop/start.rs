@@ -61,6 +61,12 @@ fn sessions_in_redis_need_a_file_for_users_and_orders_and_others_need_none() {
         };
         check(&["--store", url, "--data", &file], words);
     }
+    for (flag, value) in [("--data", &*file), ("--prefix", "shop:")] {
+        check(
+            &["--store", "oracle://localhost/shop", flag, value],
+            "`oracle` is no store",
+        );
+    }
     check(
         &["--store", "memory", "--data", &file],
         "`--data` is for sessions in Redis",
