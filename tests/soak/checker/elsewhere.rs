@@ -138,6 +138,14 @@ mod tests {
                 "",
             ),
             ("server's own fault", "5..6 a1 others: cart", ""),
+            // Who signs in in place of another ends that one's session first.
+            ("server's own fault", "5..6 a1 enter: gone", ""),
+            ("without a reason", "5..6 a1 another: gone", ""),
+            (
+                "ended session",
+                "5..6 - another: told b1; 7..10 b1 others: account; 8..9 a1 another: gone; 11..12 a1 look: 7 has 2",
+                "",
+            ),
         ] {
             refuse(what, told, orders);
         }
@@ -159,6 +167,7 @@ mod tests {
             "5..6 - enter: told b1; 7..10 a1 others: account; 8..9 b1 others: 409; 11..12 a1 look: nobody has 0",
             "5..6 - enter: told b1; 7..? a1 others: lost; 8..9 b1 look: 7 has 0; 10..11 b1 look: nobody has 0",
             "5..6 - add: told b0; 7..10 a1 others: account; 8..9 b0 enter: 409; 11..12 b0 look: nobody has 0",
+            "5..6 - another: told b1; 7..10 b1 others: account; 8..9 a1 another: gone; 11..12 a1 look: nobody has 0",
         ] {
             accept(told, "");
         }

@@ -31,6 +31,7 @@ impl Known<'_> {
             (Deed::Enter { who, .. }, Told::Cookie(told)) => {
                 told.session != sent.session && self.is_another(sent, who)
             }
+            (Deed::Enter { who, .. }, Told::Removal) => self.is_another(sent, who),
             _ => false,
         };
         is_end && !self.is_doubtful(act, sent)

@@ -63,7 +63,7 @@ impl Known<'_> {
     }
 }
 
-fn is_odd(_: &Known<'_>, act: &Act, answer: &Answer) -> bool {
+fn is_odd(known: &Known<'_>, act: &Act, answer: &Answer) -> bool {
     let goes_to = &*answer.goes_to;
     let to_login = answer.asks_to_sign_in();
     let belongs = match (act.deed, answer.status) {
@@ -79,8 +79,15 @@ fn is_odd(_: &Known<'_>, act: &Act, answer: &Answer) -> bool {
         (_, 409) => true,
         _ => false,
     };
-    let removes = answer.told == Told::Removal;
-    !belongs || removes && act.deed != Deed::Logout
+    // Whose login is refused, because he has signed out everywhere meanwhile, had ended the session that was another's.
+    let may_remove = match (act.deed, &act.cookie) {
+        (Deed::Logout, _) => true,
+        (Deed::Enter { who, .. }, Some(sent)) => {
+            answer.status == 409 && known.is_another(sent, who)
+        }
+        _ => false,
+    };
+    !belongs || answer.told == Told::Removal && !may_remove
 }
 
 /// What is refused has come too late, or its form was out of date.

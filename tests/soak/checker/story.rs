@@ -93,6 +93,10 @@ fn answer(text: &str) -> Answer {
     match *words {
         ["account"] => quiet(303, "/account"),
         ["cart"] => quiet(303, "/cart"),
+        ["gone"] => Answer {
+            told: Told::Removal,
+            ..quiet(409, "")
+        },
         ["lists", ..] => page(200, listing(&words[1..])),
         ["login"] => quiet(303, "/login?next=checkout"),
         ["orders"] => quiet(303, "/orders"),
