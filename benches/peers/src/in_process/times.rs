@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// How many batches of one implementation are timed in a round; a tenth as many warm it up.
-const BATCHES: usize = 100;
-const BATCH: u32 = 200;
+const BATCHES: usize = 20;
+const BATCH: u32 = 1_000;
 
 /// What one request takes above a layer that does nothing, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
