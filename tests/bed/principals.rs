@@ -58,6 +58,7 @@ macro_rules! principals {
             a_handle_used_as_a_cookie_is_nothing
             a_label_is_listed_and_kept_whatever_else_is_written
             a_login_that_checked_the_old_password_does_not_get_in_after_the_change
+            a_login_in_place_of_another_that_is_revoked_while_it_is_made_has_ended_the_others_session
             a_login_removes_some_of_many_entries_that_are_outdated
             a_login_that_is_refused_leaves_nothing_in_the_index
             a_login_that_was_never_shown_is_listed_as_such_and_ends_first
@@ -488,6 +489,32 @@ pub async fn when_all_are_revoked_no_login_that_was_being_made_gets_in(site: &Si
     let (cookies, _) = outcome(crowd).await;
     site.sessions().revoke_all(&ada).await.unwrap();
     assert_eq!(alive(&site.unlimited[0], &cookies, &ada).await, 0);
+}
+
+pub async fn a_login_in_place_of_another_that_is_revoked_while_it_is_made_has_ended_the_others_session(
+    site: &Site,
+) {
+    let (ada, bob) = (somebody(), somebody());
+    let [layer, other] = &site.unlimited;
+    let cookie = signed_in(layer, &bob).await;
+    site.gate.close();
+    let login = tokio::spawn({
+        let (layer, cookie, ada) = (layer.clone(), cookie.clone(), ada.clone());
+        async move {
+            let log_in = async move |session: Session| session.login(ada);
+            send(&layer, Some(&cookie), log_in).await
+        }
+    });
+    site.gate.arrived(2).await;
+    site.sessions().revoke_all(&ada).await.unwrap();
+    site.gate.open();
+    let answered = login.await.unwrap();
+    let expected = (StatusCode::CONFLICT, Told::Removal);
+    assert_eq!((answered.status(), told(&answered)), expected);
+    assert_eq!(principal(other, &cookie).await, None);
+    for who in [ada, bob] {
+        assert_eq!(site.sessions().count(&who).await.unwrap(), 0);
+    }
 }
 
 const LIMIT: usize = 3;
