@@ -10,7 +10,7 @@ use super::{StoreError, backoff::Backoff};
 pub(super) trait Maker: Send + Sync + 'static {
     type Connection: Connected;
 
-    /// Makes a connection and what drives it, or says why there is none.
+    /// Makes a connection and what drives it, or says why there is none. It is given up if it takes too long.
     fn make(&self) -> impl Future<Output = Result<(Self::Connection, Driver), String>> + Send;
 }
 
@@ -66,7 +66,7 @@ impl<C: Connected> Link<C> {
     async fn wait(&self) -> Result<Arc<C>, StoreError> {
         let mut states = self.0.clone();
         let settled = |state: &State<C>| !matches!(state, State::Connecting) && !state.is_lost();
-        let state = timeout(PATIENCE, states.wait_for(settled)).await;
+        let state = timeout(CONNECTING, states.wait_for(settled)).await;
         let state = state
             .map_err(StoreError::unavailable)?
             .map_err(StoreError::unavailable)?;
@@ -95,7 +95,7 @@ impl<C: Connected> State<C> {
 async fn keep<M: Maker>(maker: M, state: watch::Sender<State<M::Connection>>) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     while !state.is_closed() {
-        match maker.make().await {
+        match attempt(&maker).await {
             Ok((connection, driver)) => {
                 backoff.reset();
                 let connection = Arc::new(connection);
@@ -116,6 +116,13 @@ async fn keep<M: Maker>(maker: M, state: watch::Sender<State<M::Connection>>) {
     }
 }
 
+async fn attempt<M: Maker>(maker: &M) -> Result<(M::Connection, Driver), String> {
+    match timeout(CONNECTING, maker.make()).await {
+        Ok(made) => made,
+        Err(elapsed) => Err(format!("no connection: {elapsed}")),
+    }
+}
+
 /// Writes an error and its causes in one line.
 pub(super) fn in_full(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -132,7 +139,65 @@ pub(super) fn in_full(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Half of what a load has by default.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long an attempt may take, and so how long a verb waits for its outcome: as long as a load has by default, and less
+/// than the first attempt of a commit.
+const CONNECTING: Duration = Duration::from_secs(2);
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::{task::yield_now, time::sleep};
+
+    use super::*;
+    use crate::{clock::Stopwatch, store::StoreErrorKind};
+
+    /// Makes connections that each take so long.
+    struct Slow(Duration);
+
+    struct Open;
+
+    impl Maker for Slow {
+        type Connection = Open;
+
+        async fn make(&self) -> Result<(Open, Driver), String> {
+            sleep(self.0).await;
+            Ok((Open, tokio::spawn(pending())))
+        }
+    }
+
+    impl Connected for Open {
+        fn is_open(&self) -> bool {
+            true
+        }
+
+        async fn given_up(&self) {
+            pending::<()>().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_waited_for_as_long_as_it_may_take_to_be_made() {
+        let link = Link::new(Slow(CONNECTING - Duration::from_millis(1)));
+        yield_now().await;
+        assert!(link.at_hand().is_none());
+        assert!(link.connection().await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_takes_too_long_is_unavailable_and_is_not_waited_for_again() {
+        let link = Link::new(Slow(CONNECTING + Duration::from_millis(1)));
+        yield_now().await;
+        for waited in [CONNECTING, Duration::ZERO] {
+            let start = Stopwatch::start();
+            let Err(error) = link.connection().await else {
+                panic!("a connection");
+            };
+            assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+            assert_eq!(start.elapsed(), waited);
+            yield_now().await;
+        }
+    }
+}

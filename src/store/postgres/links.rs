@@ -1,8 +1,7 @@
 //! The connections of a store: which of them a statement goes over, and how one is made.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc};
 
-use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use super::{connection::Connection, statements::Statements};
@@ -92,15 +91,9 @@ impl link::Maker for Maker {
             client.batch_execute(SETTINGS).await?;
             Ok::<_, tokio_postgres::Error>((client, driver))
         };
-        match timeout(CONNECTING, connecting).await {
-            Ok(Ok((client, driver))) => {
-                let connection =
-                    Connection::new(client, self.table.clone(), self.statements.clone());
-                Ok((connection, driver))
-            }
-            Ok(Err(error)) => Err(in_full(&error)),
-            Err(elapsed) => Err(format!("no connection: {elapsed}")),
-        }
+        let (client, driver) = connecting.await.map_err(|error| in_full(&error))?;
+        let connection = Connection::new(client, self.table.clone(), self.statements.clone());
+        Ok((connection, driver))
     }
 }
 
@@ -113,4 +106,3 @@ impl link::Maker for Maker {
 const SETTINGS: &str = "SET default_transaction_isolation TO 'read committed'; SET lock_timeout TO '2s'; \
      SET enable_hashjoin TO off; SET enable_mergejoin TO off; SET enable_seqscan TO off; SET enable_bitmapscan TO off; \
      SET plan_cache_mode TO force_generic_plan";
-const CONNECTING: Duration = Duration::from_secs(2);

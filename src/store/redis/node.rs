@@ -2,8 +2,6 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use tokio::time::timeout;
-
 use super::{
     address::{Access, Address, Sentinels},
     connection::{Asking, Connection, Expected, Said},
@@ -183,10 +181,8 @@ impl link::Maker for Maker {
     type Connection = Connection;
 
     async fn make(&self) -> Result<(Connection, Driver), String> {
-        match timeout(CONNECTING, self.open()).await {
-            Ok(opened) => opened.map_err(|error| in_full(error.source().unwrap_or(&error))),
-            Err(elapsed) => Err(format!("no connection: {elapsed}")),
-        }
+        let opened = self.open().await;
+        opened.map_err(|error| in_full(error.source().unwrap_or(&error)))
     }
 }
 
@@ -196,4 +192,3 @@ const CONNECTIONS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many connections there are for changes that wait for replicas.
 const WAITING: usize = 8;
-const CONNECTING: Duration = Duration::from_secs(2);
