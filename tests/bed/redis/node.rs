@@ -164,6 +164,11 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        if thread::panicking() {
+            let log = self.log();
+            let lines: Vec<_> = log.lines().rev().take(LINES).collect();
+            eprintln!("{}, latest first:\n{}", self.port, lines.join("\n"));
+        }
         // It may have ended by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -247,6 +252,8 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 const ALWAYS: [&str; 2] = ["save \"\"", "repl-diskless-sync-delay 0"];
 const SETTINGS: &str = "settings";
+/// How much of its log the output of a test that fails says.
+const LINES: usize = 40;
 const PAUSE: Duration = Duration::from_millis(20);
 /// MiB: more than the system keeps of what one has sent and the other has not read.
 const WAYS: usize = 32;
