@@ -1,6 +1,9 @@
 //! A slot that goes from one node of a Cluster to another, step by step.
 
-use tenure::store::{Created, RedisStore, SessionStore, Updated};
+use tenure::{
+    CredentialStamp, PrincipalId,
+    store::{Created, Entered, Entry, PrincipalIndex, RedisStore, SessionStore, Updated},
+};
 
 use super::{
     HANDLE, HOUR,
@@ -26,6 +29,43 @@ async fn a_key_on_its_way_is_found_where_it_is_going() {
     assert_eq!(loaded(&store).await, Some(record(1)), "it is there to stay");
     carry_out_every_verb(&store).await;
     assert_eq!(slots(to), [slot]);
+}
+
+#[tokio::test]
+async fn the_last_that_is_known_of_a_principal_is_replaced_where_its_slot_leaves() {
+    let site = Cluster::start(Watch::Calm, &[]);
+    let store = RedisStore::connect(&site.url()).await.unwrap();
+    let (ada, entry) = (PrincipalId::from("ada"), Entry::new(HANDLE, version(1)));
+    let enter = async |stamp| store.enter(&ada, entry, stamp, usize::MAX).await.unwrap();
+    enter(None).await;
+    let slots = |number| site.slots_with_keys(number);
+    let from = (0..3).find(|number| !slots(*number).is_empty()).unwrap();
+    site.begin_to_move(slots(from)[0], from, (from + 1) % 3);
+    // It is all there is, and is written anew.
+    assert_eq!(enter(None).await, Entered::After(vec![]));
+    assert_eq!(store.entries(&ada).await.unwrap(), [entry]);
+    // Stamps that replace each other are all there is.
+    let [old, new] = ["old", "new"].map(CredentialStamp::of);
+    store.restamp(&ada, &old).await.unwrap();
+    store.leave(&ada, &[entry]).await.unwrap();
+    for stamp in [&new, &new] {
+        assert_eq!(store.restamp(&ada, stamp).await.unwrap(), []);
+    }
+    assert_eq!(enter(Some(&old)).await, Entered::Refused);
+}
+
+#[tokio::test]
+async fn an_entry_that_was_the_last_leaves_where_its_slot_leaves() {
+    let site = Cluster::start(Watch::Calm, &[]);
+    let store = RedisStore::connect(&site.url()).await.unwrap();
+    let (ada, entry) = (PrincipalId::from("ada"), Entry::new(HANDLE, version(1)));
+    store.enter(&ada, entry, None, usize::MAX).await.unwrap();
+    let slots = |number| site.slots_with_keys(number);
+    let from = (0..3).find(|number| !slots(*number).is_empty()).unwrap();
+    site.begin_to_move(slots(from)[0], from, (from + 1) % 3);
+    store.leave(&ada, &[entry, entry]).await.unwrap();
+    assert_eq!(store.entries(&ada).await.unwrap(), []);
+    assert!(slots(from).is_empty());
 }
 
 /// Changes what is there with every verb, and leaves it as it was.

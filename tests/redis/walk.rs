@@ -107,7 +107,8 @@ async fn a_walk_finds_sessions_and_no_other_keys() {
 
 #[tokio::test]
 async fn what_is_no_place_of_a_walk_is_refused() {
-    let store = Space::new().open().await;
+    let space = Space::new();
+    let store = space.open().await;
     for place in ["", "7", "x.7", "7.x"] {
         let error = store.walk(Some(&Cursor::new(place)), 10).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{place}");

@@ -197,6 +197,6 @@ async fn keep(members: Arc<Members>, slots: watch::Sender<Slots<Member>>) {
 
 /// How often a command follows where it is sent.
 const REDIRECTIONS: usize = 5;
-/// Longer than a connection is waited for that is being made.
+/// Less than a connection is waited for that is being made: another node may know.
 const ASKING: Duration = Duration::from_millis(1_500);
 const PAUSE: Duration = Duration::from_millis(200);

@@ -9,6 +9,9 @@
 //!
 //! So a stamp comes first, and entries in the order in which they were entered. A key has a time to live only while it
 //! holds a stamp and nothing else.
+//!
+//! A key that a script has emptied is gone, and what is not there belongs to another node while its slot moves. So no script
+//! goes on with a key that it has emptied: it would be refused, half done.
 
 use std::sync::LazyLock;
 
@@ -79,7 +82,7 @@ fn script(lines: &str) -> Script {
     Script::new(&lines.replace("$KEPT", KEPT))
 }
 
-/// An entry that is there is written anew all the same, for whoever waits for replicas.
+/// An entry that is there is moved and put back all the same, for whoever waits for replicas.
 ///
 /// Of many entries those are answered that begin at a place which the handle, a random number, decides: whoever looks for
 /// those that are outdated comes by all of them.
@@ -104,7 +107,7 @@ for _, entry in ipairs(kept) do
     if #entry ~= 24 then return kept end
 end
 if place then
-    redis.call('ZREM', KEYS[1], ARGV[1])
+    redis.call('ZADD', KEYS[1], place + 1, ARGV[1])
 else
     local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
     place = before > 0 and last[2] + 1 or 1
@@ -121,13 +124,15 @@ static LEAVE: LazyLock<Script> = LazyLock::new(|| {
     local one = redis.call('ZRANGE', KEYS[1], place, place)
     if one[1] and #one[1] ~= 24 and #one[1] ~= 32 then return one end
 end
+local left = redis.call('ZCARD', KEYS[1])
 for at = 1, #ARGV[1], 24 do
-    redis.call('ZREM', KEYS[1], string.sub(ARGV[1], at, at + 23))
+    if left == 0 then return 1 end
+    left = left - redis.call('ZREM', KEYS[1], string.sub(ARGV[1], at, at + 23))
 end
-local left = redis.call('ZRANGE', KEYS[1], 0, 1, 'WITHSCORES')
-if left[1] and #left[1] == 32 and not left[3] then
+local last = left == 1 and redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+if last and #last[1] == 32 then
     $NOW
-    redis.call('PEXPIRE', KEYS[1], math.ceil(-left[2] - now))
+    redis.call('PEXPIRE', KEYS[1], math.ceil(-last[2] - now))
 end
 return 1",
     )
@@ -137,8 +142,9 @@ static RESTAMP: LazyLock<Script> = LazyLock::new(|| {
     script(
         "$KEPT
 $NOW
-if stamp then redis.call('ZREM', KEYS[1], stamp) end
+if stamp == ARGV[1] then redis.call('ZADD', KEYS[1], -1, stamp) end
 redis.call('ZADD', KEYS[1], -math.floor(now) - 86400000, ARGV[1])
+if stamp and stamp ~= ARGV[1] then redis.call('ZREM', KEYS[1], stamp) end
 if #kept == 0 then redis.call('PEXPIRE', KEYS[1], 86400000) end
 return kept",
     )
