@@ -47,19 +47,13 @@ macro_rules! cuts {
         $(
             #[tokio::test]
             async fn $promise() {
-                $crate::bed::cuts::tell_of_failures();
+                $crate::bed::log::tell_of_failures();
                 $crate::bed::cuts::$promise(&$site).await;
             }
         )*
     };
 }
 pub(crate) use cuts;
-
-/// Lets the output of a test that fails say why a store refused: to the visitor it does not.
-pub fn tell_of_failures() {
-    // Another test of this process may have done so.
-    let _ = tracing_subscriber::fmt().with_test_writer().try_init();
-}
 
 /// Sends a request whose connection to the server is cut when its change is committed.
 async fn cut_off(

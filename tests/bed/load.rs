@@ -26,7 +26,7 @@ use self::{
     joiner::Joiner,
     leaver::{Leaver, leave},
 };
-use super::visitor::send;
+use super::{log::tell_of_failures, visitor::send};
 
 /// The seed of a test that lets chance decide when something goes wrong: `TENURE_TEST_SEED`, or a random one.
 pub fn seed() -> u32 {
@@ -66,6 +66,7 @@ pub struct Lost {
 impl Load {
     /// Starts with signed-in visitors, each of whom sends requests to each node.
     pub async fn start(nodes: &[SessionLayer]) -> Self {
+        tell_of_failures();
         let lossy = Arc::new(AtomicBool::new(false));
         let (mut counters, mut leavers) = (Vec::new(), Vec::new());
         for number in 0..COUNTERS {

@@ -20,6 +20,7 @@ pub mod gated;
 pub mod leftovers;
 pub mod live;
 pub mod load;
+pub mod log;
 pub mod lossy;
 #[cfg(feature = "mysql")]
 pub mod mariadb;
