@@ -85,7 +85,7 @@ impl Load {
                     while !stop.load(Ordering::SeqCst) {
                         counter.count(&node, &seen).await;
                         counter.look(&node, &seen).await;
-                        tokio::task::yield_now().await;
+                        tokio::time::sleep(BREATH).await;
                     }
                 }));
             }
@@ -207,19 +207,12 @@ where
         handler(session)
     };
     let response = send(node, Some(cookie), handler).await;
-    breathe(&response).await;
     (response, loaded.load(Ordering::SeqCst))
-}
-
-/// Lets whoever was refused wait a moment, as visitors do: those that ask a server again and again that is down keep the
-/// other servers of their machine from answering.
-async fn breathe(response: &Response<String>) {
-    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-        tokio::time::sleep(PAUSE).await;
-    }
 }
 
 const COUNTERS: usize = 4;
 const LEAVERS: usize = 100;
-const PAUSE: Duration = Duration::from_millis(5);
+/// How long a visitor waits before the next requests. Those that ask on and on keep the servers of their machine from
+/// running: then its scheduler is what is tested.
+const BREATH: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(60);

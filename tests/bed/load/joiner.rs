@@ -12,7 +12,7 @@ use http::StatusCode;
 use tenure::{ErrorKind, Session, SessionLayer};
 use tokio::sync::watch;
 
-use super::{Seen, again::until_they_are_listed, ask, breathe, note};
+use super::{BREATH, Seen, again::until_they_are_listed, ask, note};
 use crate::bed::visitor::{Told, send, told};
 
 /// The browsers that are signed in as far as they were told.
@@ -46,7 +46,7 @@ impl Joiner {
                 true => joiner.gone.clear(),
                 false => joiner.look(node).await,
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(BREATH).await;
         }
         joiner
     }
@@ -59,7 +59,6 @@ impl Joiner {
     ) {
         let login = async |session: Session| session.login(NAME);
         let response = send(node, None, login).await;
-        breathe(&response).await;
         // What was created a moment ago may be lost before it is bound.
         if response.status() == StatusCode::CONFLICT && lossy.load(Ordering::SeqCst) {
             return;
