@@ -16,10 +16,7 @@ async fn a_key_on_its_way_is_found_where_it_is_going() {
     let site = Cluster::start(Watch::Calm, &[]);
     let store = RedisStore::connect(&site.url()).await.unwrap();
     store.create(&HANDLE, &record(1), HOUR).await.unwrap();
-    let slots = |number| site.slots_with_keys(number);
-    let from = (0..3).find(|number| !slots(*number).is_empty()).unwrap();
-    let (slot, to) = (slots(from)[0], (from + 1) % 3);
-    site.begin_to_move(slot, from, to);
+    let (slot, from, to) = begin_to_move(&site);
     assert_eq!(loaded(&store).await, Some(record(1)), "it has not left");
     site.move_keys(slot, from, to);
     // The node that it comes to does not know the scripts yet.
@@ -28,7 +25,7 @@ async fn a_key_on_its_way_is_found_where_it_is_going() {
     site.end_moving(slot, to);
     assert_eq!(loaded(&store).await, Some(record(1)), "it is there to stay");
     carry_out_every_verb(&store).await;
-    assert_eq!(slots(to), [slot]);
+    assert_eq!(site.slots_with_keys(to), [slot]);
 }
 
 #[tokio::test]
@@ -38,9 +35,7 @@ async fn the_last_that_is_known_of_a_principal_is_replaced_where_its_slot_leaves
     let (ada, entry) = (PrincipalId::from("ada"), Entry::new(HANDLE, version(1)));
     let enter = async |stamp| store.enter(&ada, entry, stamp, usize::MAX).await.unwrap();
     enter(None).await;
-    let slots = |number| site.slots_with_keys(number);
-    let from = (0..3).find(|number| !slots(*number).is_empty()).unwrap();
-    site.begin_to_move(slots(from)[0], from, (from + 1) % 3);
+    begin_to_move(&site);
     // It is all there is, and is written anew.
     assert_eq!(enter(None).await, Entered::After(vec![]));
     assert_eq!(store.entries(&ada).await.unwrap(), [entry]);
@@ -60,12 +55,19 @@ async fn an_entry_that_was_the_last_leaves_where_its_slot_leaves() {
     let store = RedisStore::connect(&site.url()).await.unwrap();
     let (ada, entry) = (PrincipalId::from("ada"), Entry::new(HANDLE, version(1)));
     store.enter(&ada, entry, None, usize::MAX).await.unwrap();
-    let slots = |number| site.slots_with_keys(number);
-    let from = (0..3).find(|number| !slots(*number).is_empty()).unwrap();
-    site.begin_to_move(slots(from)[0], from, (from + 1) % 3);
+    let (_, from, _) = begin_to_move(&site);
     store.leave(&ada, &[entry, entry]).await.unwrap();
     assert_eq!(store.entries(&ada).await.unwrap(), []);
-    assert!(slots(from).is_empty());
+    assert!(site.slots_with_keys(from).is_empty());
+}
+
+/// Lets the only slot with a key begin to move; returns it, where it is, and where it goes.
+fn begin_to_move(site: &Cluster) -> (u16, usize, usize) {
+    let found = (0..3).find_map(|from| Some((*site.slots_with_keys(from).first()?, from)));
+    let (slot, from) = found.expect("there is a key");
+    let to = (from + 1) % 3;
+    site.begin_to_move(slot, from, to);
+    (slot, from, to)
 }
 
 /// Changes what is there with every verb, and leaves it as it was.

@@ -138,6 +138,8 @@ return 1",
     )
 });
 
+/// A stamp that is there is moved and put back all the same, for whoever waits for replicas; another one goes when the new
+/// one is there.
 static RESTAMP: LazyLock<Script> = LazyLock::new(|| {
     script(
         "$KEPT
