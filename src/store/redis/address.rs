@@ -76,6 +76,7 @@ impl Place {
             Some(kind) => (kind, Some(Tls::new()?)),
             None => (scheme.strip_prefix("redis").unwrap_or(&scheme), None),
         };
+        has_no_other_parameters(kind, rest)?;
         match kind {
             "" => Self::alone("redis", rest, tls),
             "+unix" | "unix" => Self::alone("unix", rest, tls),
@@ -172,6 +173,29 @@ fn access(info: &ConnectionInfo, tls: Option<Tls>) -> Access {
     Access { settings, tls }
 }
 
+/// Refuses what would be ignored. What stands there is not repeated: it may be a part of a password.
+fn has_no_other_parameters(kind: &str, rest: &str) -> Result<(), SetupError> {
+    let known: &[&str] = match kind {
+        "+unix" | "unix" => &["db", "user", "pass"],
+        "-sentinel" => &["service", "sentinel_username", "sentinel_password"],
+        _ => &[],
+    };
+    if rest.contains('#') {
+        return Err(bad("it has a `#`, which in a password is `%23`"));
+    }
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    let mut names = query.split('&').filter_map(|part| part.split('=').next());
+    if names.all(|name| name.is_empty() || known.contains(&name)) {
+        return Ok(());
+    }
+    let known = match known {
+        [] => "none".to_owned(),
+        _ => known.join(", "),
+    };
+    let cause = format!("of parameters it may have: {known}; in a password `?` is `%3F`");
+    Err(bad(cause))
+}
+
 fn parameter(rest: &str, name: &str) -> Option<String> {
     let (_, query) = rest.split_once('?')?;
     let url = parse_redis_url(&format!("redis://host?{query}"))?;
@@ -188,6 +212,7 @@ pub(super) fn bad(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::link::in_full;
 
     fn tcp(host: &str, port: u16) -> Address {
         Address::Tcp(host.to_owned(), port)
@@ -259,6 +284,28 @@ mod tests {
         assert_eq!(sentinels.service, "my shop");
         assert_eq!(login(&sentinels.access), (Some("watch"), Some("man"), 0));
         assert_eq!(login(&place.access), (Some("app"), Some("pw"), 2));
+    }
+
+    #[test]
+    fn what_would_be_ignored_is_refused_and_not_repeated() {
+        for (url, mend) in [
+            ("redis://host?secret=1", "have: none"),
+            ("redis://host/2?db=2", "have: none"),
+            ("redis://:pw?secret@host", "`%3F`"),
+            ("redis://:pw#secret@host", "`%23`"),
+            ("redis-cluster://host?service=shop&secret", "have: none"),
+            (
+                "redis-sentinel://host?service=shop&secret=1",
+                "have: service, sentinel_username, ",
+            ),
+            ("unix:///run/redis.sock?secret=1", "have: db, user, pass"),
+        ] {
+            let error = Place::parse(url).err().expect(url);
+            let text = in_full(&error);
+            assert!(text.contains(mend), "{url}: {text}");
+            assert!(!text.contains("secret"), "{url}: {text}");
+        }
+        parsed("redis://host?");
     }
 
     #[test]

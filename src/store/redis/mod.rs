@@ -54,6 +54,8 @@ use crate::{clock::Timestamp, id::Handle, principal::PrincipalId};
 /// | `redis-cluster://user:password@host:6379,host:6379` | a cluster; some of its nodes suffice |
 /// | `rediss://…`, `rediss-sentinel://…`, `rediss-cluster://…` | the same with TLS (feature `redis-tls`) |
 ///
+/// Other parameters than these, and `db`, `user` and `pass` of a socket, are an error.
+///
 /// # What it guarantees
 ///
 /// A verb is one script or command (a load is two, and shares the second), one round trip, and carried out whole. The clock is the server's: a
