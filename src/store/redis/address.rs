@@ -1,6 +1,6 @@
 //! What a URL says: where the servers are, how they go together, and how to be let in.
 
-use std::{fmt, path::PathBuf};
+use std::{collections::HashMap, fmt, path::PathBuf};
 
 use ::redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisError,
@@ -76,7 +76,6 @@ impl Place {
             Some(kind) => (kind, Some(Tls::new()?)),
             None => (scheme.strip_prefix("redis").unwrap_or(&scheme), None),
         };
-        has_no_other_parameters(kind, rest)?;
         match kind {
             "" => Self::alone("redis", rest, tls),
             "+unix" | "unix" => Self::alone("unix", rest, tls),
@@ -87,6 +86,11 @@ impl Place {
     }
 
     fn alone(scheme: &str, rest: &str, tls: Option<Tls>) -> Result<Self, SetupError> {
+        let known: &[&str] = match scheme {
+            "unix" => &["db", "user", "pass"],
+            _ => &[],
+        };
+        parameters(rest, known)?;
         let info = info(&format!("{scheme}://{rest}"))?;
         Ok(Self {
             topology: Topology::Alone(address(&info)?),
@@ -95,6 +99,7 @@ impl Place {
     }
 
     fn cluster(rest: &str, tls: Option<Tls>) -> Result<Self, SetupError> {
+        parameters(rest, &[])?;
         let (info, addresses) = several(rest, 6379)?;
         if info.redis_settings().db() != 0 {
             return Err(bad("a cluster has one database"));
@@ -106,8 +111,10 @@ impl Place {
     }
 
     fn sentinels(rest: &str, tls: Option<Tls>) -> Result<Self, SetupError> {
+        let known = ["service", "sentinel_username", "sentinel_password"];
+        let mut parameters = parameters(rest, &known)?;
         let (info, addresses) = several(rest, 26379)?;
-        let parameter = |name| parameter(rest, name);
+        let mut parameter = |name| parameters.remove(name);
         let service = parameter("service").ok_or_else(|| bad("it has no `?service=name`"))?;
         let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(username) = parameter("sentinel_username") {
@@ -173,20 +180,19 @@ fn access(info: &ConnectionInfo, tls: Option<Tls>) -> Access {
     Access { settings, tls }
 }
 
-/// Refuses what would be ignored. What stands there is not repeated: it may be a part of a password.
-fn has_no_other_parameters(kind: &str, rest: &str) -> Result<(), SetupError> {
-    let known: &[&str] = match kind {
-        "+unix" | "unix" => &["db", "user", "pass"],
-        "-sentinel" => &["service", "sentinel_username", "sentinel_password"],
-        _ => &[],
-    };
+/// Returns the parameters, and refuses what would be ignored. That is not repeated: it may be a part of a password.
+fn parameters(rest: &str, known: &[&str]) -> Result<HashMap<String, String>, SetupError> {
     if rest.contains('#') {
         return Err(bad("it has a `#`, which in a password is `%23`"));
     }
     let query = rest.split_once('?').map_or("", |(_, query)| query);
-    let mut names = query.split('&').filter_map(|part| part.split('=').next());
-    if names.all(|name| name.is_empty() || known.contains(&name)) {
-        return Ok(());
+    let url = parse_redis_url(&format!("redis://host?{query}"));
+    let pairs = url.iter().flat_map(|url| url.query_pairs());
+    let found: HashMap<_, _> = pairs
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    if found.keys().all(|name| known.contains(&name.as_str())) {
+        return Ok(found);
     }
     let known = match known {
         [] => "none".to_owned(),
@@ -194,13 +200,6 @@ fn has_no_other_parameters(kind: &str, rest: &str) -> Result<(), SetupError> {
     };
     let cause = format!("of parameters it may have: {known}; in a password `?` is `%3F`");
     Err(bad(cause))
-}
-
-fn parameter(rest: &str, name: &str) -> Option<String> {
-    let (_, query) = rest.split_once('?')?;
-    let url = parse_redis_url(&format!("redis://host?{query}"))?;
-    let (_, value) = url.query_pairs().find(|(key, _)| key == name)?;
-    Some(value.into_owned())
 }
 
 pub(super) fn bad(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SetupError {
@@ -299,6 +298,7 @@ mod tests {
                 "have: service, sentinel_username, ",
             ),
             ("unix:///run/redis.sock?secret=1", "have: db, user, pass"),
+            ("postgres://host?secret=1", "its scheme is unknown"),
         ] {
             let error = Place::parse(url).err().expect(url);
             let text = in_full(&error);
