@@ -1,4 +1,4 @@
-//! MariaDB: a private server on a free port, in a folder of its own.
+//! MariaDB, or MySQL if its server is named: a private server on a free port, in a folder of its own.
 
 mod launch;
 
@@ -204,6 +204,27 @@ impl Database {
         place.parse().unwrap()
     }
 
+    /// Asks the server until a statement that begins so waits for a lock.
+    pub async fn until_one_waits(&self, begins: &str) {
+        let name = self.name();
+        let text = match launch::mysqld() {
+            // What InnoDB itself says of locks is refreshed only when nobody has asked for a while.
+            None => format!(
+                "SELECT count(*) FROM information_schema.processlist \
+                 WHERE db = '{name}' AND info LIKE '{begins}%' AND time_ms > 50"
+            ),
+            Some(_) => format!(
+                "SELECT count(*) FROM performance_schema.threads \
+                 WHERE processlist_db = '{name}' AND processlist_info LIKE '{begins}%' AND (\
+                   thread_id IN (SELECT requesting_thread_id FROM performance_schema.data_lock_waits) OR \
+                   thread_id IN (SELECT owner_thread_id FROM performance_schema.metadata_locks \
+                     WHERE lock_status = 'PENDING'))"
+            ),
+        };
+        let mut client = self.client().await;
+        while number(&mut client, &text).await == 0 {}
+    }
+
     /// Opens a connection for what a test does beside the store; it may do everything.
     pub async fn client(&self) -> MySqlConnection {
         client(&as_root(&self.url)).await
@@ -240,6 +261,22 @@ pub async fn kill(client: &mut MySqlConnection, id: i64) {
         let error = error.to_string();
         assert!(error.contains("Unknown thread id"), "{error}");
     }
+}
+
+/// Returns the number of the connection that a store has made last.
+pub async fn newest_connection(client: &mut MySqlConnection) -> i64 {
+    let text = match launch::mysqld() {
+        None => {
+            "SELECT CAST(max(id) AS SIGNED) FROM information_schema.processlist \
+             WHERE db = DATABASE() AND user = 'tenure'"
+        }
+        // Its own list of processes cannot be read while a statement has bytes that are no text.
+        Some(_) => {
+            "SELECT CAST(max(processlist_id) AS SIGNED) FROM performance_schema.threads \
+             WHERE processlist_db = DATABASE() AND processlist_user = 'tenure'"
+        }
+    };
+    number(client, text).await
 }
 
 /// Asks for a number.

@@ -39,7 +39,7 @@ async fn updated_behind(database: &Database, change: &str, end: &str) -> (Update
     let mut other = database.client().await;
     run(&mut other, &format!("START TRANSACTION; {change}")).await;
     let update = update(&store);
-    until_one_waits(database).await;
+    database.until_one_waits("UPDATE").await;
     run(&mut other, end).await;
     (update.await.unwrap(), store)
 }
@@ -50,22 +50,6 @@ fn update(store: &MySqlStore) -> JoinHandle<Updated> {
         let updated = store.update(&HANDLE, version(1), &record(2), HOUR).await;
         updated.unwrap()
     })
-}
-
-/// Asks the server until an update of this database has taken so long that it waits for a lock. (What InnoDB itself says
-/// of locks is refreshed only when nobody has asked for a while.)
-async fn until_one_waits(database: &Database) {
-    until_one_waits_at(database, "UPDATE").await;
-}
-
-pub(super) async fn until_one_waits_at(database: &Database, verb: &str) {
-    let text = format!(
-        "SELECT count(*) FROM information_schema.processlist \
-         WHERE db = '{}' AND user = 'tenure' AND info LIKE '{verb}%' AND time_ms > 50",
-        database.name()
-    );
-    let mut client = database.client().await;
-    while number(&mut client, &text).await == 0 {}
 }
 
 const THEIRS: &str = "UPDATE tenure_sessions SET version = 99, payload = 'theirs'";
@@ -197,7 +181,7 @@ async fn a_row_that_somebody_has_locked_holds_up_one_connection_and_is_unavailab
         let store = store.clone();
         waiting.spawn(async move { store.update(&HANDLE, version(1), &record(2), HOUR).await });
     }
-    until_one_waits(&database).await;
+    database.until_one_waits("UPDATE").await;
     let another = Handle::from_bytes([8; 16]);
     assert_eq!(
         store.load(&another).await.unwrap(),
@@ -326,7 +310,7 @@ async fn an_update_that_nobody_waits_for_is_carried_out_and_leaves_its_connectio
     )
     .await;
     let update = update(&store);
-    until_one_waits(&database).await;
+    database.until_one_waits("UPDATE").await;
     update.abort();
     assert!(update.await.unwrap_err().is_cancelled());
     run(&mut other, "COMMIT").await;
@@ -338,7 +322,7 @@ async fn an_update_that_nobody_waits_for_is_carried_out_and_leaves_its_connectio
 /// Returns the number of the oldest connection of this database.
 async fn connection_of_the_store(database: &Database) -> i64 {
     let text = format!(
-        "SELECT min(id) FROM information_schema.processlist WHERE db = '{}' AND user = 'tenure'",
+        "SELECT CAST(min(id) AS SIGNED) FROM information_schema.processlist WHERE db = '{}' AND user = 'tenure'",
         database.name()
     );
     number(&mut database.client().await, &text).await

@@ -18,7 +18,6 @@ use super::{
         mariadb::{Database, MariaDb, kill, number, run},
         visitor,
     },
-    contention::until_one_waits_at,
     open, record, version,
 };
 
@@ -89,7 +88,7 @@ async fn a_connection_that_somebody_had_when_another_was_lost_is_not_used_again(
         let store = store.clone();
         async move { store.touch(&HANDLE, version(1), HOUR).await }
     });
-    until_one_waits_at(&database, "UPDATE").await;
+    database.until_one_waits("UPDATE").await;
     let busy_one = number(
         &mut client,
         &format!("{CONNECTION} AND info LIKE 'UPDATE%'"),

@@ -14,7 +14,6 @@ use tenure::{
 use super::{
     HANDLE, HOUR,
     bed::mariadb::{Database, MariaDb, number, run},
-    contention::until_one_waits_at,
     engine::heard,
     open, record,
     setup::said,
@@ -130,7 +129,7 @@ async fn entered_behind(theirs: &str, stamp: Option<CredentialStamp>) -> Entered
             .await
     });
     tokio::select! {
-        () = until_one_waits_at(&database, "INSERT") => {}
+        () = database.until_one_waits("INSERT") => {}
         entered = &mut entering => panic!("it does not wait: {entered:?}"),
     }
     run(&mut other, "COMMIT").await;

@@ -11,7 +11,6 @@ use tokio::task::{JoinHandle, yield_now};
 use super::{
     HOUR,
     bed::mariadb::{Database, MariaDb, kill, number, run},
-    contention::until_one_waits_at,
     engine::heard,
     record, version,
 };
@@ -50,7 +49,7 @@ async fn asked(database: &Database, store: &MySqlStore, numbers: &[u8]) -> Vec<L
     let mut client = database.client().await;
     run(&mut client, LOCK).await;
     let mut loads = ask(store, &numbers[..1]).await;
-    until_one_waits_at(database, LOADS).await;
+    database.until_one_waits(LOADS).await;
     loads.extend(ask(store, &numbers[1..]).await);
     run(&mut client, "UNLOCK TABLES").await;
     loads
@@ -68,20 +67,18 @@ async fn carried_out_by_the_first(
         let store = store.clone();
         tokio::spawn(async move { store.touch(&handle(0), version(0), HOUR).await })
     };
-    until_one_waits_at(database, "UPDATE").await;
+    database.until_one_waits("UPDATE").await;
     let loads = ask(store, &[1, 2, 3]).await;
     // It comes after the touch, and before any load.
     let locked = tokio::spawn(async move {
         run(&mut next, LOCK).await;
         next
     });
-    let text = "SELECT count(*) FROM information_schema.processlist \
-                WHERE db = DATABASE() AND info LIKE 'LOCK%' AND time_ms > 50";
-    while number(&mut owner, text).await == 0 {}
+    database.until_one_waits("LOCK").await;
     run(&mut owner, "COMMIT").await;
     assert!(before.await.unwrap().unwrap());
     let next = locked.await.unwrap();
-    until_one_waits_at(database, LOADS).await;
+    database.until_one_waits(LOADS).await;
     (loads, next)
 }
 

@@ -36,16 +36,23 @@ pub(super) fn make(data: &Path) {
         }
     }
     fs::write(users_file(data), USERS).unwrap();
-    let made = command(&program("mariadb-install-db"), account)
+    let (maker, how): (_, &[_]) = match mysqld() {
+        None => (
+            program("mariadb-install-db"),
+            &["--auth-root-authentication-method=normal", "--skip-test-db"],
+        ),
+        Some(server) => (server, &["--initialize-insecure"]),
+    };
+    let made = command(&maker, account)
         .arg("--no-defaults")
         .arg(format!("--datadir={}", data.display()))
         .arg(format!("--tmpdir={}", temporary(data).display()))
-        .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-        .args(SMALL)
+        .args(how)
+        .args(small())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&made.stderr);
-    assert!(made.status.success(), "mariadb-install-db: {said}");
+    assert!(made.status.success(), "{}: {said}", maker.display());
 }
 
 /// Starts the server on a free port; on another one if somebody was faster.
@@ -63,7 +70,7 @@ pub(super) fn serve(data: &Path, settings: Settings) -> (Child, u16) {
 }
 
 pub(super) fn start(data: &Path, port: u16, settings: Settings) -> Child {
-    let program = program("mariadbd");
+    let program = mysqld().unwrap_or_else(|| program("mariadbd"));
     let account = account::unprivileged("mysql:");
     let mut server = match settings.file_limit {
         None => command(&program, account),
@@ -89,7 +96,7 @@ pub(super) fn start(data: &Path, port: u16, settings: Settings) -> Child {
             "--skip-name-resolve",
             "--max-connections=200",
         ])
-        .args(SMALL);
+        .args(small());
     for setting in settings.settings {
         server.arg(format!("--{setting}"));
     }
@@ -169,6 +176,11 @@ fn command(program: &Path, account: Option<(u32, u32)>) -> Command {
     command
 }
 
+/// Returns MySQL's server if it is named: the tests are run on it instead.
+pub(super) fn mysqld() -> Option<PathBuf> {
+    env::var_os("TENURE_TEST_MYSQLD").map(PathBuf::from)
+}
+
 /// Finds a program of the server's.
 fn program(name: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
@@ -192,10 +204,18 @@ GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX ON *.* TO tenure@'127.0.0.1';
 ";
 
-/// As little as the server can do with, so that it is there at once.
-const SMALL: [&str; 4] = [
-    "--innodb-buffer-pool-size=24M",
-    "--innodb-log-file-size=8M",
-    "--innodb-buffer-pool-load-at-startup=OFF",
-    "--innodb-buffer-pool-dump-at-shutdown=OFF",
-];
+/// Returns settings that let a server do with little, so that it is there at once.
+fn small() -> impl Iterator<Item = &'static str> {
+    let log = match mysqld() {
+        None => "--innodb-log-file-size=8M",
+        Some(_) => "--innodb-redo-log-capacity=16M",
+    };
+    let others = [
+        "--innodb-buffer-pool-size=24M",
+        "--innodb-buffer-pool-load-at-startup=OFF",
+        "--innodb-buffer-pool-dump-at-shutdown=OFF",
+        // MySQL's other protocol has a port of its own.
+        "--loose-mysqlx=OFF",
+    ];
+    others.into_iter().chain([log])
+}

@@ -7,7 +7,7 @@ use super::{
     super::{
         bed::{
             load::{Load, member, seed, until_it_counts},
-            mariadb::{Database, MariaDb, kill, number},
+            mariadb::{Database, MariaDb, kill, newest_connection},
             visitor::{OK, UNAVAILABLE, count, counted, read},
         },
         open,
@@ -51,11 +51,9 @@ async fn what_was_acknowledged_is_there_after_connections_are_killed_under_load(
     load.end().await;
 }
 
-/// Kills the store's connection that has the last statement, in the middle of it if it is.
+/// Kills the connection that the store has made last, in the middle of a statement if it has one.
 async fn kill_one(client: &mut MySqlConnection) {
-    let text = "SELECT CAST(max(id) AS SIGNED) FROM information_schema.processlist \
-                WHERE db = DATABASE() AND user = 'tenure'";
-    let id = number(client, text).await;
+    let id = newest_connection(client).await;
     kill(client, id).await;
 }
 
