@@ -746,8 +746,10 @@ impl<L: 'static, E> SessionLayerBuilder<L, E> {
     /// assert!(error.to_string().contains("choose a name that begins with `__Secure-`"));
     /// ```
     pub fn build(self) -> Result<SessionLayer<L, E>, ConfigError> {
+        self.options.check::<L>()?;
+        meter::describe();
         Ok(SessionLayer {
-            context: Arc::new(self.options.check::<L>()?),
+            context: Arc::new(self.options.into_context::<L>()),
             on_error: self.on_error,
             layer: PhantomData,
         })
@@ -775,7 +777,7 @@ impl Options {
         Ok(())
     }
 
-    fn check<L: 'static>(self) -> Result<Context, ConfigError> {
+    fn check<L: 'static>(&self) -> Result<(), ConfigError> {
         self.cookie.check()?;
         self.check_marker::<L>()?;
         self.header
@@ -811,8 +813,11 @@ impl Options {
                 "sealed values need a key of the server too; give it `with_keyring`",
             ));
         }
-        meter::describe();
-        Ok(Context {
+        Ok(())
+    }
+
+    fn into_context<L: 'static>(self) -> Context {
+        Context {
             marker: Marker::of::<L>(),
             realm: match is_main::<L>() {
                 true => Realm::default(),
@@ -843,7 +848,7 @@ impl Options {
             background: Background::new(),
             watchers: Watchers::default(),
             watch_interval: self.watch_interval,
-        })
+        }
     }
 }
 
