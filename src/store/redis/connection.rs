@@ -254,11 +254,11 @@ impl Connection {
     /// wait for replicas, and whoever asks stands behind them.
     async fn answered(&self) -> Option<Result<bool, RedisError>> {
         let mut asking = pin!(self.is_as_expected());
-        self.wire.was_heard();
+        self.wire.take_heard();
         for _ in 0..MOST_WAITS {
             match timeout(self.patience, asking.as_mut()).await {
                 Ok(answer) => return Some(answer),
-                Err(_) if self.wire.was_heard() => {}
+                Err(_) if self.wire.take_heard() => {}
                 Err(_) => return None,
             }
         }

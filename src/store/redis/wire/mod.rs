@@ -58,7 +58,7 @@ impl Wire {
     }
 
     /// Tells whether the server has said anything since this was last asked.
-    pub(super) fn was_heard(&self) -> bool {
+    pub(super) fn take_heard(&self) -> bool {
         std::mem::take(&mut self.0.lock().was_heard)
     }
 
@@ -249,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_is_heard_when_it_answers_anybody() {
         let (wire, _driver, mut server) = connected();
-        assert!(!wire.was_heard());
+        assert!(!wire.take_heard());
         let (a, b) = (get("a"), get("b"));
         let serve = async {
             server.packet().await;
@@ -264,8 +264,8 @@ mod tests {
                 .poll(&mut Task::from_waker(waker))
                 .is_pending()
         );
-        assert!(wire.was_heard());
-        assert!(!wire.was_heard(), "not since");
+        assert!(wire.take_heard());
+        assert!(!wire.take_heard(), "not since");
     }
 
     #[tokio::test]
