@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, env, fmt::Write as _};
 use super::{
     Space,
     client::Reply,
-    node::{Node, folder_of, free_ports, own, until, write},
+    node::{Node, bus, folder_of, free_ports, own, until, write},
 };
 use crate::bed::folder::Folder;
 
@@ -42,18 +42,16 @@ impl Cluster {
 
     /// Starts a Cluster; on other ports if somebody was faster.
     fn try_start(watch: Watch, settings: &[&str]) -> Option<Self> {
-        let (folder, ports) = (Folder::new("cluster"), free_ports(2 * NODES));
+        let (folder, ports) = (Folder::new("cluster"), free_ports(NODES));
         own(folder.path());
-        let (ports, buses) = ports.split_at(NODES);
         let ids: Vec<_> = ports.iter().map(|_| super::random_id()).collect();
         let node = |me: usize| {
             let file = folder_of(folder.path(), ports[me]).join("nodes.conf");
-            write(&file, &known_nodes(me, &ids, ports, buses));
-            let (bus, timeout) = (buses[me], watch.timeout());
+            write(&file, &known_nodes(me, &ids, &ports));
+            let timeout = watch.timeout();
             let own = [
                 "cluster-enabled yes",
                 "cluster-announce-ip 127.0.0.1",
-                &format!("cluster-port {bus}"),
                 &format!("cluster-node-timeout {timeout}"),
             ];
             Node::spawn(folder.path(), ports[me], &[&own, settings].concat())
@@ -194,10 +192,10 @@ pub fn space() -> Space {
 }
 
 /// Returns what a node knows of all nodes when it starts, so that they need not get to know each other.
-fn known_nodes(me: usize, ids: &[String], ports: &[u16], buses: &[u16]) -> String {
+fn known_nodes(me: usize, ids: &[String], ports: &[u16]) -> String {
     let mut text = String::new();
     for (number, id) in ids.iter().enumerate() {
-        let (port, bus) = (ports[number], buses[number]);
+        let (port, bus) = (ports[number], bus(ports[number]));
         let myself = if number == me { "myself," } else { "" };
         let (role, primary, slots) = match number.checked_sub(PRIMARIES) {
             None => ("master", "-", SLOTS[number]),

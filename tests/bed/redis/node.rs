@@ -225,18 +225,24 @@ pub fn program() -> PathBuf {
     )
 }
 
-/// Returns so many ports that nobody listens on.
+/// Returns so many ports that nobody listens on, nor on their [buses](bus).
 ///
 /// They are below those that the system gives to clients, so that one can be had again after a restart.
 pub fn free_ports(count: usize) -> Vec<u16> {
-    let mut held: Vec<TcpListener> = Vec::new();
+    let mut held: Vec<[TcpListener; 2]> = Vec::new();
     while held.len() < count {
-        let port = 12_000 + getrandom::u32().unwrap() % 20_000;
+        let port = 12_000 + getrandom::u32().unwrap() % 10_000;
         let port = u16::try_from(port).unwrap();
-        held.extend(TcpListener::bind(("127.0.0.1", port)));
+        let listen = |port| TcpListener::bind(("127.0.0.1", port)).ok();
+        held.extend(listen(port).zip(listen(bus(port))).map(<[_; 2]>::from));
     }
-    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+    let port = |[listener, _]: &[TcpListener; 2]| listener.local_addr().unwrap().port();
     held.iter().map(port).collect()
+}
+
+/// Returns where a node of a Cluster listens to the others; before Redis 7 it is there alone.
+pub const fn bus(port: u16) -> u16 {
+    port + 10_000
 }
 
 /// Waits until something is so; it is a defect if it never is.
