@@ -5,13 +5,16 @@ use std::time::Duration;
 use http::StatusCode;
 use tenure::{
     Session, SessionLayer, Timestamp,
-    store::{PostgresStore, SessionStore, StoreErrorKind, Updated},
+    store::{PostgresStore, PrincipalIndex, SessionStore, StoreErrorKind, Sweep, Updated},
 };
 use tokio_postgres::Client;
 
 use super::{
     HANDLE, HOUR,
-    bed::{postgres::Database, visitor},
+    bed::{
+        postgres::{Database, Postgres},
+        visitor,
+    },
     open, record, version,
 };
 
@@ -47,6 +50,21 @@ async fn each_verb_is_one_statement() {
         .await
         .unwrap();
     assert_eq!((updated, statements(&client).await), (Updated::Gone, 1));
+}
+
+/// To compile a statement takes longer than to carry it out.
+#[tokio::test]
+async fn no_statement_is_compiled() {
+    // A compiler that is none: to use it is an error.
+    let server = Postgres::start_with(&["fsync=off", "jit_provider=plpgsql"]);
+    let database = server.database().await;
+    let store = open(&database).await;
+    store.create(&HANDLE, &record(1), HOUR).await.unwrap();
+    assert_eq!(store.count().await.unwrap(), Some(1));
+    store.walk(None, 1_000).await.unwrap();
+    store.load_all(&[HANDLE; 10]).await.unwrap();
+    store.sweep(100).await.unwrap();
+    assert!(store.delete(&HANDLE).await.unwrap());
 }
 
 /// Lets the server count statements from now on.
