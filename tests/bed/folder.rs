@@ -3,8 +3,6 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicUsize, Ordering},
 };
 
 /// An empty folder of the system's place for temporary files, removed on drop with all that is in it.
@@ -12,11 +10,10 @@ use std::{
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// Makes a folder; its name begins with `purpose`.
+    /// Makes a folder; its name begins with `purpose`, and is not one that a test which was killed has left.
     pub fn new(purpose: &str) -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::SeqCst);
-        let path = env::temp_dir().join(format!("tenure-{purpose}-{}-{number}", process::id()));
+        let number = getrandom::u32().unwrap();
+        let path = env::temp_dir().join(format!("tenure-{purpose}-{number:08x}"));
         fs::create_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Self(path)
     }
